@@ -1,0 +1,117 @@
+"""What runs in a child process: one clip after the other, until the pipe closes.
+
+Kept apart from the pool so that a child imports the codecs and nothing else.
+"""
+
+import multiprocessing
+import os
+import resource
+import threading
+from dataclasses import dataclass, field
+from io import BytesIO, RawIOBase
+from multiprocessing.connection import Connection
+from typing import BinaryIO
+
+import av.error
+
+from beam_pipeline.codec.disk_file import DiskFile
+from beam_pipeline.codec.memory_file import MemoryFile
+from beam_pipeline.codec.mp4 import OpenOutput
+from beam_pipeline.codec.outcome import BadClip, Facts, Outcome
+from beam_pipeline.codec.resize import resize
+from beam_pipeline.codec.settings import ClipSettings
+
+
+@dataclass(frozen=True)
+class Request:
+    """One clip's work.
+
+    ``source`` is the file's bytes, or the path of a local file that is too large for memory;
+    then ``output_path`` says where the clip goes. A source that lasts more than ``longest``
+    seconds is no clip but the whole video.
+    """
+
+    source: bytes | str = field(repr=False)
+    output_path: str | None
+    settings: ClipSettings
+    longest: float | None = None
+
+
+def work(connection: Connection, memory_limit: int) -> None:
+    """Answer every Request on the connection with an Outcome; return when it closes."""
+    _limit_memory(memory_limit)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    connection.send(True)  # ready
+    while True:
+        try:
+            request: Request = connection.recv()
+        except (EOFError, ConnectionResetError):
+            return
+        try:
+            outcome = answer(request)
+        except OSError as error:  # of a source that is a file, and has gone
+            outcome = Outcome.failed("unreadable", error.strerror or str(error))
+        del request  # up to 64 MB that would stand beside the next clip's
+        try:
+            connection.send(outcome)
+        except BrokenPipeError:
+            return
+
+
+def answer(request: Request) -> Outcome:
+    """Resize one clip; whatever it holds becomes an Outcome."""
+    if isinstance(request.source, bytes):
+        memory = MemoryFile()
+        outcome = _attempt(BytesIO(request.source), memory.open, request)
+        if outcome.status == "failed":
+            return outcome
+        return Outcome(outcome.status, None, outcome.detail, memory.getvalue(), outcome.facts)
+    path = request.output_path
+    assert path is not None
+    unreadable: list[OSError] = []
+    refused: list[OSError] = []
+    with DiskFile(request.source, "rb", unreadable) as source:
+        outcome = _attempt(source, lambda: DiskFile(path, "rb+", refused), request)
+    if refused:
+        return Outcome("failed", refusal=refused[0])
+    if unreadable:
+        return Outcome.failed("unreadable", unreadable[0].strerror or str(unreadable[0]))
+    return outcome
+
+
+def _attempt(source: BinaryIO | RawIOBase, output: OpenOutput, request: Request) -> Outcome:
+    facts = Facts()
+    try:
+        resized = resize(source, output, request.settings, facts, request.longest)
+    except BadClip as bad:
+        return Outcome.failed(bad.reason, bad.detail, facts)
+    except (MemoryError, av.error.MemoryError):
+        return Outcome.failed("too_large", "the clip needs more memory than it may have", facts)
+    except Exception as error:  # a clip must not end the child, whatever it makes of the codecs
+        return Outcome.failed("crashed", f"{type(error).__name__}: {error}", facts)
+    return Outcome("copied" if resized.copied else "resized", None, resized.detail, None, facts)
+
+
+def _follow_parent() -> None:
+    """End with the parent, even where a codec hangs: nobody else would end us then."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _limit_memory(limit: int) -> None:
+    """Let this process map ``limit`` bytes more than it has mapped now.
+
+    Where the system does not tell (anything but Linux), the limit counts from zero.
+    """
+    try:
+        with open("/proc/self/statm") as statm:
+            mapped = int(statm.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        mapped = 0
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = mapped + limit
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))

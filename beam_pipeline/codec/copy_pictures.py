@@ -1,0 +1,101 @@
+"""The pictures of a clip that is already what the resize would make of it."""
+
+from itertools import pairwise
+
+from av.packet import Packet
+from av.video.frame import VideoFrame
+
+from beam_pipeline.codec.geometry import Orientation, output_size
+from beam_pipeline.codec.judge import judge
+from beam_pipeline.codec.mp4 import OpenOutput, SoundMode, add_sound, mux_sound, open_output
+from beam_pipeline.codec.outcome import Facts
+from beam_pipeline.codec.picture import orientation_of
+from beam_pipeline.codec.settings import ClipSettings
+from beam_pipeline.codec.sound import NEW_HEADERS
+from beam_pipeline.codec.source import Source
+from beam_pipeline.codec.timestamps import FrameClock, to_ticks
+
+H264_PROFILES = {"Baseline", "Constrained Baseline", "Main", "Extended", "High"}
+
+
+class NotCopyable(Exception):
+    """The source's pictures must be encoded after all."""
+
+
+def is_resized_already(source: Source, settings: ClipSettings) -> bool:
+    """Whether the headers promise what the resize would make; decoding has to confirm it."""
+    context = source.video.codec_context
+    return (
+        context.codec.canonical_name == "h264"
+        and context.profile in H264_PROFILES
+        and context.pix_fmt == "yuv420p"
+        and (context.width, context.height)
+        == output_size(context.width, context.height, settings.short_edge)
+        and (source.video.sample_aspect_ratio or 1) == (context.sample_aspect_ratio or 1)
+    )
+
+
+def copy_pictures(source: Source, output: OpenOutput, facts: Facts, mode: SoundMode) -> str | None:
+    """Copy the pictures after decoding them all; raise NotCopyable where that is not safe."""
+    clock = source.clock()
+    packets = []
+    for packet in source.packets(with_sound=mode != "drop"):
+        packets.append(packet)
+        if packet.stream.type == "video":
+            for frame in source.frames(packet):
+                _confirm_copyable(frame, clock, source)
+                clock.next(frame.pts, frame.dts, frame.duration)
+    detail = judge(source, clock, facts)
+    pictures = [packet for packet in packets if packet.stream.type == "video" and packet.size]
+    _fill_in_dts(pictures, to_ticks(clock.nominal, clock.source))
+    if facts.decode_errors or not _can_be_muxed(pictures, clock.frames):
+        raise NotCopyable
+    facts.width, facts.height = facts.source_width, facts.source_height
+
+    shift = to_ticks(clock.start, source.time_base)
+    with open_output(output, clock) as container:
+        video = container.add_stream_from_template(source.video, opaque=True)
+        sound = add_sound(container, source, clock.start, mode)
+        for packet in packets:
+            if packet.stream.type == "audio":
+                mux_sound(container, sound, [packet])
+            elif packet.pts is not None and packet.dts is not None:
+                packet.pts -= shift
+                packet.dts -= shift
+                packet.stream = video
+                container.mux(packet)
+    return detail
+
+
+def _confirm_copyable(frame: VideoFrame, clock: FrameClock, source: Source) -> None:
+    context = source.video.codec_context
+    on_time = frame.pts is not None and (
+        clock.first is None
+        or to_ticks(frame.pts * clock.source - clock.start, clock.output) > clock.last
+    )
+    if not (
+        on_time
+        and (frame.width, frame.height) == (context.width, context.height)
+        and frame.format.name == "yuv420p"
+        and orientation_of(frame) == Orientation()
+    ):
+        raise NotCopyable
+
+
+def _fill_in_dts(pictures: list[Packet], step: int) -> None:
+    """Give the first packets a dts where Matroska, which has none, leaves FFmpeg without."""
+    first = next((n for n, packet in enumerate(pictures) if packet.dts is not None), 0)
+    for number, packet in enumerate(pictures[:first]):
+        packet.dts = (pictures[first].dts or 0) - step * (first - number)
+
+
+def _can_be_muxed(pictures: list[Packet], frames: int) -> bool:
+    """Whether every packet is one shown picture, in a valid order, from a keyframe on."""
+    times = [(p.dts, p.pts) for p in pictures if p.dts is not None and p.pts is not None]
+    return (
+        len(times) == len(pictures) == frames
+        and pictures[0].is_keyframe
+        and not any(packet.is_discard or packet.has_sidedata(NEW_HEADERS) for packet in pictures)
+        and all(earlier[0] < later[0] for earlier, later in pairwise(times))
+        and all(dts <= pts for dts, pts in times)
+    )

@@ -1,0 +1,72 @@
+"""A file in memory that a muxer may open twice."""
+
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+
+class MemoryFile:
+    """Bytes with any number of handles.
+
+    FFmpeg moves an MP4's index to the front by reading the file it is writing through a second
+    handle; ``io.BytesIO`` has but one position.
+    """
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def open(self) -> io.RawIOBase:
+        """A handle for reading and writing, at the start."""
+        return _Handle(self._data)
+
+    def getvalue(self) -> bytes:
+        """All that was written."""
+        return bytes(self._data)
+
+
+class _Handle(io.RawIOBase):
+    def __init__(self, data: bytearray) -> None:
+        self._data = data
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: len(self._data)}[whence]
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        chunk = self._data[self._position : self._position + len(view)]
+        view[: len(chunk)] = chunk
+        self._position += len(chunk)
+        return len(chunk)
+
+    def truncate(self, size: int | None = None) -> int:
+        size = self._position if size is None else size
+        del self._data[size:]
+        return size
+
+    def write(self, chunk: "ReadableBuffer") -> int:
+        view = memoryview(chunk).cast("B")
+        end = self._position + len(view)
+        if not view:
+            return 0
+        if self._position > len(self._data):
+            self._data.extend(bytes(self._position - len(self._data)))
+        self._data[self._position : end] = view
+        self._position = end
+        return len(view)

@@ -1,0 +1,85 @@
+"""What can be said of one clip after the work on it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Reason = Literal[
+    "empty_file",
+    "not_a_video",
+    "no_video_stream",
+    "undecodable",
+    "truncated",
+    "unreadable",
+    "timeout",
+    "crashed",
+    "too_large",
+    "whole_video",
+    "ambiguous",
+    "conflicting_annotations",
+]
+"""Why no clip could be made. The README explains each word."""
+
+
+class BadClip(Exception):
+    """The source holds no usable clip; carries the manifest's ``reason`` and ``detail``."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass
+class Facts:
+    """What is known of a source and its output, filled in as the work goes on.
+
+    Field names are the manifest's columns. Sizes are in pixels, durations in seconds, rates in
+    frames per second; source sizes are as stored, before display rotation.
+    """
+
+    source_codec: str | None = None
+    source_width: int | None = None
+    source_height: int | None = None
+    source_fps: float | None = None
+    source_duration: float | None = None
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
+    fps: float | None = None
+    duration: float | None = None
+    decode_errors: int | None = None
+    has_audio: bool | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+
+    def of_source(self) -> "Facts":
+        """Only what is true of the source."""
+        return Facts(
+            source_codec=self.source_codec,
+            source_width=self.source_width,
+            source_height=self.source_height,
+            source_fps=self.source_fps,
+            source_duration=self.source_duration,
+            decode_errors=self.decode_errors,
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of one clip's work: ``resized`` or ``copied`` with an output, or ``failed``.
+
+    ``output`` holds the clip's bytes, or is None where it was written to a file instead.
+    ``refusal`` is the disk's, where that file could not be written: no fault of the clip.
+    """
+
+    status: Literal["resized", "copied", "failed"]
+    reason: Reason | None = None
+    detail: str | None = None
+    output: bytes | None = field(default=None, repr=False)
+    facts: Facts = field(default_factory=Facts)
+    refusal: OSError | None = None
+
+    @classmethod
+    def failed(cls, reason: Reason, detail: str, facts: Facts | None = None) -> "Outcome":
+        """No output: what was found out about one is forgotten."""
+        return cls("failed", reason, detail, facts=(facts or Facts()).of_source())

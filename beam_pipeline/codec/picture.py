@@ -1,0 +1,72 @@
+"""Turning decoded pictures into the ones to encode."""
+
+import av.filter
+from av.sidedata.sidedata import Type
+from av.video.frame import VideoFrame
+
+from beam_pipeline.codec.geometry import Orientation
+
+LIMITED_RANGE = 1
+"""AVCOL_RANGE_MPEG."""
+
+UNSPECIFIED = 2
+"""AVCOL_SPC_UNSPECIFIED."""
+
+# Matrices that FFmpeg's scaler can compute with (AVColorSpace). It refuses pictures tagged with
+# others, though scaling one yuv picture to another needs none.
+_KNOWN_MATRICES = {0, 1, UNSPECIFIED, 4, 5, 6, 7, 9}
+
+
+def orientation_of(frame: VideoFrame) -> Orientation:
+    """How a decoded frame must be turned to stand upright."""
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
+    return Orientation.from_display_matrix(None if matrix is None else bytes(matrix))
+
+
+class PictureScaler:
+    """Scales every frame to one size, turns it upright, converts it to limited-range yuv420p.
+
+    ``width`` and ``height`` are those of the output, upright. The graph is built anew when the
+    source changes size or format on the way, so every output frame has the same size.
+    """
+
+    def __init__(self, width: int, height: int, orientation: Orientation) -> None:
+        self._scaled = (height, width) if orientation.quarter_turn else (width, height)
+        self._orientation = orientation
+        self._built_for: tuple[object, ...] = ()
+
+    def scale(self, frame: VideoFrame) -> VideoFrame:
+        """One frame in, one frame out."""
+        if frame.colorspace not in _KNOWN_MATRICES:
+            frame.colorspace = UNSPECIFIED
+        kind = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
+        if kind != self._built_for:
+            self._graph = self._build(frame)
+            self._built_for = kind
+        self._graph.vpush(frame)
+        return self._graph.vpull()
+
+    def _build(self, frame: VideoFrame) -> av.filter.Graph:
+        width, height = self._scaled
+        # Area averages all source pixels, as fast as bilinear; enlarging, it would be blocky.
+        enlarged = width > frame.width or height > frame.height
+        kernel = "bicubic" if enlarged else "area"
+        graph = av.filter.Graph()
+        graph.threads = 1
+        chain = [
+            # The frames' own times are overwritten after the graph: one tick is as good as any.
+            graph.add(
+                "buffer",
+                f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
+                f":time_base=1/1:colorspace={frame.colorspace}:range={frame.color_range}",
+            ),
+            graph.add(
+                "scale",
+                f"{width}:{height}:flags={kernel}+accurate_rnd+bitexact:out_range=limited",
+            ),
+            *(graph.add(name, arguments) for name, arguments in self._orientation.filters),
+            graph.add("format", "yuv420p"),
+            graph.add("buffersink"),
+        ]
+        graph.link_nodes(*chain).configure(auto_buffer=False)
+        return graph

@@ -1,0 +1,174 @@
+"""The sound of a clip: copied where MP4 can hold it, else encoded as AAC."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import av.error
+import av.filter
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet, PktSideDataT
+
+from beam_pipeline.codec.timestamps import to_ticks
+
+GOOD_SHARE = 0.9
+"""Sound of which a smaller share of packets decodes is broken."""
+
+LONGEST_GAP = 10
+"""Seconds; where times leap further, silence would not be what was recorded."""
+
+AAC_RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+AAC_BIT_RATE = 64_000
+"""Bits a second a channel."""
+
+
+NEW_HEADERS: PktSideDataT = "new_extradata"
+
+
+class BrokenSound(Exception):
+    """The sound cannot be decoded; the clip has to do without it."""
+
+
+class SoundTrack:
+    """The sound of one output: takes source packets, gives packets to mux.
+
+    Every packet is decoded, copied or not: a trainer that reads sound must not be the first.
+    """
+
+    def __init__(self, source: AudioStream, start: Fraction, target: AudioStream) -> None:
+        self._source = source
+        self._start = start
+        self._target = target
+        self._packets = 0
+        self._good_packets = 0
+
+    def take(self, packet: Packet) -> Iterator[Packet]:
+        """Output packets for one source packet; the empty one ends the sound.
+
+        Raises:
+            BrokenSound: too little of it can be decoded, or its times make no sense.
+        """
+        frames = self._decode(packet)
+        if packet.size:
+            yield from self._convert(packet, frames)
+            return
+        yield from self._finish(frames)
+        if self._good_packets < GOOD_SHARE * self._packets or not self._good_packets:
+            raise BrokenSound(f"{self._good_packets} of {self._packets} packets decode")
+
+    def _decode(self, packet: Packet) -> list[AudioFrame]:
+        self._packets += bool(packet.size)
+        try:
+            frames = self._source.decode(packet)
+        except av.error.MemoryError:
+            raise
+        except (av.error.FFmpegError, ValueError):
+            return []
+        self._good_packets += bool(packet.size)
+        return frames
+
+    def _convert(self, packet: Packet, frames: list[AudioFrame]) -> Iterator[Packet]:
+        raise NotImplementedError
+
+    def _finish(self, frames: list[AudioFrame]) -> Iterator[Packet]:
+        raise NotImplementedError
+
+
+class CopiedSound(SoundTrack):
+    """Packets as they are, their times counted from the file's start."""
+
+    def __init__(self, source: AudioStream, start: Fraction, container: OutputContainer) -> None:
+        target = container.add_stream_from_template(source, opaque=True)
+        super().__init__(source, start, target)
+        self._last: int | None = None
+
+    def _convert(self, packet: Packet, frames: list[AudioFrame]) -> Iterator[Packet]:
+        if packet.has_sidedata(NEW_HEADERS):
+            raise BrokenSound("its headers change on the way")  # a track of an MP4 has but one
+        shift = to_ticks(self._start, packet.time_base)
+        dts = packet.dts if packet.dts is not None else packet.pts
+        if dts is None:
+            dts = 0 if self._last is None else self._last + max(1, packet.duration or 0)
+        else:
+            dts -= shift
+        if self._last is not None:
+            dts = max(dts, self._last + 1)
+        self._last = packet.dts = packet.pts = dts
+        packet.stream = self._target
+        yield packet
+
+    def _finish(self, frames: list[AudioFrame]) -> Iterator[Packet]:
+        return iter(())
+
+
+class EncodedSound(SoundTrack):
+    """AAC of the decoded sound; gaps become silence, so that it stays with the picture."""
+
+    def __init__(self, source: AudioStream, start: Fraction, container: OutputContainer) -> None:
+        wanted = source.codec_context.sample_rate or AAC_RATES[0]
+        rate = min(AAC_RATES, key=lambda rate: abs(rate - wanted))
+        layout = "mono" if source.codec_context.channels == 1 else "stereo"
+        target = container.add_stream("aac", rate=rate, layout=layout)
+        target.codec_context.bit_rate = AAC_BIT_RATE * target.codec_context.channels
+        target.codec_context.thread_count = 1
+        target.codec_context.time_base = Fraction(1, rate)
+        super().__init__(source, start, target)
+        self._rate, self._layout = rate, layout
+        self._end: float | None = None
+        self._graph: av.filter.Graph | None = None
+
+    def _convert(self, packet: Packet, frames: list[AudioFrame]) -> Iterator[Packet]:
+        for frame in frames:
+            if self._graph is None:
+                self._graph = self._build(frame)
+            self._follow(frame)
+            if frame.pts is not None and frame.time_base:
+                frame.pts -= to_ticks(self._start, frame.time_base)
+            self._graph.push(frame)
+            yield from self._encode_ready(self._graph)
+
+    def _finish(self, frames: list[AudioFrame]) -> Iterator[Packet]:
+        if self._graph is None:
+            return
+        self._graph.push(None)
+        yield from self._encode_ready(self._graph)
+        yield from self._target.encode(None)
+
+    def _follow(self, frame: AudioFrame) -> None:
+        time = frame.time if frame.time is not None else self._end
+        if self._end is not None and time is not None and abs(time - self._end) > LONGEST_GAP:
+            raise BrokenSound(f"its times leap from {self._end:.1f} s to {time:.1f} s")
+        if time is not None:
+            self._end = time + frame.samples / frame.sample_rate
+
+    def _encode_ready(self, graph: av.filter.Graph) -> Iterator[Packet]:
+        while True:
+            try:
+                frame = graph.pull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return
+            if isinstance(frame, AudioFrame):
+                yield from self._target.encode(frame)
+
+    def _build(self, frame: AudioFrame) -> av.filter.Graph:
+        graph = av.filter.Graph()
+        graph.threads = 1
+        chain = [
+            graph.add_abuffer(
+                sample_rate=frame.sample_rate,
+                format=frame.format.name,
+                layout=frame.layout.name,
+                time_base=self._source.time_base,
+            ),
+            # async fills gaps and trims overlaps.
+            graph.add("aresample", f"{self._rate}:async=1000"),
+            graph.add(
+                "aformat",
+                f"sample_fmts=fltp:sample_rates={self._rate}:channel_layouts={self._layout}",
+            ),
+            graph.add("asetnsamples", "n=1024:p=0"),
+            graph.add("abuffersink"),
+        ]
+        graph.link_nodes(*chain).configure(auto_buffer=False)
+        return graph

@@ -1,0 +1,46 @@
+"""The package; tools are set up in pyproject.toml.
+
+It stays a setup.py because that is what Beam's ``--setup_file`` ships to remote workers.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+INIT = Path(__file__).parent / "beam_pipeline" / "__init__.py"
+# Read, not imported: nothing that the package imports is there while it is being built.
+VERSION = re.search(r'^__version__ = "(.+)"$', INIT.read_text(encoding="utf-8"), re.MULTILINE)
+if VERSION is None:
+    raise RuntimeError(f"no __version__ in {INIT}")
+
+setup(
+    name="beam-pipeline",
+    version=VERSION[1],
+    description="Prepare Kinetics-400/600/700 for training: resized clips and lists",
+    python_requires=">=3.11",
+    packages=find_packages(include=["beam_pipeline", "beam_pipeline.*"]),
+    entry_points={"console_scripts": ["beam-pipeline = beam_pipeline.__main__:main"]},
+    install_requires=[
+        "apache-beam>=2.77,<3",
+        # A new major brings a new FFmpeg, and with it other bytes for the same clip.
+        "av>=18.1,<19",
+        # Released as a pair, though not always in the same month; gcsfs says which fsspec it needs.
+        "fsspec>=2026.9,<2027",
+        "gcsfs>=2026.9,<2027",
+        # No range: it comes with Beam, which sets one.
+        "pyarrow",
+        "rich>=14",
+        "tenacity>=9",
+    ],
+    extras_require={
+        "test": [
+            "hypothesis>=6.100",
+            # A whole ffmpeg, to hold the clips against.
+            "imageio-ffmpeg>=0.6",
+            "pytest>=9,<10",
+        ],
+        # Narrow, for a new release of either finds new faults in old code.
+        "dev": ["mypy>=2.4,<2.5", "ruff>=0.17.6,<0.18"],
+    },
+)

@@ -1,0 +1,355 @@
+"""The pool of codec processes: what dies costs one clip, and nothing outlives the parent."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from beam_pipeline.codec.child import Request
+from beam_pipeline.codec.outcome import Outcome
+from beam_pipeline.codec.pool import CodecPool
+from beam_pipeline.codec.settings import ClipSettings
+from tests.codec import outcome_of
+from tests.make_clips import clip
+
+PROJECT = Path(__file__).parents[2]
+PATIENCE = 60
+"""Seconds after which a test gives up; nothing here should need a tenth of it."""
+
+
+@pytest.fixture
+def pool() -> Iterator[CodecPool]:
+    made = CodecPool(1)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def good() -> Request:
+    return Request(clip(frames=5), None, ClipSettings())
+
+
+@pytest.fixture(scope="module")
+def endless() -> Request:
+    """A clip that keeps a child busy for minutes."""
+    settings = ClipSettings(short_edge=1024, preset="placebo")
+    return Request(clip(size=(64, 64), frames=1500), None, settings)
+
+
+def in_background(work: Callable[[], Outcome]) -> "Future[Outcome]":
+    future: Future[Outcome] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
+def wait_until(true: Callable[[], bool], patience: float = PATIENCE) -> None:
+    deadline = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def stat_of(pid: int) -> list[str]:
+    """A process's state, and what follows it in /proc; empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process runs; one that is dead and not yet collected does not."""
+    return stat_of(pid)[:1] not in ([], ["Z"])
+
+
+def cpu_seconds(pid: int) -> float:
+    user, system = stat_of(pid)[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_until_busy(pids: Iterable[int]) -> int:
+    """The first of some started, idle processes that gets to work."""
+    before = {pid: cpu_seconds(pid) for pid in pids}
+    busy: list[int] = []
+
+    def found() -> bool:
+        busy.extend(pid for pid in before if cpu_seconds(pid) > before[pid] + 0.3)
+        return bool(busy)
+
+    wait_until(found)
+    return busy[0]
+
+
+def children() -> set[int]:
+    return {child.pid for child in multiprocessing.active_children()}
+
+
+# One clip
+
+
+def test_a_clip_comes_back_as_it_does_without_the_pool(pool: CodecPool, good: Request) -> None:
+    outcome = pool.run(good, PATIENCE)
+    assert outcome.status == "resized"
+    assert outcome == outcome_of(good.source)
+
+
+def test_a_child_is_used_again(pool: CodecPool, good: Request) -> None:
+    before = children()
+    for _ in range(3):
+        assert pool.run(good, PATIENCE).status == "resized"
+    assert children() == before
+
+
+def test_a_failed_clip_costs_no_child(pool: CodecPool, good: Request) -> None:
+    before = children()
+    broken = Request(b"no video", None, ClipSettings())
+    assert pool.run(broken, PATIENCE).reason == "not_a_video"
+    assert pool.run(good, PATIENCE).status == "resized"
+    assert children() == before
+
+
+def test_a_large_clip_goes_through_files(pool: CodecPool, good: Request, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(good.source)
+    target.touch()
+    outcome = pool.run(Request(str(source), str(target), ClipSettings()), PATIENCE)
+    assert outcome.output is None
+    assert target.read_bytes() == pool.run(good, PATIENCE).output
+
+
+def test_many_threads_share_the_children(good: Request) -> None:
+    pool = CodecPool(2)
+    try:
+        with ThreadPoolExecutor(6) as threads:
+            outcomes = list(threads.map(lambda _: pool.run(good, PATIENCE), range(12)))
+    finally:
+        pool.close()
+    assert len({outcome.output for outcome in outcomes}) == 1
+    assert outcomes[0].status == "resized"
+
+
+# Death
+
+
+@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_child_that_dies_costs_its_clip_alone(
+    death: signal.Signals, pool: CodecPool, good: Request, endless: Request
+) -> None:
+    assert pool.run(good, PATIENCE).status == "resized"  # the child has started
+    running = in_background(lambda: pool.run(endless, PATIENCE))
+    os.kill(wait_until_busy(children()), death)
+
+    outcome = running.result(PATIENCE)
+
+    assert (outcome.status, outcome.reason) == ("failed", "crashed")
+    assert death.name in outcome.detail
+    assert pool.run(good, PATIENCE).status == "resized"
+
+
+def test_a_child_that_died_while_idle_costs_at_most_one_clip(
+    pool: CodecPool, good: Request
+) -> None:
+    (victim,) = children()
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: not is_running(victim))
+    assert pool.run(good, PATIENCE).reason in (None, "crashed")
+    assert pool.run(good, PATIENCE).status == "resized"
+
+
+def test_the_death_of_one_child_leaves_the_others_at_work(good: Request, endless: Request) -> None:
+    pool = CodecPool(2)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(lambda _: pool.run(good, PATIENCE), range(4)))
+        running = in_background(lambda: pool.run(endless, PATIENCE))
+        busy = wait_until_busy(children())
+        assert pool.run(good, PATIENCE).status == "resized"
+        os.kill(busy, signal.SIGKILL)
+        assert running.result(PATIENCE).reason == "crashed"
+        assert [pool.run(good, PATIENCE).status for _ in range(2)] == ["resized"] * 2
+    finally:
+        pool.close()
+
+
+# Time
+
+
+def test_a_clip_that_takes_too_long_ends_at_its_deadline(
+    pool: CodecPool, good: Request, endless: Request
+) -> None:
+    assert pool.run(good, PATIENCE).status == "resized"  # the child has started
+    began = time.monotonic()
+    outcome = pool.run(endless, 1)
+    took = time.monotonic() - began
+
+    assert (outcome.status, outcome.reason) == ("failed", "timeout")
+    assert "1 s" in outcome.detail
+    assert 1 <= took < 3
+    assert pool.run(good, PATIENCE).status == "resized"
+
+
+def test_a_child_that_hangs_ends_at_its_deadline(pool: CodecPool, good: Request) -> None:
+    assert pool.run(good, PATIENCE).status == "resized"
+    (victim,) = children()
+    os.kill(victim, signal.SIGSTOP)
+    began = time.monotonic()
+    outcome = pool.run(good, 0.5)
+    took = time.monotonic() - began
+
+    assert (outcome.status, outcome.reason) == ("failed", "timeout")
+    assert 0.5 <= took < 2.5
+    assert not is_running(victim)
+    assert pool.run(good, PATIENCE).status == "resized"
+
+
+def test_a_child_that_stopped_reading_ends_at_its_deadline(pool: CodecPool, good: Request) -> None:
+    assert pool.run(good, PATIENCE).status == "resized"
+    (victim,) = children()
+    os.kill(victim, signal.SIGSTOP)
+    heavy = Request(bytes(8_000_000), None, ClipSettings())  # far more than a pipe holds
+    assert pool.run(heavy, 1).reason == "timeout"
+    assert pool.run(good, PATIENCE).status == "resized"
+
+
+def test_a_clip_that_waits_for_a_child_is_not_late(
+    pool: CodecPool, good: Request, endless: Request
+) -> None:
+    assert pool.run(good, PATIENCE).status == "resized"
+    first = in_background(lambda: pool.run(endless, 3))
+    wait_until_busy(children())
+    second = in_background(lambda: pool.run(good, 2.5))
+    assert first.result(PATIENCE).reason == "timeout"
+    assert second.result(PATIENCE).status == "resized"
+
+
+# Memory
+
+
+@pytest.mark.parametrize("megabytes", [64, 100, 150])
+def test_a_clip_that_needs_too_much_memory_is_too_large(megabytes: int, good: Request) -> None:
+    pool = CodecPool(1, memory_limit=megabytes * 1024**2)
+    try:
+        large = clip("matroska", "ffv1", (4096, 4096), frames=1, pix_fmt="yuv444p")
+        outcome = pool.run(Request(large, None, ClipSettings(short_edge=4096)), PATIENCE)
+        assert (outcome.status, outcome.reason) == ("failed", "too_large")
+        assert pool.run(good, PATIENCE).status == "resized"
+    finally:
+        pool.close()
+
+
+# The end
+
+
+def test_close_ends_children_that_are_busy(good: Request, endless: Request) -> None:
+    pool = CodecPool(2)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda _: pool.run(good, PATIENCE), range(4)))
+    ours = children()
+    assert len(ours) == 2
+    running = in_background(lambda: pool.run(endless, PATIENCE))
+    wait_until_busy(ours)
+
+    pool.close()
+
+    assert running.result(PATIENCE).status == "failed"
+    wait_until(lambda: not any(is_running(pid) for pid in ours))
+    assert not children()
+
+
+def test_close_may_be_called_twice() -> None:
+    pool = CodecPool(1)
+    pool.close()
+    pool.close()
+    assert not children()
+
+
+PARENT = textwrap.dedent(
+    """
+    import multiprocessing, pathlib, sys, threading
+    from beam_pipeline.codec.child import Request
+    from beam_pipeline.codec.pool import CodecPool
+    from beam_pipeline.codec.settings import ClipSettings
+
+    if __name__ == "__main__":
+        good, endless = (pathlib.Path(name).read_bytes() for name in sys.argv[1:])
+        pool = CodecPool(2)
+        while any(pool.run(Request(good, None, ClipSettings()), 60).output is None for _ in "1234"):
+            pass
+        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+        settings = ClipSettings(short_edge=1024, preset="placebo")
+        work = Request(endless, None, settings)
+        threading.Thread(target=pool.run, args=(work, 600), daemon=True).start()
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            pool.close()
+            sys.exit(130)
+    """
+)
+
+
+@pytest.fixture
+def parent(tmp_path: Path, good: Request, endless: Request) -> Iterator["subprocess.Popen[str]"]:
+    """A process of its own group with two children, one idle, one in the middle of a clip."""
+    (tmp_path / "parent.py").write_text(PARENT)
+    (tmp_path / "good").write_bytes(good.source)
+    (tmp_path / "endless").write_bytes(endless.source)
+    process = subprocess.Popen(
+        [sys.executable, "parent.py", "good", "endless"], cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, env=os.environ | {"PYTHONPATH": str(PROJECT)},
+    )  # fmt: skip
+    yield process
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_children_end_when_the_parent_is_killed(parent: "subprocess.Popen[str]") -> None:
+    offspring = [int(pid) for pid in parent.stdout.readline().split()]
+    assert len(offspring) == 2
+    wait_until_busy(offspring)
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not any(is_running(pid) for pid in offspring), patience=10)
+
+
+def test_an_idle_child_ends_when_the_parent_is_killed(parent: "subprocess.Popen[str]") -> None:
+    offspring = {int(pid) for pid in parent.stdout.readline().split()}
+    (idle,) = offspring - {wait_until_busy(offspring)}
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not is_running(idle), patience=10)
+
+
+def test_ctrl_c_ends_all_without_a_word_from_the_children(parent: "subprocess.Popen[str]") -> None:
+    offspring = [int(pid) for pid in parent.stdout.readline().split()]
+    wait_until_busy(offspring)
+    os.killpg(parent.pid, signal.SIGINT)
+    _, said = parent.communicate(timeout=PATIENCE)
+    assert said == ""
+    assert parent.returncode == 130
+    wait_until(lambda: not any(is_running(pid) for pid in offspring))
+
+
+def test_ctrl_c_works_again_in_the_parent_once_the_children_have_started(
+    pool: CodecPool,
+) -> None:
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
