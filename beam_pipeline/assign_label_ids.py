@@ -1,0 +1,74 @@
+"""Which number each class has, and which folder."""
+
+import json
+import re
+from collections.abc import Iterable
+
+import apache_beam as beam
+
+from beam_pipeline.elements import Annotation
+from beam_pipeline.errors import InputError
+
+UNLABELLED_ID = -1
+UNLABELLED_FOLDER = "unlabelled"
+
+OFFICIAL_CLASS_COUNTS = (400, 600, 700)
+
+_UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]|\.\.|^\.$")
+_LONGEST = 255  # bytes, of a name on common disks
+
+
+class AssignLabelIds(beam.PTransform):
+    """All annotations to one element: each class's id, over everything that was given."""
+
+    def expand(self, annotations: beam.PCollection[Annotation]) -> beam.PCollection[dict[str, int]]:
+        return (
+            annotations
+            | "Stated labels"
+            >> beam.FlatMap(
+                lambda statement: [statement.label] if statement.label else []
+            ).with_output_types(str)
+            | "Classes" >> beam.Distinct()
+            | "In one place" >> beam.combiners.ToList()
+            | "Number" >> beam.Map(assign_label_ids).with_output_types(dict[str, int])
+        )
+
+
+def assign_label_ids(labels: Iterable[str]) -> dict[str, int]:
+    """Number classes in the order of their original names, as the published models do.
+
+    Raises:
+        InputError: a class cannot be a folder, or two would share one.
+    """
+    ids = {label: number for number, label in enumerate(sorted(set(labels)))}
+    folders: dict[str, str] = {UNLABELLED_FOLDER: "a clip without a label"}
+    for label in ids:
+        if _UNSAFE.search(label) or len(label.encode()) > _LONGEST:
+            raise InputError(
+                f"the label {label!r} cannot be a folder name; rename it in the annotations"
+            )
+        folder = class_folder(label)
+        if folder in folders:
+            raise InputError(
+                f"{folders[folder]} and the label {json.dumps(label)} would share the folder "
+                f"{folder}; rename one in the annotations"
+            )
+        folders[folder] = f"the label {json.dumps(label)}"
+    return ids
+
+
+def class_folder(label: str | None) -> str:
+    """The folder of a class: no spaces, for trainers split their lists at them."""
+    return UNLABELLED_FOLDER if label is None else label.replace(" ", "_")
+
+
+def warnings_about(label_ids: dict[str, int]) -> list[str]:
+    """What a user should know about these ids before comparing models."""
+    if len(label_ids) in OFFICIAL_CLASS_COUNTS:
+        return []
+    return [
+        (
+            f"{len(label_ids)} classes are annotated, not 400, 600 or 700: the label ids belong "
+            "to this subset alone and are not those of published models"
+        )
+    ]

@@ -1,0 +1,147 @@
+"""The command line: flags in, exit status out."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
+from contextlib import nullcontext
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from beam_pipeline.errors import UsageError, message_of
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners import PipelineRunner
+
+    from beam_pipeline.config import Config
+
+OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
+STOPPED_BY = 128
+"""Added to the number of the signal that stopped the run: 130 after Ctrl-C."""
+
+SHOWN = ("annotated", "resized", "copied", "missing", "failed")
+"""Columns of the closing table that are there even if nothing is in them."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the job; the exit status as the README lists them."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
+    _silence_beam()  # from its import on
+    from beam_pipeline import local_runner
+    from beam_pipeline.config import Config
+    from beam_pipeline.options import KineticsOptions, parse_command_line
+    from beam_pipeline.output import SUMMARY
+
+    try:
+        options = parse_command_line(sys.argv[1:] if argv is None else argv)
+        config = Config.from_options(options.view_as(KineticsOptions))
+        runner = local_runner.runner_for(options)
+    except UsageError as error:
+        print(f"beam_pipeline: {error}", file=sys.stderr)
+        return BAD_USAGE
+    try:
+        earlier = None if config.overwrite else config.output.read_json(SUMMARY)
+        summary = run(config, options, runner)
+    except Exception as error:
+        message = message_of(error)
+        if message is None:
+            raise
+        print(f"beam_pipeline: {message}", file=sys.stderr)
+        _leave_at_once(RUN_FAILED)
+    if summary is None:
+        return OK
+    if summary == earlier:
+        print("Everything was there already: nothing was written. This is what made it:")
+    return report(summary, config)
+
+
+def run(
+    config: "Config", options: "PipelineOptions", runner: "PipelineRunner"
+) -> dict[str, Any] | None:
+    """Run the pipeline to its end; the summary, or None where another machine will run it.
+
+    Raises:
+        RunError: the run could not do its work.
+    """
+    import apache_beam as beam
+
+    from beam_pipeline import local_runner, pipeline
+    from beam_pipeline.output import SUMMARY
+    from beam_pipeline.progress import LiveLine
+
+    local = local_runner.is_local(options)
+    if not local:
+        logging.getLogger().setLevel(logging.INFO)  # a service's own messages are wanted
+    job = beam.Pipeline(runner=runner, options=options)
+    pipeline.build(job, config)
+    with LiveLine() if local else nullcontext():
+        result = job.run()
+        if not getattr(result, "has_job", True):
+            return None  # a template was written, nothing was run
+        result.wait_until_finish()
+    return config.output.read_json(SUMMARY)
+
+
+def report(summary: dict[str, Any], config: "Config") -> int:
+    """Show what a run has come to; its exit status."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    columns = [key for key, count in summary["total"].items() if count or key in SHOWN]
+    table = Table("split", box=SIMPLE)
+    for column in columns:
+        table.add_column(column, justify="right")
+    for split, counts in [*summary["splits"].items(), ("total", summary["total"])]:
+        if split == "total":
+            table.add_section()
+        table.add_row(split, *(f"{counts[column]:,}" for column in columns))
+    console.print(table)
+    for reason, count in summary["reasons"].items():
+        print(f"  {count:,} failed: {reason}")
+    if summary["unannotated"]:
+        print(f"  {summary['unannotated']:,} files match no annotation")
+    for warning in summary["warnings"]:
+        print(f"  note: {warning}")
+    lists = ", ".join(f"{split}.csv" for split in config.splits)
+    print(f"Lists ({lists}), manifest and clips are in {config.output.root}")
+    if summary["failure_ratio"] > config.max_failure_ratio:
+        print(
+            f"beam_pipeline: {summary['failure_ratio']:.0%} of the clips that are there failed, "
+            f"more than --max_failure_ratio {config.max_failure_ratio:g}; "
+            f"{config.output.root}/failed.csv says why",
+            file=sys.stderr,
+        )
+        return RUN_FAILED
+    return OK
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    """Leave from within the handler: Beam would take a KeyboardInterrupt for a failed clip."""
+    signal.signal(number, signal.SIG_IGN)  # once is enough
+    # Not by print, which the signal may have interrupted.
+    os.write(2, b"\nbeam_pipeline: stopped; the same command goes on from here\n")
+    _leave_at_once(STOPPED_BY + number)
+
+
+def _silence_beam() -> None:
+    """On one machine all that Beam has to say is for its own developers."""
+    warnings.filterwarnings("ignore", module=r"apache_beam\.")
+    logging.getLogger().setLevel(logging.CRITICAL)
+
+
+def _leave_at_once(status: int) -> NoReturn:
+    """End the process and its children although threads of Beam's may still be waiting."""
+    for child in multiprocessing.active_children():
+        child.kill()
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h")  # the live line has hidden the cursor
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,184 @@
+"""What crosses the stages of the pipeline: small frozen values, never a video's bytes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
+from typing import Any, Literal, TypeVar, dataclass_transform, get_args
+
+from apache_beam import coders
+from apache_beam.coders import coder_impl
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+Status = Literal["resized", "copied", "reused", "listed", "missing", "failed"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+LISTED: tuple[Status, ...] = ("resized", "copied", "reused", "listed")
+"""Statuses of clips that exist, and so stand in the lists."""
+
+T = TypeVar("T")
+
+
+class _TupleCoder(coders.coders.FastCoder):
+    """Encodes a dataclass as the tuple of its fields: half the time and size of a pickle."""
+
+    def __init__(self, element_type: type) -> None:
+        self._type = element_type
+
+    def _create_impl(self) -> coder_impl.CoderImpl:
+        tuples = coders.FastPrimitivesCoder().get_impl()
+        to_tuple = tuple_of(self._type)
+        return coder_impl.CallbackCoderImpl(
+            lambda element: tuples.encode(to_tuple(element)),
+            lambda encoded: self._type(*tuples.decode(encoded)),
+        )
+
+    def to_type_hint(self) -> type:
+        return self._type
+
+    def is_deterministic(self) -> bool:
+        return False  # never a key
+
+    @classmethod
+    def from_type_hint(cls, typehint: type, registry: object) -> "_TupleCoder":
+        return cls(typehint)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _TupleCoder) and other._type is self._type
+
+    def __hash__(self) -> int:
+        return hash(self._type)
+
+
+def tuple_of(element_type: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """A function that gives the fields of an element, as they are; ``astuple`` copies each."""
+    return attrgetter(*(field.name for field in fields(element_type)))
+
+
+@dataclass_transform(frozen_default=True)
+def _element(cls: type[T]) -> type[T]:
+    """A frozen dataclass that Beam shuffles compactly; its fields are plain values."""
+    made = dataclass(frozen=True, slots=True)(cls)
+    coders.registry.register_coder(made, _TupleCoder)
+    return made
+
+
+@_element
+class Annotation:
+    """One statement of an annotation file about a clip. Times are whole seconds.
+
+    ``place`` orders statements as they were given (rank of the argument, file, line, number in
+    the line) and tells a person where one stands.
+    """
+
+    youtube_id: str
+    time_start: int
+    time_end: int
+    label: str | None
+    split: Split
+    place: tuple[int, str, int, int]
+
+    @property
+    def clip_id(self) -> str:
+        return f"{self.youtube_id}_{self.time_start:06d}_{self.time_end:06d}"
+
+
+@_element
+class Video:
+    """A file that may hold a clip. Of two for one clip the lower ``rank`` wins."""
+
+    path: str
+    rank: int
+    size: int | None
+
+
+@_element
+class Clip:
+    """An annotated clip with everything about its annotation settled.
+
+    ``label`` is None where no annotation states one; then ``label_id`` is -1. Where two
+    contradict each other both are None. Times are seconds in the whole video.
+    """
+
+    youtube_id: str
+    time_start: int
+    time_end: int
+    split: Split
+    label: str | None
+    label_id: int | None
+
+    @property
+    def clip_id(self) -> str:
+        return f"{self.youtube_id}_{self.time_start:06d}_{self.time_end:06d}"
+
+
+@_element
+class ResizeTask(Clip):
+    """A clip to be made. ``sources`` are (path, bytes or None if unknown), the best first."""
+
+    sources: tuple[tuple[str, int | None], ...]
+
+
+@_element
+class Row:
+    """What became of one annotated clip: a row of the manifest, in the order of its columns.
+
+    Sizes are in pixels, durations and times in seconds, rates in frames per second; ``source``
+    is a path or URL, ``path`` is relative to the output. What does not apply is None.
+    """
+
+    clip_id: str
+    youtube_id: str
+    split: Split
+    label: str | None
+    status: Status
+    reason: str | None = None
+    detail: str | None = None
+    source: str | None = None
+    path: str | None = None
+    source_codec: str | None = None
+    label_id: int | None = None
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
+    source_width: int | None = None
+    source_height: int | None = None
+    decode_errors: int | None = None
+    bytes: int | None = None
+    source_bytes: int | None = None
+    time_start: float | None = None
+    time_end: float | None = None
+    fps: float | None = None
+    duration: float | None = None
+    source_fps: float | None = None
+    source_duration: float | None = None
+    seconds: float | None = None
+    has_audio: bool | None = None
+    sha256: str | None = None
+
+    @classmethod
+    def of(cls, clip: Clip, status: Status, **columns: Any) -> "Row":
+        """The row of a clip, the columns of its annotation filled in."""
+        return cls(
+            clip_id=clip.clip_id,
+            youtube_id=clip.youtube_id,
+            split=clip.split,
+            label=clip.label,
+            label_id=clip.label_id,
+            time_start=float(clip.time_start),
+            time_end=float(clip.time_end),
+            status=status,
+            **columns,
+        )
+
+    def reused_for(self, clip: Clip) -> "Row":
+        """The row of a clip whose output an earlier run has made, annotated as it is now."""
+        return replace(
+            self,
+            status="reused",
+            split=clip.split,
+            label=clip.label,
+            label_id=clip.label_id,
+            seconds=None,
+        )

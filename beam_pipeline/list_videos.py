@@ -1,0 +1,225 @@
+"""Which files there are that may hold clips."""
+
+import posixpath
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+from apache_beam import pvalue
+
+from beam_pipeline import storage
+from beam_pipeline.elements import Video
+from beam_pipeline.errors import InputError
+from beam_pipeline.output import STATE, VIDEOS
+
+EXTENSIONS = (".mp4", ".mkv", ".webm", ".avi", ".mov")
+LISTING_EXTENSION = ".txt"
+
+SPREAD_LEVELS = 3
+"""Levels of folders that are listed by whoever is free; K400's are root, split and class."""
+
+Folder = tuple[int, str]
+"""Rank and path or URL of a folder to search."""
+
+FOLDERS = "folders"
+
+
+class ListVideos(beam.PTransform):
+    """--videos arguments, numbered in order, to every video file they name."""
+
+    def __init__(self, output: str) -> None:
+        super().__init__()
+        self._output = output
+
+    def expand(self, arguments: beam.PCollection[tuple[int, str]]) -> beam.PCollection[Video]:
+        named = arguments | "Resolve arguments" >> _list(ResolveArgument(self._output))
+        searched = named[FOLDERS] | ListTree(self._output)
+        return (named.videos, searched) | "All videos" >> beam.Flatten()
+
+
+class ListTree(beam.PTransform):
+    """Folders to every video file below them; ``output``, if given, is left out.
+
+    A tree is not listed by one call: its upper levels are listed folder by folder, wherever
+    there is a free worker, and only what lies below them in one go.
+    """
+
+    def __init__(self, output: str | None) -> None:
+        super().__init__()
+        self._output = output
+
+    def expand(self, folders: beam.PCollection[Folder]) -> beam.PCollection[Video]:
+        found = []
+        for level in range(1, SPREAD_LEVELS + 1):
+            listed = (
+                folders
+                | f"Spread level {level}" >> beam.Reshuffle()
+                | f"List level {level}" >> _list(ListFolder(self._output))
+            )
+            found.append(listed.videos)
+            folders = listed[FOLDERS]
+        below = (
+            folders
+            | "Spread what is below" >> beam.Reshuffle()
+            | "Search what is below"
+            >> beam.FlatMap(search_folder, self._output).with_output_types(Video)
+        )
+        return (*found, below) | "Whole tree" >> beam.Flatten()
+
+
+def _list(fn: beam.DoFn) -> beam.ParDo:
+    typed = beam.ParDo(fn).with_output_types(Video, **{FOLDERS: Folder})
+    return typed.with_outputs(FOLDERS, main="videos")
+
+
+class ResolveArgument(beam.DoFn):
+    """See ``resolve_argument``."""
+
+    def __init__(self, output: str) -> None:
+        self._output = output
+
+    def process(self, element: tuple[int, str]) -> Iterator[Video | pvalue.TaggedOutput]:
+        yield from _tagged(resolve_argument(*element, self._output))
+
+
+class ListFolder(beam.DoFn):
+    """See ``list_folder``."""
+
+    def __init__(self, output: str | None) -> None:
+        self._output = output
+
+    def process(self, element: Folder) -> Iterator[Video | pvalue.TaggedOutput]:
+        for found in list_folder(element, self._output):
+            if not isinstance(found, Video) and not _is_text(found[1]):
+                # A name that is not text cannot cross the stages: its folder is searched here.
+                yield from search_folder(found, self._output)
+            else:
+                yield from _tagged([found])
+
+
+def _tagged(found: Iterable[Video | Folder]) -> Iterator[Video | pvalue.TaggedOutput]:
+    for entry in found:
+        yield entry if isinstance(entry, Video) else pvalue.TaggedOutput(FOLDERS, entry)
+
+
+def resolve_argument(rank: int, argument: str, output: str) -> Iterator[Video | Folder]:
+    """What an argument names: a folder, a video, the lines of a listing, a glob's matches.
+
+    Raises:
+        InputError: there is no such thing, or it is neither.
+    """
+    fs = storage.filesystem(argument)
+    try:
+        kind = fs.info(argument)["type"]
+    except FileNotFoundError:
+        kind = "glob" if storage.is_glob(argument) else None
+    except OSError as error:
+        raise InputError(f"--videos {argument}: {error.strerror or error}") from error
+    if kind is None:
+        raise InputError(f"--videos {argument}: there is no such file or folder")
+    if kind == "glob":
+        matches = fs.glob(argument, detail=True)
+        if not matches:
+            raise InputError(f"--videos {argument}: nothing matches")
+        for path, info in sorted(matches.items()):
+            path = storage.url_of(fs, path)
+            if _is_folder(fs, info):
+                if not _is_output(path, output):
+                    yield rank, path
+            elif _is_video(path) and not _is_output(path, output):
+                yield _video(fs, info, rank)
+    elif kind == "directory":
+        yield rank, argument
+    elif argument.lower().endswith(LISTING_EXTENSION):
+        yield from _read_listing(rank, argument, output)
+    elif _is_video(argument):
+        yield _video(fs, fs.info(argument), rank)
+    else:
+        raise InputError(
+            f"--videos {argument}: neither a folder nor a video ({' '.join(EXTENSIONS)}) nor a "
+            f"listing ({LISTING_EXTENSION})"
+        )
+
+
+def list_folder(folder: Folder, output: str | None) -> Iterator[Video | Folder]:
+    """The videos and the folders in one folder; the output's own folder is left out.
+
+    Raises:
+        InputError: it is there and cannot be listed.
+    """
+    rank, url = folder
+    fs = storage.filesystem(url)
+    try:
+        entries = storage.retrying(fs.ls)(url, detail=True)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(f"cannot list {url}: {error.strerror or error}") from error
+    for info in entries:
+        path = storage.url_of(fs, info["name"])
+        if _is_folder(fs, info):
+            if output is None or not _is_output(storage.real(path), storage.real(output)):
+                yield rank, path
+        elif _is_video(path):
+            yield _video(fs, info, rank)
+
+
+def search_folder(top: Folder, output: str | None) -> Iterator[Video]:
+    """All videos below a folder, to the bottom."""
+    # With the folders on the way down, so that a link to one of them does not lead in circles.
+    waiting: list[tuple[Folder, frozenset[str]]] = [(top, frozenset())]
+    while waiting:
+        folder, above = waiting.pop()
+        real = storage.real(folder[1])
+        if real in above:
+            continue
+        for found in list_folder(folder, output):
+            if isinstance(found, Video):
+                yield found
+            else:
+                waiting.append((found, above | {real}))
+
+
+def _read_listing(rank: int, listing: str, output: str) -> Iterator[Video]:
+    """A path or URL a line; relative ones start at the listing's folder."""
+    try:
+        lines = storage.read(listing).decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"--videos {listing}: not UTF-8 text") from error
+    base = posixpath.dirname(listing)
+    for line in lines:
+        name = line.strip()
+        if _is_video(name):
+            path = storage.absolute(name if "://" in name else storage.join(base, name))
+            if not _is_output(path, output):
+                yield Video(path, rank, None)
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_video(path: str) -> bool:
+    return path.lower().endswith(EXTENSIONS)
+
+
+def _is_folder(fs: storage.FileSystem, info: dict[str, object]) -> bool:
+    # A link to a folder is listed as neither file nor folder.
+    return info["type"] == "directory" or bool(info.get("islink") and fs.isdir(info["name"]))
+
+
+def _is_output(path: str, output: str) -> bool:
+    """Whether a path is the output folder, or a result of ours where that itself is searched."""
+    results = tuple(storage.join(output, name) for name in (VIDEOS, STATE))
+    return path == output or path.startswith(tuple(f"{own}/" for own in results)) or path in results
+
+
+def _video(fs: storage.FileSystem, info: dict[str, object], rank: int) -> Video:
+    path = storage.url_of(fs, str(info["name"]))
+    # A name that is not text is shown as it can be; should it match, it will not be found.
+    readable = path.encode("utf-8", "backslashreplace").decode()
+    size = info["size"]
+    return Video(readable, rank, size if isinstance(size, int) else None)

@@ -1,0 +1,40 @@
+"""Which engine runs the job."""
+
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners import PipelineRunner, create_runner
+from apache_beam.runners.portability.fn_api_runner import fn_runner
+from apache_beam.runners.portability.portable_runner import JobServiceHandle
+
+from beam_pipeline.errors import UsageError
+
+LOCAL_RUNNERS = (None, "DirectRunner")
+
+
+def is_local(options: PipelineOptions) -> bool:
+    """Whether the job runs on this machine, in this process."""
+    return options.view_as(StandardOptions).runner in LOCAL_RUNNERS
+
+
+def runner_for(options: PipelineOptions) -> PipelineRunner:
+    """The runner the options name; on this machine always the same engine.
+
+    Beam's DirectRunner tries Prism first, downloads it, and falls back to FnApiRunner where
+    there is no internet, so that one command would run on two engines. Workers see the options
+    only through the provision info.
+
+    Raises:
+        UsageError: there is no such runner.
+    """
+    if not is_local(options):
+        name = options.view_as(StandardOptions).runner
+        try:
+            return create_runner(name)
+        except (ValueError, ImportError, AttributeError) as error:
+            raise UsageError(f"--runner {name}: {error}") from error
+    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
+    return fn_runner.FnApiRunner(
+        provision_info=fn_runner.ExtendedProvisionInfo(
+            beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
+        )
+    )

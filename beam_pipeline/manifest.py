@@ -1,0 +1,61 @@
+"""The manifest: one row for every annotated clip, as Parquet and as text."""
+
+import csv
+import types
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from typing import Any, BinaryIO, TextIO, get_args, get_origin, get_type_hints
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from beam_pipeline.elements import Row, tuple_of
+
+_ARROW_TYPES: dict[Any, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+}
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    if get_origin(hint) is types.UnionType:
+        hint = get_args(hint)[0]
+    return _ARROW_TYPES.get(hint, pa.string())  # the closed choices are text
+
+
+SCHEMA = pa.schema(
+    [(field.name, _arrow_type(get_type_hints(Row)[field.name])) for field in fields(Row)]
+)
+COLUMNS: tuple[str, ...] = tuple(SCHEMA.names)
+
+
+def to_table(rows: Sequence[Row]) -> pa.Table:
+    """Rows as an Arrow table."""
+    columns = list(zip(*map(tuple_of(Row), rows), strict=True)) or [()] * len(COLUMNS)
+    arrays = [
+        pa.array(values, type=field.type) for values, field in zip(columns, SCHEMA, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def write_parquet(file: BinaryIO, tables: Iterable[pa.Table]) -> None:
+    """Write tables one after the other; never more than one of them in memory."""
+    with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)
+
+
+def read_parquet(file: BinaryIO, columns: Sequence[str] = COLUMNS) -> Iterator[pa.Table]:
+    """The tables that were written, in order, one at a time."""
+    parquet = pq.ParquetFile(file)
+    for group in range(parquet.num_row_groups):
+        yield parquet.read_row_group(group, columns=list(columns))
+
+
+def write_csv(file: TextIO, rows: Iterable[dict[str, Any]]) -> None:
+    """Rows as text with a header. What does not apply is empty."""
+    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)

@@ -1,0 +1,230 @@
+"""The flags, declared the way Beam's own are, so that templates and runners pass them on."""
+
+import argparse
+import difflib
+from typing import Any, NoReturn
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from beam_pipeline import __version__
+from beam_pipeline.codec.settings import AUDIO, PRESETS, TUNES, ClipSettings
+from beam_pipeline.elements import SPLITS
+from beam_pipeline.errors import UsageError
+
+_DEFAULTS = ClipSettings()
+
+
+class KineticsOptions(PipelineOptions):
+    """What this program adds to Beam's options."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
+        several: dict[str, Any] = {"nargs": "+", "action": "extend"}
+        what = parser.add_argument_group("what to prepare")
+        what.add_argument(
+            "--annotations",
+            metavar="A",
+            **several,
+            help="official annotation files: JSON, CSV, folders or globs of them",
+        )
+        what.add_argument(
+            "--videos",
+            metavar="V",
+            **several,
+            help="where the clips are: folders (searched to the bottom), globs, files, or .txt "
+            "files with a path a line; of two files for one clip the argument named first wins",
+        )
+        what.add_argument("--output", metavar="O", help="folder for clips, lists and manifest")
+        what.add_argument(
+            "--splits",
+            metavar="S",
+            **several,
+            help="which splits to prepare (default: " + ",".join(SPLITS) + ")",
+        )
+
+        how = parser.add_argument_group("how clips are made")
+        how.add_argument(
+            "--short_edge",
+            type=_even,
+            default=_DEFAULTS.short_edge,
+            metavar="PIXELS",
+            help="an even number (default: %(default)s)",
+        )
+        how.add_argument(
+            "--preset",
+            choices=PRESETS,
+            default=_DEFAULTS.preset,
+            metavar="P",
+            help="x264's preset: " + ", ".join(PRESETS) + " (default: %(default)s)",
+        )
+        how.add_argument(
+            "--crf",
+            type=_between(1, 51),
+            default=_DEFAULTS.crf,
+            metavar="N",
+            help="x264's constant rate factor, 1 (best) to 51 (default: %(default)s)",
+        )
+        how.add_argument(
+            "--gop",
+            type=_between(1, 1000),
+            default=_DEFAULTS.gop,
+            metavar="FRAMES",
+            help="most frames between keyframes; short is fast to seek (default: %(default)s)",
+        )
+        how.add_argument(
+            "--tune",
+            choices=TUNES,
+            default=_DEFAULTS.tune,
+            metavar="T",
+            help="x264's tuning: " + ", ".join(TUNES) + " (default: %(default)s)",
+        )
+        how.add_argument(
+            "--audio",
+            choices=AUDIO,
+            default=_DEFAULTS.audio,
+            help="keep: copied where MP4 can hold it, else AAC (default: %(default)s)",
+        )
+
+        lists = parser.add_argument_group("how clips are named and listed")
+        lists.add_argument(
+            "--layout",
+            choices=("class", "flat"),
+            default="class",
+            help="videos/<split>/<class>/<clip_id>.mp4, or without the class "
+            "(default: %(default)s)",
+        )
+        lists.add_argument(
+            "--path_prefix",
+            metavar="PREFIX",
+            help="what the lists put before videos/…; '' for relative paths "
+            "(default: the output's absolute path)",
+        )
+        lists.add_argument(
+            "--separator",
+            default=" ",
+            metavar="TEXT",
+            help="between path and label (default: one space)",
+        )
+
+        run = parser.add_argument_group("how the job runs")
+        run.add_argument(
+            "--overwrite",
+            type=_boolean,
+            nargs="?",
+            const=True,
+            default=False,
+            metavar="BOOL",
+            help="make everything again, also what an earlier run has made (default: false)",
+        )
+        run.add_argument(
+            "--workers",
+            type=_between(1, 1024),
+            metavar="N",
+            help="clips at once on this machine (default: the cores this process may use)",
+        )
+        run.add_argument(
+            "--clip_timeout",
+            type=_seconds,
+            metavar="SECONDS",
+            help="wall time one clip may take (default: 60 + 30 x its duration)",
+        )
+        run.add_argument(
+            "--max_failure_ratio", type=_share, default=0.5, metavar="SHARE",
+            help="failed clips among those found above which the run ends with status 1 "
+            "(default: %(default)s)",
+        )  # fmt: skip
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says one line instead of printing the usage of two hundred flags."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+def parse_command_line(argv: list[str]) -> PipelineOptions:
+    """This program's and Beam's options.
+
+    Raises:
+        UsageError: a value cannot be read, or no one knows the flag; Beam alone drops those.
+        SystemExit: after --help and --version.
+    """
+    parser = _help_parser()
+    parser.parse_known_args(argv)  # for --help, --version, and messages about our own flags
+    everything = _Parser(allow_abbrev=False, add_help=False)
+    known: set[type[PipelineOptions]] = set()
+    for options in PipelineOptions.__subclasses__():
+        # Beam's rule for options of one name: the class defined last is the one that counts.
+        if options not in known and options.__module__.startswith(("apache_beam.", __name__)):
+            known.add(options)
+            options._add_argparse_args(everything)
+    _, unknown = everything.parse_known_args(argv)
+    if unknown:
+        flags = [flag for action in everything._actions for flag in action.option_strings]
+        name = unknown[0].partition("=")[0]
+        near = difflib.get_close_matches(name, flags, n=1)
+        hint = f"did you mean {near[0]}?" if near else "--help lists the flags"
+        what = "flag" if name.startswith("-") else "argument"
+        raise UsageError(f"unknown {what} {name}; {hint}")
+    return PipelineOptions(argv)
+
+
+def _help_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="beam_pipeline",
+        usage="python -m beam_pipeline --annotations A … --videos V … --output O [options]",
+        description="Resize the clips of Kinetics and write the lists that trainers read.",
+        epilog="Any Apache Beam option may follow, --runner among them. Flags that take several "
+        "values take them spaced, repeated, or comma-separated.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"beam_pipeline {__version__}")
+    KineticsOptions._add_argparse_args(parser)
+    return parser
+
+
+def _even(text: str) -> int:
+    number = _between(2, 8192)(text)
+    if number % 2:
+        raise argparse.ArgumentTypeError(f"{number} is odd; type {number + 1}")
+    return number
+
+
+def _between(least: int, most: int) -> "type[int]":
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a whole number from {least} to {most}"
+            )
+        return number
+
+    return read  # type: ignore[return-value]  # argparse asks for a callable
+
+
+def _boolean(text: str) -> bool:
+    try:
+        return {"true": True, "false": False}[text.lower()]
+    except KeyError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false") from None
+
+
+def _seconds(text: str) -> float:
+    return _number(text, 0.001, 1e9, "a number of seconds above 0")
+
+
+def _share(text: str) -> float:
+    return _number(text, 0, 1, "a number from 0 to 1")
+
+
+def _number(text: str, least: float, most: float, wanted: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+    return number

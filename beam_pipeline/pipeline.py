@@ -1,0 +1,80 @@
+"""The job, as data flows through it.
+
+    --annotations         --videos            --output
+         |                   |                   |
+    ReadAnnotations      ListVideos        PrepareOutput      other settings are refused
+         |      .            |             |           |
+         |   AssignLabelIds  |          ReadRows    ListTree  what earlier runs have made
+         |      .            |             |           |
+         +----------------- MatchClips ----------------+      all that is about a clip meets
+                            |        |
+                          tasks     rows                      missing, ambiguous, reused, ...
+                            |        |
+                       ResizeClips   |                        the work, spread evenly
+                            |        |
+                          rows ------+
+                            |
+                       WriteShards                            sorted pieces of the splits
+                            |
+                       MergeSplits                            train.csv, manifest/train.parquet
+                            |
+                       WriteSummary                           failed.csv, ..., summary.json last
+
+Every stage is a file of that name. What crosses between them is in ``elements.py``: paths and
+facts, never a video's bytes. A stage can be done twice with the same result, wherever it runs:
+names come from the data, and files appear whole. Nothing is left to do once the graph has run,
+for on a cluster nobody may be there to do it.
+"""
+
+import apache_beam as beam
+from apache_beam import pvalue
+
+from beam_pipeline.assign_label_ids import AssignLabelIds
+from beam_pipeline.config import Config
+from beam_pipeline.list_videos import ListTree, ListVideos
+from beam_pipeline.match_clips import ROWS, UNANNOTATED, MatchClips
+from beam_pipeline.merge_splits import MergeSplits
+from beam_pipeline.output import VIDEOS
+from beam_pipeline.prepare_output import PrepareOutput
+from beam_pipeline.read_annotations import ReadAnnotations
+from beam_pipeline.resize_clips import ResizeClips
+from beam_pipeline.row_log import ReadRows
+from beam_pipeline.write_shards import WriteShards
+from beam_pipeline.write_summary import WriteSummary
+
+
+def build(pipeline: beam.Pipeline, config: Config) -> None:
+    """Put the whole job into a pipeline."""
+    annotations = (
+        pipeline
+        | "Annotation arguments" >> beam.Create(list(enumerate(config.annotations)))
+        | ReadAnnotations()
+    )
+    videos = (
+        pipeline
+        | "Video arguments" >> beam.Create(list(enumerate(config.videos)))
+        | ListVideos(config.output.root)
+    )
+    label_ids = pvalue.AsSingleton(annotations | AssignLabelIds())
+    found = pvalue.AsSingleton(videos | "Count videos" >> beam.combiners.Count.Globally())
+
+    rows = pipeline | PrepareOutput(config) | ReadRows()
+    made = (
+        pipeline
+        | "Output folder" >> beam.Create([(0, config.output.url(VIDEOS))])
+        | "List outputs" >> ListTree(output=None)
+    )
+
+    everything = {"annotations": annotations, "videos": videos, "rows": rows, "made": made}
+    matched = everything | "MatchClips" >> MatchClips(config, label_ids, found)
+    resized = matched["tasks"] | ResizeClips(config)
+    unannotated = pvalue.AsSingleton(
+        matched[UNANNOTATED] | "Count unannotated" >> beam.CombineGlobally(sum)
+    )
+    (
+        (matched[ROWS], resized)
+        | "All rows" >> beam.Flatten()
+        | WriteShards(config)
+        | MergeSplits(config)
+        | WriteSummary(config, label_ids, unannotated)
+    )

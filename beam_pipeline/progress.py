@@ -1,0 +1,116 @@
+"""How far a run on this machine is."""
+
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from beam_pipeline.elements import Row
+
+LINE_EVERY = 30.0
+"""Seconds between two lines where there is no terminal."""
+
+REFRESH_EVERY = 0.5
+
+
+class Counts:
+    """What the stages that run in this process have seen; elsewhere nobody reads it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        self.tasks = self.done = self.failed = 0
+        self._began = 0.0
+
+    def plan(self) -> None:
+        """One more clip is to be made."""
+        with self._lock:
+            self.tasks += 1
+            self._began = self._began or time.monotonic()
+
+    def finish(self, row: Row) -> None:
+        """One more clip is done, well or not."""
+        with self._lock:
+            self.done += 1
+            self.failed += row.status == "failed"
+
+    @property
+    def rate(self) -> float:
+        """Clips a second since the first was planned."""
+        return self.done / (time.monotonic() - self._began) if self.done else 0.0
+
+
+LOCAL = Counts()
+
+
+class LiveLine:
+    """While the block runs: a line that moves on a terminal, else a plain one now and then."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._report, daemon=True)
+        self._console = Console(stderr=True)
+
+    def __enter__(self) -> Self:
+        LOCAL.clear()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _report(self) -> None:
+        if self._console.is_terminal:
+            self._move()
+        else:
+            self._print()
+
+    def _move(self) -> None:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:.1f} clips/s"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[failed]} failed"),
+        )
+        with Progress(*columns, console=self._console, transient=True) as bar:
+            line = bar.add_task("reading annotations, listing videos", total=None, rate=0, failed=0)
+            while True:
+                last = self._stop.wait(REFRESH_EVERY)
+                bar.update(
+                    line,
+                    description="resizing" if LOCAL.tasks else None,
+                    total=LOCAL.tasks or None,
+                    completed=LOCAL.done,
+                    rate=LOCAL.rate,
+                    failed=LOCAL.failed,
+                )
+                if last:
+                    return
+
+    def _print(self) -> None:
+        while not self._stop.wait(LINE_EVERY):
+            if not LOCAL.tasks:
+                line = "reading annotations, listing videos"
+            else:
+                rate = LOCAL.rate
+                seconds = (LOCAL.tasks - LOCAL.done) / rate if rate else None
+                minutes = f"{seconds / 60:.0f} min left" if seconds else "time left unknown"
+                line = (
+                    f"{LOCAL.done} of {LOCAL.tasks} clips, {rate:.1f} clips/s, {minutes}, "
+                    f"{LOCAL.failed} failed"
+                )
+            print(line, file=sys.stderr, flush=True)

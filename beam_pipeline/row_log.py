@@ -1,0 +1,87 @@
+"""What a worker has made so far, so that another run need not make it again."""
+
+import dataclasses
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+
+import apache_beam as beam
+import pyarrow as pa
+
+from beam_pipeline import manifest, storage
+from beam_pipeline.elements import LISTED, Row
+from beam_pipeline.errors import OutputError
+from beam_pipeline.output import ROWS, Output
+
+ROWS_A_FILE = 64
+
+FLUSH_EVERY = 30.0
+"""Seconds; of a bucket, where each flush is a request. On a disk every row is flushed."""
+
+
+class RowLog:
+    """Rows of finished clips, in small files that each appear whole.
+
+    A file is written again with each row that joins it, and left alone once it is full: that
+    works where files cannot be appended to. Several logs may hold rows of the same clip.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._lock = threading.Lock()
+        self._start_file()
+
+    def add(self, row: Row) -> None:
+        """Note a row; call it before its clip appears, so that no clip is without one."""
+        with self._lock:
+            self._lines.append(json.dumps(dataclasses.asdict(row)) + "\n")
+            full = len(self._lines) >= ROWS_A_FILE
+            late = time.monotonic() - self._flushed > FLUSH_EVERY
+            if full or late or self._output.is_local:
+                self._flush()
+            if full:
+                self._start_file()
+
+    def close(self) -> None:
+        """Write what is not written yet."""
+        with self._lock:
+            if self._lines:
+                self._flush()
+
+    def _start_file(self) -> None:
+        self._lines: list[str] = []
+        self._name = f"{self._output.state}/{ROWS}/{uuid.uuid4().hex}.jsonl"
+        self._flushed = time.monotonic()
+
+    def _flush(self) -> None:
+        self._output.write(self._name, "".join(self._lines).encode())
+        self._flushed = time.monotonic()
+
+
+class ReadRows(beam.PTransform):
+    """URLs of manifests and row files to the rows of clips that were made."""
+
+    def expand(self, urls: beam.PCollection[str]) -> beam.PCollection[Row]:
+        return urls | "Read rows" >> beam.FlatMap(read_rows).with_output_types(Row)
+
+
+def read_rows(url: str) -> Iterator[Row]:
+    """The rows in a file that say an output was made."""
+    try:
+        if url.endswith(".jsonl"):
+            for line in storage.read(url).splitlines():
+                with suppress(ValueError):  # cut by a power failure: its clip is made again
+                    yield Row(**json.loads(line))
+            return
+        with storage.opened(url) as file:
+            for table in manifest.read_parquet(file):
+                for row in table.to_pylist():
+                    if row["status"] in LISTED:
+                        yield Row(**row)
+    except FileNotFoundError:
+        return  # of a run that has ended since, and whose manifest says the same
+    except (OSError, pa.ArrowException) as error:
+        raise OutputError(f"{url} is damaged: {error}; type --overwrite to go on") from error

@@ -1,0 +1,63 @@
+"""Rows to shards: small sorted files that a split's lists are merged from."""
+
+from collections.abc import Iterable
+
+import apache_beam as beam
+
+from beam_pipeline import manifest
+from beam_pipeline.config import Config
+from beam_pipeline.elements import Row, Split
+from beam_pipeline.output import SHARDS as FOLDER
+from beam_pipeline.output import Output
+
+# A row's shard is a range of first characters, so that the shards, one after the other, are in
+# the order of clip_ids. YouTube ids begin with any of 64 characters about as often; the ranges
+# begin with these.
+SHARD_STARTS = "\x00059CFIMPTWZadhlpsw"
+SHARDS = len(SHARD_STARTS)
+
+ShardKey = tuple[Split, int]
+
+
+class WriteShards(beam.PTransform):
+    """Rows to (split, (number, path)) of every shard that holds any."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self._config = config
+
+    def expand(
+        self, rows: beam.PCollection[Row]
+    ) -> beam.PCollection[tuple[Split, tuple[int, str]]]:
+        return (
+            rows
+            | "Key by shard" >> beam.Map(_keyed).with_output_types(tuple[ShardKey, Row])
+            # Also the barrier that keeps clips from being made again when what follows is
+            # tried again.
+            | "Collect shards" >> beam.GroupByKey()
+            | "Write shards"
+            >> beam.Map(write_shard, self._config.output).with_output_types(
+                tuple[Split, tuple[int, str]]
+            )
+        )
+
+
+def _keyed(row: Row) -> tuple[ShardKey, Row]:
+    return (row.split, shard_of(row.clip_id)), row
+
+
+def shard_of(clip_id: str) -> int:
+    """The number of a clip's shard; a clip_id that sorts later has none that is lower."""
+    return sum(clip_id[:1] >= start for start in SHARD_STARTS) - 1
+
+
+def write_shard(
+    shard: tuple[ShardKey, Iterable[Row]], output: Output
+) -> tuple[Split, tuple[int, str]]:
+    """Write the rows of one shard, sorted; the name comes from the data only."""
+    (split, number), rows = shard
+    relative = f"{output.state}/{FOLDER}/{split}-{number:02d}-of-{SHARDS:02d}.parquet"
+    table = manifest.to_table(sorted(rows, key=lambda row: row.clip_id))
+    with output.writing(relative) as file:
+        manifest.write_parquet(file, [table])
+    return split, (number, relative)

@@ -1,0 +1,177 @@
+"""Make a small data set in the shape of Kinetics, to try the pipeline on.
+
+Usage: ``python examples/make_sample.py FOLDER``
+
+FOLDER gets ``annotations/``, in the three official forms (JSON, CSV, CSV without labels), and
+``videos/``, in the two usual arrangements (a folder for each class, and flat). The pictures are
+FFmpeg's own test sources, one for each class, so that nothing is fetched. The clips are of the
+kinds that a real copy of Kinetics holds: wide, upright, turned, odd-sized and silent ones,
+several containers and codecs, one missing, one cut short, and a web page saved as ``.mp4``.
+
+A folder that is complete is left as it is.
+"""
+
+import csv
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import av
+from av.video.frame import VideoFrame
+
+SOURCES = {
+    "mixing colors": "gradients=seed=1:size={size}:rate=25",
+    "playing game of life": "life=seed=1:size=48x48:rate=25,scale={size}:flags=neighbor",
+    "watching test card": "testsrc2=size={size}:rate=25",
+    "zooming into fractal": "mandelbrot=size={size}:rate=25",
+}
+"""What each class shows, as an FFmpeg source."""
+
+WEB_PAGE = b"<!DOCTYPE html>\n<title>Video unavailable</title>\n<p>Sign in to watch.</p>\n"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One annotated clip, and the file that is there for it.
+
+    ``start`` and ``end`` are seconds of the video that it is cut from. ``size`` is in pixels, as
+    shown; ``turned`` stores the picture on its side, to be turned back by a display matrix, as
+    phones do. ``codec`` and ``sound`` are FFmpeg encoders.
+    """
+
+    split: Literal["train", "val", "test"]
+    label: str
+    youtube_id: str
+    start: int
+    end: int
+    size: tuple[int, int] = (640, 360)
+    suffix: str = ".mp4"
+    codec: str = "libx264"
+    sound: str | None = "aac"
+    turned: bool = False
+    file: Literal["whole", "cut", "web page", "missing"] = "whole"
+
+    @property
+    def path(self) -> Path:
+        """Where the file is below ``videos/``: as in Kinetics-400, only train has class folders."""
+        folder = Path(self.split, self.label) if self.split == "train" else Path(self.split)
+        return folder / f"{self.youtube_id}_{self.start:06d}_{self.end:06d}{self.suffix}"
+
+
+CLIPS = (
+    Clip("train", "mixing colors", "c0l0r5_0dd0", 33, 35, (321, 241), ".webm", "libvpx-vp9", None),
+    Clip("train", "playing game of life", "C0nw4y-L1fe", 61, 63, (360, 640)),
+    Clip("train", "playing game of life", "gl1d3r_-gun", 0, 3, file="cut"),
+    Clip("train", "watching test card", "g0ne-v1deo_", 9, 12, file="missing"),
+    Clip("train", "watching test card", "t3stc4rd_A1", 128, 131, (360, 640), turned=True),
+    Clip("train", "zooming into fractal", "-Zo0m1nFr4c", 17, 20),
+    Clip("train", "zooming into fractal", "m4nd3lbr0t_", 4, 6, (320, 240), ".mkv", sound="libopus"),
+    Clip("val", "mixing colors", "Bl3nd-c0l0r", 12, 14),
+    Clip("val", "watching test card", "Un4v41l4bl3", 70, 73, file="web page"),
+    Clip("val", "zooming into fractal", "5eah0rse_Vy", 250, 252, (480, 360), sound=None),
+    Clip("test", "playing game of life", "--bl1nk3r_T", 2, 4),
+    Clip("test", "watching test card", "b4r5_t0ne-K", 45, 48, (854, 480), ".avi", "mpeg4", "mp3"),
+)
+
+
+def make_file(clip: Clip, path: Path) -> None:
+    """Write a clip's file to ``path``, as whole or broken as it is to be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if clip.file == "web page":
+        path.write_bytes(WEB_PAGE)
+        return
+    encode(clip, path)
+    if clip.file == "cut":
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+
+
+def encode(clip: Clip, path: Path) -> None:
+    """Encode pictures, and a tone where the clip has sound, to ``path``."""
+    seconds = clip.end - clip.start
+    width, height = clip.size
+    graph = SOURCES[clip.label].format(size=f"{width}x{height}") + f",trim=duration={seconds}"
+    if clip.turned:
+        graph += ",transpose=clock"
+        width, height = height, width
+    graph += ",format=yuv420p[out0]"
+    if clip.sound:
+        graph += f";sine=frequency=440:beep_factor=4:sample_rate=48000:duration={seconds}[out1]"
+
+    # The index goes in front, as in what YouTube sends: the half of a file then still opens.
+    options = {"movflags": "faststart"} if clip.suffix == ".mp4" else {}
+    with (
+        av.open(graph, format="lavfi") as source,
+        av.open(path, "w", options=options) as output,
+    ):
+        speed = {"deadline": "realtime", "cpu-used": "8"} if "vpx" in clip.codec else {}
+        video = output.add_stream(clip.codec, rate=25, options=speed)
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        if clip.turned:
+            video.set_display_rotation(90)
+        audio = output.add_stream(clip.sound, rate=48000) if clip.sound else None
+        for frame in source.decode(*source.streams):
+            if isinstance(frame, VideoFrame):
+                frame.pict_type = 0  # some sources make each a keyframe; the encoder is to choose
+                output.mux(video.encode(frame))
+            else:
+                output.mux(audio.encode(frame))
+        for stream in filter(None, (video, audio)):
+            output.mux(stream.encode(None))
+
+
+def make_annotations(folder: Path) -> None:
+    """Write the three annotation files, each in another of the official forms."""
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = {
+        clip.youtube_id: {
+            "annotations": {"label": clip.label, "segment": [clip.start, clip.end]},
+            "duration": clip.end - clip.start,
+            "subset": "train",
+            "url": f"https://www.youtube.com/watch?v={clip.youtube_id}",
+        }
+        for clip in CLIPS
+        if clip.split == "train"
+    }
+    (folder / "train.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+
+    labelled = ["label", "youtube_id", "time_start", "time_end", "split", "is_cc"]
+    for split, columns in {"val": labelled, "test": labelled[1:5]}.items():
+        with (folder / f"{split}.csv").open("w", newline="", encoding="utf-8") as file:
+            rows = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+            rows.writeheader()
+            for clip in CLIPS:
+                if clip.split == split:
+                    rows.writerow(
+                        {
+                            "label": clip.label,
+                            "youtube_id": clip.youtube_id,
+                            "time_start": clip.start,
+                            "time_end": clip.end,
+                            "split": split,
+                            "is_cc": 0,
+                        }
+                    )
+
+
+def main() -> None:
+    """Make the sample in the folder that the command line names."""
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: python examples/make_sample.py FOLDER")
+    folder = Path(sys.argv[1])
+    videos = {folder / "videos" / clip.path: clip for clip in CLIPS if clip.file != "missing"}
+    annotations = folder / "annotations"
+    lists = [annotations / name for name in ("train.json", "val.csv", "test.csv")]
+    if all(path.exists() for path in (*videos, *lists)):
+        print(f"{folder} holds the sample already")
+        return
+    for path, clip in videos.items():
+        make_file(clip, path)
+    make_annotations(annotations)  # last: their presence says that the clips are complete
+    print(f"Made {folder}: {len(CLIPS)} annotated clips, {len(videos)} files")
+
+
+if __name__ == "__main__":
+    main()

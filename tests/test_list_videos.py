@@ -1,0 +1,232 @@
+"""Which files are found, and which are not."""
+
+import os
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.util import assert_that, equal_to
+
+from beam_pipeline.elements import Video
+from beam_pipeline.errors import InputError, message_of
+from beam_pipeline.list_videos import ListVideos, list_folder, resolve_argument, search_folder
+from tests.kinetics import on_beam
+
+
+def put(root: Path, *names: str) -> None:
+    """Files whose size is the length of their name."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"." * len(path.name))
+
+
+def found(argument: Path | str, output: Path | str = "/elsewhere") -> list[Video]:
+    """Every video that one argument names, sorted by path."""
+    videos = []
+    for entry in resolve_argument(0, str(argument), str(output)):
+        if isinstance(entry, Video):
+            videos.append(entry)
+        else:
+            videos += search_folder(entry, str(output))
+    return sorted(videos, key=lambda video: video.path)
+
+
+def names(argument: Path | str, root: Path, output: Path | str = "/elsewhere") -> list[str]:
+    return [os.path.relpath(video.path, root) for video in found(argument, output)]
+
+
+def check_on_beam(*arguments: Path, expected: list[Video]) -> None:
+    """Hold what the transform itself finds under several arguments against what it should."""
+    with on_beam() as pipeline:
+        ranked = list(enumerate(map(str, arguments)))
+        assert_that(pipeline | beam.Create(ranked) | ListVideos("/elsewhere"), equal_to(expected))
+
+
+# Folders
+
+
+def test_a_folder_is_searched_to_the_bottom(tmp_path: Path) -> None:
+    put(tmp_path, "a.mp4", "train/air drumming/b.mkv", "1/2/3/4/5/6/c.webm")
+    assert names(tmp_path, tmp_path) == ["1/2/3/4/5/6/c.webm", "a.mp4", "train/air drumming/b.mkv"]
+
+
+def test_videos_are_told_by_their_extension_in_any_case(tmp_path: Path) -> None:
+    videos = ["a.mp4", "b.MKV", "c.WebM", "d.avi", "e.MOV"]
+    put(tmp_path, *videos, "f.mp3", "mp4", "g.mp4.part", "h.txt", "i.mp4~", "j")
+    assert names(tmp_path, tmp_path) == videos
+
+
+def test_a_folder_named_like_a_video_is_a_folder(tmp_path: Path) -> None:
+    put(tmp_path, "trap.mp4/a.mp4")
+    assert names(tmp_path, tmp_path) == ["trap.mp4/a.mp4"]
+
+
+def test_each_file_comes_with_its_rank_and_size(tmp_path: Path) -> None:
+    put(tmp_path, "abc.mp4")
+    assert list(list_folder((3, str(tmp_path)), None)) == [Video(f"{tmp_path}/abc.mp4", 3, 7)]
+
+
+def test_links_are_followed_and_sized_as_what_they_lead_to(tmp_path: Path) -> None:
+    put(tmp_path, "real/abc.mp4")
+    put(tmp_path / "videos", "other.mp4")
+    (tmp_path / "videos" / "folder").symlink_to(tmp_path / "real")
+    (tmp_path / "videos" / "file.mp4").symlink_to(tmp_path / "real" / "abc.mp4")
+    assert [(Path(v.path).name, v.size) for v in found(tmp_path / "videos")] == [
+        ("file.mp4", 7),
+        ("abc.mp4", 7),
+        ("other.mp4", 9),
+    ]
+
+
+def test_a_root_that_is_a_link_is_searched(tmp_path: Path) -> None:
+    put(tmp_path, "real/abc.mp4")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert names(tmp_path / "link", tmp_path) == ["link/abc.mp4"]
+
+
+@pytest.mark.parametrize("depth", [0, 2, 4, 6])
+def test_links_in_a_circle_come_to_an_end(tmp_path: Path, depth: int) -> None:
+    bottom = tmp_path.joinpath(*"abcdef"[:depth])
+    put(bottom, "clip.mp4")
+    (bottom / "again").symlink_to(tmp_path)
+    assert {Path(video.path).name for video in found(tmp_path)} == {"clip.mp4"}
+    with on_beam() as pipeline:
+        videos = pipeline | beam.Create([(0, str(tmp_path))]) | ListVideos("/elsewhere")
+        files = videos | beam.Map(lambda video: Path(video.path).name) | beam.Distinct()
+        assert_that(files, equal_to(["clip.mp4"]))
+
+
+def test_a_link_to_nowhere_is_listed_for_it_may_be_a_clip(tmp_path: Path) -> None:
+    (tmp_path / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    assert names(tmp_path, tmp_path) == ["gone.mp4"]
+
+
+def test_the_output_below_a_folder_is_left_out(tmp_path: Path) -> None:
+    put(tmp_path, "a.mp4", "output/videos/val/b.mp4", "output/_state/tmp/c.mp4", "output2/d.mp4")
+    assert names(tmp_path, tmp_path, tmp_path / "output") == ["a.mp4", "output2/d.mp4"]
+
+
+def test_the_output_is_left_out_by_whatever_link_it_is_reached(tmp_path: Path) -> None:
+    put(tmp_path, "a.mp4", "output/videos/val/b.mp4")
+    (tmp_path / "link").symlink_to(tmp_path / "output")
+    assert names(tmp_path, tmp_path, tmp_path / "output") == ["a.mp4"]
+
+
+def test_a_folder_that_is_also_the_output_is_searched_but_for_what_was_made(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path, "train/a.mp4", "videos/train/a.mp4", "_state/b.mp4")
+    assert names(tmp_path, tmp_path, tmp_path) == ["train/a.mp4"]
+
+
+# Globs and files
+
+
+def test_a_glob_matches_files_and_folders(tmp_path: Path) -> None:
+    put(tmp_path, "part_1/a.mp4", "part_2/deep/b.mp4", "other/c.mp4", "part_3.mkv", "part_4.txt")
+    assert names(tmp_path / "part_*", tmp_path) == [
+        "part_1/a.mp4",
+        "part_2/deep/b.mp4",
+        "part_3.mkv",
+    ]
+
+
+def test_a_glob_leaves_the_output_out(tmp_path: Path) -> None:
+    put(tmp_path, "a/a.mp4", "output/videos/val/b.mp4")
+    assert names(tmp_path / "*", tmp_path, tmp_path / "output") == ["a/a.mp4"]
+    assert names(tmp_path / "**" / "*.mp4", tmp_path, tmp_path / "output") == ["a/a.mp4"]
+
+
+def test_a_name_with_brackets_is_a_name_where_there_is_such_a_thing(tmp_path: Path) -> None:
+    put(tmp_path, "[old] clips/a.mp4", "b [1].mp4")
+    assert names(tmp_path / "[old] clips", tmp_path) == ["[old] clips/a.mp4"]
+    assert names(tmp_path / "b [1].mp4", tmp_path) == ["b [1].mp4"]
+
+
+def test_a_single_file_is_itself(tmp_path: Path) -> None:
+    put(tmp_path, "-abc.MP4")
+    assert found(tmp_path / "-abc.MP4") == [Video(f"{tmp_path}/-abc.MP4", 0, 8)]
+
+
+# Listings
+
+
+def test_a_listing_has_a_path_or_url_a_line(tmp_path: Path) -> None:
+    listing = tmp_path / "lists" / "my list.txt"
+    listing.parent.mkdir()
+    listing.write_bytes(
+        b"\xef\xbb\xbfnear by.mp4\r\n../up/a.mkv\r\n\r\n  /abs/b.mp4 \n"
+        b"gs://bucket/with space/c.mp4\nhttps://example.org/d.webm\nlast.mov"
+    )
+    assert found(listing) == [
+        Video("/abs/b.mp4", 0, None),
+        Video(f"{tmp_path}/lists/last.mov", 0, None),
+        Video(f"{tmp_path}/lists/near by.mp4", 0, None),
+        Video(f"{tmp_path}/up/a.mkv", 0, None),
+        Video("gs://bucket/with space/c.mp4", 0, None),
+        Video("https://example.org/d.webm", 0, None),
+    ]
+
+
+def test_a_listing_does_not_name_what_the_job_makes(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("a.mp4\noutput/videos/val/a.mp4\n")
+    assert names(tmp_path / "list.txt", tmp_path, tmp_path / "output") == ["a.mp4"]
+
+
+def test_a_line_feed_alone_ends_a_line_of_a_listing(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("a\u2028b.mp4\nc\x0cd.mp4\n")
+    assert names(tmp_path / "list.txt", tmp_path) == ["a\u2028b.mp4", "c\x0cd.mp4"]
+
+
+def test_a_listing_that_is_no_text_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=r"list\.txt"):
+        found(tmp_path / "list.txt")
+
+
+# What is not there
+
+
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.mp4", "list.txt", "*.mp4", "part_[12]"])
+def test_what_is_not_there_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError) as caught:
+        found(tmp_path / name)
+    assert f"--videos {tmp_path}/{name}" in str(caught.value)
+
+
+def test_what_is_neither_video_nor_listing_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "notes.md")
+    with pytest.raises(InputError, match=r"notes\.md: neither"):
+        found(tmp_path / "notes.md")
+
+
+# On Beam
+
+
+def test_beam_finds_the_same_in_every_depth_and_gives_ranks(tmp_path: Path) -> None:
+    put(tmp_path / "one", "a.mp4", "1/b.mp4", "1/2/c.mp4", "1/2/3/d.mp4", "1/2/3/4/e.mp4")
+    put(tmp_path / "two", "f.mp4", "notes.md")
+    (tmp_path / "list.txt").write_text("g.mp4\n")
+    check_on_beam(
+        tmp_path / "one", tmp_path / "two" / "f.mp4", tmp_path / "list.txt",
+        expected=[
+            *found(tmp_path / "one"),
+            Video(f"{tmp_path}/two/f.mp4", 1, 5),
+            Video(f"{tmp_path}/g.mp4", 2, None),
+        ],
+    )  # fmt: skip
+
+
+def test_beam_says_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="nowhere") as caught, on_beam() as pipeline:
+        _ = pipeline | beam.Create([(0, str(tmp_path / "nowhere"))]) | ListVideos("/elsewhere")
+    assert f"--videos {tmp_path}/nowhere" in message_of(caught.value)
+
+
+def test_names_that_are_not_utf_8_do_not_stop_the_listing(tmp_path: Path) -> None:
+    put(tmp_path, "a.mp4", os.fsdecode(b"odd-\xff.mp4"), os.fsdecode(b"folder-\xff/b.mp4"))
+    with on_beam() as pipeline:
+        videos = pipeline | beam.Create([(0, str(tmp_path))]) | ListVideos("/elsewhere")
+        endings = videos | beam.Map(lambda video: video.path[-5:])
+        assert_that(endings, equal_to(["a.mp4"[-5:], "f.mp4"[-5:], "b.mp4"[-5:]]))

@@ -1,0 +1,264 @@
+"""Rows to shards, shards to one list and one manifest a split, and the counts of it all."""
+
+import json
+import random
+from collections.abc import Iterable
+from pathlib import Path
+
+import apache_beam as beam
+import pyarrow.parquet as pq
+import pytest
+from apache_beam import pvalue
+from apache_beam.testing.util import assert_that, equal_to
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from beam_pipeline import manifest
+from beam_pipeline.config import Config
+from beam_pipeline.elements import Row
+from beam_pipeline.merge_splits import MergeSplits, merge_split
+from beam_pipeline.prepare_output import prepare_output
+from beam_pipeline.write_shards import SHARDS, WriteShards, shard_of, write_shard
+from beam_pipeline.write_summary import WriteSummary, finish
+from tests.kinetics import COLUMN_TYPES, configured, lines, on_beam, snapshot
+from tests.kinetics import manifest as rows_of
+from tests.kinetics import summary as summary_of
+
+YOUTUBE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def row(clip_id: str, status: str = "resized", split: str = "val", **columns) -> Row:
+    youtube_id, start, end = clip_id.rsplit("_", 2)
+    made = {"label_id": 1}
+    if status == "resized":
+        made |= {"path": f"videos/{split}/zumba/{clip_id}.mp4", "sha256": clip_id, "bytes": 1}
+    return Row(
+        clip_id, youtube_id, split, "zumba", status, time_start=float(start),
+        time_end=float(end), **made | columns,
+    )  # fmt: skip
+
+
+def ready(tmp_path: Path, *flags: str) -> Config:
+    """A config whose output is ready to be written to."""
+    config = configured("--output", str(tmp_path / "output"), "--path_prefix", "/data", *flags)
+    assert list(prepare_output(config)) == []
+    return config
+
+
+def merged(config: Config, rows: Iterable[Row], split: str = "val") -> list[str]:
+    """What a split's list holds after its rows have gone through shards in any order."""
+    shards: dict[int, list[Row]] = {}
+    for each in rows:
+        shards.setdefault(shard_of(each.clip_id), []).append(each)
+    written = [
+        write_shard(((split, number), shard), config.output)[1] for number, shard in shards.items()
+    ]
+    merge_split(split, written, config)
+    return lines(Path(config.output.root) / f"{split}.csv")
+
+
+clip_ids = st.builds(
+    lambda youtube_id, start: f"{youtube_id}_{start:06d}_{start + 10:06d}",
+    st.text(YOUTUBE, min_size=1, max_size=3), st.integers(0, 2_000_000),
+)  # fmt: skip
+
+
+# Shards
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_a_clip_that_sorts_later_has_no_earlier_shard(one: str, other: str) -> None:
+    first, second = sorted([one, other])
+    assert 0 <= shard_of(first) <= shard_of(second) < SHARDS
+
+
+def test_youtube_ids_spread_over_all_shards() -> None:
+    counts = [0] * SHARDS
+    for character in YOUTUBE:
+        counts[shard_of(character)] += 1
+    assert sum(counts) == len(YOUTUBE)
+    assert max(counts) <= 3 * len(YOUTUBE) / SHARDS
+
+
+def test_a_shards_name_comes_from_its_split_and_number(tmp_path: Path) -> None:
+    config = ready(tmp_path)
+    rows = [row("b_000001_000011"), row("a_000001_000011")]
+    first = write_shard((("val", 7), rows), config.output)
+    again = write_shard((("val", 7), reversed(rows)), config.output)
+    assert first == again
+    split, (number, path) = first
+    assert (split, number) == ("val", 7)
+    shard = pq.read_table(config.output.url(path))
+    assert shard.column("clip_id").to_pylist() == ["a_000001_000011", "b_000001_000011"]
+
+
+# Merging
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(clip_ids, st.sampled_from(["resized", "missing", "failed"]), max_size=30),
+    st.randoms(use_true_random=False),
+)
+def test_lists_and_manifests_are_sorted_whatever_the_order_of_rows(
+    tmp_path: Path, statuses: dict[str, str], shuffle: random.Random
+) -> None:
+    rows = [row(clip_id, status) for clip_id, status in statuses.items()]
+    shuffle.shuffle(rows)
+    config = configured("--output", str(tmp_path / "output"), "--path_prefix", "/data")
+    list(prepare_output(config))
+    assert merged(config, rows) == [
+        f"/data/videos/val/zumba/{clip_id}.mp4 1"
+        for clip_id in sorted(statuses)
+        if statuses[clip_id] == "resized"
+    ]
+    written = rows_of(Path(config.output.root), "val")
+    assert [(r["clip_id"], r["status"]) for r in written] == sorted(statuses.items())
+
+
+@pytest.mark.parametrize(
+    ("status", "is_listed"),
+    [("resized", True), ("copied", True), ("reused", True), ("listed", True), ("missing", False),
+     ("failed", False)],
+)  # fmt: skip
+def test_only_clips_that_exist_are_listed(tmp_path: Path, status: str, is_listed: bool) -> None:
+    one = row("a_000001_000011", status, path="videos/val/a.mp4")
+    assert merged(ready(tmp_path), [one]) == (["/data/videos/val/a.mp4 1"] if is_listed else [])
+
+
+def test_an_empty_split_has_an_empty_list_and_a_manifest_with_columns(tmp_path: Path) -> None:
+    config = ready(tmp_path)
+    assert merged(config, []) == []
+    schema = pq.read_schema(Path(config.output.root) / "manifest" / "val.parquet")
+    assert {column.name: str(column.type) for column in schema} == COLUMN_TYPES
+
+
+def test_rows_come_back_from_a_manifest_as_they_were(tmp_path: Path) -> None:
+    config = ready(tmp_path)
+    full = row(
+        "a_000001_000011", detail='two\nlines, "quoted" and 漢字', fps=25.0, has_audio=False,
+        decode_errors=0, seconds=0.25,
+    )  # fmt: skip
+    merged(config, [full])
+    with (Path(config.output.root) / "manifest" / "val.parquet").open("rb") as file:
+        (table,) = manifest.read_parquet(file)
+    assert [Row(**columns) for columns in table.to_pylist()] == [full]
+
+
+# The end
+
+
+def test_counts_reasons_and_ratio_add_up(tmp_path: Path) -> None:
+    config = ready(tmp_path, "--splits", "train,val")
+    merged(config, [row("a_000001_000011"), row("b_000001_000011", "failed", reason="timeout")])
+    gone = [row(f"{letter}_000001_000011", "missing", "train") for letter in "cde"]
+    bad = row("f_000001_000011", "failed", "train", reason="empty_file")
+    merged(config, [*gone, bad, row("g_000001_000011", "copied", "train")], "train")
+    finish(config, {"zumba": 0}, 4)
+    told = summary_of(Path(config.output.root))
+    none = {"resized": 0, "copied": 0, "reused": 0, "listed": 0, "missing": 0, "failed": 0}
+    assert told["splits"] == {
+        "train": {"annotated": 5, **none, "copied": 1, "missing": 3, "failed": 1},
+        "val": {"annotated": 2, **none, "resized": 1, "failed": 1},
+    }
+    assert told["total"] == {
+        "annotated": 7, **none, "resized": 1, "copied": 1, "missing": 3, "failed": 2,
+    }  # fmt: skip
+    assert told["reasons"] == {"empty_file": 1, "timeout": 1}
+    assert told["failure_ratio"] == 2 / 4
+    assert told["unannotated"] == 4
+
+
+def test_a_run_in_which_nothing_matches_is_warned_of_and_has_no_ratio(tmp_path: Path) -> None:
+    config = ready(tmp_path, "--splits", "val")
+    merged(config, [row("a_000001_000011", "missing")])
+    finish(config, {"zumba": 0}, 1)
+    told = summary_of(Path(config.output.root))
+    assert told["failure_ratio"] == 0
+    assert any("matched by name" in warning for warning in told["warnings"])
+
+
+def test_no_annotated_clip_at_all_is_no_failure(tmp_path: Path) -> None:
+    config = ready(tmp_path)
+    for split in config.splits:
+        merged(config, [], split)
+    finish(config, {}, 0)
+    assert summary_of(Path(config.output.root))["total"]["annotated"] == 0
+
+
+def test_a_fingerprint_does_not_depend_on_the_split_that_holds_a_clip_first(tmp_path: Path) -> None:
+    told = []
+    for name, splits in (("one", ("train", "val")), ("two", ("val", "train"))):
+        config = ready(tmp_path / name)
+        for clip_id, split in zip(("a_000001_000011", "b_000001_000011"), splits, strict=True):
+            merged(config, [row(clip_id, split=split)], split)
+        merged(config, [], "test")
+        finish(config, {"zumba": 1}, 0)
+        told.append(summary_of(Path(config.output.root)))
+    assert told[0]["fingerprint"] == told[1]["fingerprint"]
+    assert told[0]["membership_fingerprint"] == told[1]["membership_fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("change", "whole", "members"),
+    [
+        ({"sha256": "other"}, True, False),
+        ({"label_id": 2}, True, True),
+        ({"status": "failed", "path": None}, True, True),
+        ({"seconds": 9.0}, False, False),
+        ({"status": "copied"}, False, False),
+    ],
+)
+def test_what_changes_a_fingerprint(
+    tmp_path: Path, change: dict, whole: bool, members: bool
+) -> None:
+    told = []
+    for name, changes in (("one", {}), ("two", change)):
+        config = ready(tmp_path / name, "--splits=val")
+        columns = {"sha256": "a", "path": "videos/a.mp4", "label_id": 1} | changes
+        status = columns.pop("status", "resized")
+        merged(config, [row("a_000001_000011", status, **columns)])
+        finish(config, {"zumba": 1}, 0)
+        told.append(summary_of(Path(config.output.root)))
+    one, two = told
+    assert (one["fingerprint"] != two["fingerprint"]) == whole
+    assert (one["membership_fingerprint"] != two["membership_fingerprint"]) == members
+
+
+# On Beam
+
+
+def test_rows_become_files_and_the_state_goes_with_the_last_step(tmp_path: Path) -> None:
+    config = ready(tmp_path)
+    rows = [
+        row(f"{letter}_000001_000011", status, split)
+        for letter, status, split in (
+            ("z", "resized", "val"), ("a", "resized", "val"), ("-", "missing", "train"),
+            ("_", "resized", "train"), ("0", "failed", "train"),
+        )
+    ]  # fmt: skip
+    with on_beam() as pipeline:
+        merged_splits = (
+            pipeline
+            | beam.Create(rows).with_output_types(Row)
+            | WriteShards(config)
+            | MergeSplits(config)
+        )
+        assert_that(merged_splits, equal_to(["train", "val", "test"]))
+        _ = merged_splits | WriteSummary(
+            config,
+            pvalue.AsSingleton(pipeline | "Labels" >> beam.Create([{"zumba": 1}])),
+            pvalue.AsSingleton(pipeline | "Strangers" >> beam.Create([3])),
+        )
+    output = Path(config.output.root)
+    assert set(snapshot(output)) == {
+        "train.csv", "val.csv", "test.csv", "label2id.json", "missing.csv", "failed.csv",
+        "summary.json", "manifest/train.parquet", "manifest/val.parquet", "manifest/test.parquet",
+    }  # fmt: skip
+    assert not (output / "_state").exists()
+    assert lines(output / "val.csv") == [
+        f"/data/videos/val/zumba/{letter}_000001_000011.mp4 1" for letter in "az"
+    ]
+    assert lines(output / "test.csv") == []
+    assert json.loads((output / "label2id.json").read_bytes()) == {"zumba": 1}
+    assert summary_of(output)["unannotated"] == 3

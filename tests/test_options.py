@@ -1,0 +1,290 @@
+"""Flags, and what is said about wrong ones before anything is read."""
+
+import argparse
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
+
+from beam_pipeline import __version__
+from beam_pipeline.cli import main
+from beam_pipeline.config import Config
+from beam_pipeline.elements import Clip
+from beam_pipeline.options import KineticsOptions, parse_command_line
+from tests.kinetics import configured
+
+CLIP = Clip("abc", 1, 11, "val", "air drumming", 0)
+
+# Each flag, a value that is not the default, and where it ends up.
+VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
+    ("--annotations", "/x/val.csv", lambda c: c.annotations, ("/x/val.csv",)),
+    ("--videos", "/x/clips", lambda c: c.videos, ("/x/clips",)),
+    ("--output", "/x/out", lambda c: c.output.root, "/x/out"),
+    ("--splits", "val", lambda c: c.splits, ("val",)),
+    ("--short_edge", "320", lambda c: c.clip.short_edge, 320),
+    ("--preset", "slow", lambda c: c.clip.preset, "slow"),
+    ("--crf", "18", lambda c: c.clip.crf, 18),
+    ("--gop", "8", lambda c: c.clip.gop, 8),
+    ("--tune", "none", lambda c: c.clip.tune, "none"),
+    ("--audio", "drop", lambda c: c.clip.audio, "drop"),
+    ("--layout", "flat", lambda c: c.layout, "flat"),
+    ("--path_prefix", "/data", lambda c: c.path_prefix, "/data"),
+    ("--separator", ",", lambda c: c.separator, ","),
+    ("--overwrite", "true", lambda c: c.overwrite, True),
+    ("--workers", "7", lambda c: c.workers, 7),
+    ("--clip_timeout", "2.5", lambda c: c.clip_timeout, 2.5),
+    ("--max_failure_ratio", "0.25", lambda c: c.max_failure_ratio, 0.25),
+]
+
+
+# Values
+
+
+@pytest.mark.parametrize(("flag", "text", "where", "value"), VALUES)
+def test_every_flag_takes_its_value_after_a_space_and_after_an_equals_sign(
+    flag: str, text: str, where: Callable[[Config], object], value: object
+) -> None:
+    assert where(configured(flag, text)) == value
+    parsed = parse_command_line(
+        ["--annotations=/a", "--videos=/v", "--output=/o", f"{flag}={text}"]
+    ).view_as(KineticsOptions)
+    expected = (value if isinstance(value, tuple) else (value,))[-1]
+    found = where(Config.from_options(parsed))
+    assert (found[-1] if isinstance(found, tuple) else found) == expected
+
+
+def test_every_flag_is_tested_here() -> None:
+    parser = argparse.ArgumentParser()
+    KineticsOptions._add_argparse_args(parser)
+    declared = {flag for action in parser._actions for flag in action.option_strings}
+    assert declared - {"-h", "--help"} == {flag for flag, *_ in VALUES}
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--videos", "/a", "/b", "/c"),
+        ("--videos", "/a,/b,/c"),
+        ("--videos=/a,/b,/c",),
+        ("--videos", "/a", "--videos", "/b", "--videos=/c"),
+        ("--videos", "/a", "/b", "--videos=/c"),
+        ("--videos=/a, /b,", "--videos", "/c/"),
+    ],
+)
+def test_several_values_come_spaced_repeated_or_by_commas_in_their_order(
+    flags: tuple[str, ...],
+) -> None:
+    options = parse_command_line(["--annotations", "/n", "--output", "/o", *flags])
+    assert Config.from_options(options.view_as(KineticsOptions)).videos == ("/a", "/b", "/c")
+
+
+@pytest.mark.parametrize("flags", [("val", "train"), ("val,train",), ("train", "val", "val")])
+def test_splits_are_put_in_their_order(flags: tuple[str, ...]) -> None:
+    assert configured("--splits", *flags).splits == ("train", "val")
+
+
+@pytest.mark.parametrize(
+    ("flags", "value"),
+    [
+        ((), False), (("--overwrite",), True), (("--overwrite=true",), True),
+        (("--overwrite=false",), False), (("--overwrite", "false"), False),
+        (("--overwrite", "--workers", "2"), True),
+    ],
+)  # fmt: skip
+def test_a_boolean_may_stand_alone_or_be_told(flags: tuple[str, ...], value: bool) -> None:
+    assert configured(*flags).overwrite is value
+
+
+def test_what_is_not_said_is_as_documented() -> None:
+    config = configured()
+    assert config.splits == ("train", "val", "test")
+    assert (config.layout, config.separator, config.path_prefix) == ("class", " ", "/o")
+    assert (config.clip.short_edge, config.clip.audio) == (256, "keep")
+    assert (config.workers, config.overwrite, config.max_failure_ratio) == (None, False, 0.5)
+    assert config.timeout_of(CLIP) == 60 + 30 * 10
+
+
+def test_beams_own_flags_pass() -> None:
+    options = parse_command_line(
+        ["--annotations=/a", "--videos=/v", "--output=/o", "--runner=DirectRunner",
+         "--project", "mine", "--direct_num_workers=2"]
+    )  # fmt: skip
+    assert options.view_as(GoogleCloudOptions).project == "mine"
+
+
+def test_relative_paths_mean_the_same_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    config = configured("--videos", "clips/", "./a/../b", "~/c", "--output", "out/")
+    assert config.videos == (f"{tmp_path}/clips", f"{tmp_path}/b", "/home/me/c")
+    assert config.output.root == config.path_prefix == f"{tmp_path}/out"
+
+
+def test_addresses_stay_as_they_are() -> None:
+    config = configured("--videos", "gs://b/videos/", "--output", "gs://b/out/")
+    assert config.videos == ("gs://b/videos",)
+    assert config.output.root == config.path_prefix == "gs://b/out"
+
+
+# What follows from them
+
+
+@pytest.mark.parametrize(
+    ("flags", "path"),
+    [
+        ((), "videos/val/air_drumming/abc_000001_000011.mp4"),
+        (("--layout=flat",), "videos/val/abc_000001_000011.mp4"),
+    ],
+)
+def test_a_clip_has_its_place_by_split_class_and_id(flags: tuple[str, ...], path: str) -> None:
+    assert configured(*flags).clip_path(CLIP) == path
+
+
+def test_a_clip_without_a_label_has_a_class_folder_too() -> None:
+    unlabelled = dataclasses.replace(CLIP, label=None, label_id=-1)
+    assert configured().clip_path(unlabelled) == "videos/val/unlabelled/abc_000001_000011.mp4"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "listed"),
+    [
+        ("", "videos/a.mp4"), ("/data", "/data/videos/a.mp4"), ("/data/", "/data/videos/a.mp4"),
+        ("gs://b/k", "gs://b/k/videos/a.mp4"), ("/", "/videos/a.mp4"),
+    ],
+)  # fmt: skip
+def test_the_prefix_is_put_before_the_path(prefix: str, listed: str) -> None:
+    assert configured(f"--path_prefix={prefix}").listed_path("videos/a.mp4") == listed
+
+
+def test_settings_that_decide_bytes_or_paths_make_another_output() -> None:
+    same = configured().identity()
+    for flag, text, *_ in VALUES:
+        decides = flag in {
+            "--short_edge", "--preset", "--crf", "--gop", "--tune", "--audio", "--layout"
+        }  # fmt: skip
+        assert (configured(flag, text).identity() != same) == decides, flag
+
+
+# What is wrong
+
+
+@pytest.fixture
+def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails the test where a run would begin."""
+    monkeypatch.setattr("beam_pipeline.cli.run", lambda *_: pytest.fail("a run has begun"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "about"),
+    [
+        (("--short_edge", "255"), "256"),
+        (("--short_edge", "0"), "--short_edge"),
+        (("--short_edge", "-2"), "--short_edge"),
+        (("--short_edge", "big"), "'big'"),
+        (("--short_edge", "1e3"), "'1e3'"),
+        (("--short_edge", "10000"), "8192"),
+        (("--preset", "warp"), "'warp'"),
+        (("--crf", "99"), "51"),
+        (("--crf", "high"), "'high'"),
+        (("--gop", "0"), "'0'"),
+        (("--tune", "piano"), "'piano'"),
+        (("--audio", "maybe"), "'maybe'"),
+        (("--layout", "tree"), "'tree'"),
+        (("--workers", "0"), "'0'"),
+        (("--workers", "two"), "'two'"),
+        (("--clip_timeout", "0"), "'0'"),
+        (("--clip_timeout", "-5"), "'-5'"),
+        (("--clip_timeout", "nan"), "'nan'"),
+        (("--max_failure_ratio", "1.5"), "'1.5'"),
+        (("--max_failure_ratio", "nan"), "'nan'"),
+        (("--overwrite=maybe",), "'maybe'"),
+        (("--splits", "holdout"), "train,val,test"),
+        (("--splits", "train,holdout"), "holdout"),
+        (("--splits", ""), "--splits"),
+        (("--splits", ","), "--splits"),
+        (("--splits",), "--splits"),
+        (("--separator", ""), "--separator"),
+        (("--separator", "a"), "'a'"),
+        (("--separator", "/"), "'/'"),
+        (("--separator", "_"), "'_'"),
+        (("--separator", "\n"), "separator"),
+        (("--output", "/my data/out"), "--separator ','"),
+        (("--path_prefix", "/my data"), "--path_prefix ''"),
+        (("--path_prefix", "/my\ndata"), "--path_prefix"),
+        (("--output", "/my\ndata"), "--output"),
+        (("--separator", ",", "--path_prefix", "/a,b"), "/a,b"),
+        (("--videos", "/o/videos"), "/o/videos"),
+        (("--videos", "/o/videos/train"), "another --output"),
+        (("--videos", ""), "--videos"),
+        (("--annotations", ","), "--annotations"),
+        (("--output", ""), "--output"),
+        (("--shortedge", "256"), "--short_edge"),
+        (("--short-edge=256",), "--short_edge"),
+        (("--short", "256"), "--short"),
+        (("--annot", "/a"), "--annotations"),
+        (("--nonsense",), "--nonsense"),
+        (("--workers=2", "stray"), "stray"),
+        (("--runner",), "--runner"),
+        (("--direct_num_workers=many",), "--direct_num_workers"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_that_says_what_to_type(
+    flags: tuple[str, ...], about: str, capsys: pytest.CaptureFixture[str],
+    never_run: None,
+) -> None:  # fmt: skip
+    given = " ".join(flags)
+    needed = [
+        f"{flag}={value}"
+        for flag, value in (("--annotations", "/a"), ("--videos", "/v"), ("--output", "/o"))
+        if flag not in re.split("[ =]", given)
+    ]
+    assert main([*needed, *flags]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(r"beam_pipeline: .+\n", err)
+    assert about in err
+
+
+@pytest.mark.parametrize("missing", ["annotations", "videos", "output"])
+def test_a_flag_that_must_be_there_is_asked_for(
+    missing: str, capsys: pytest.CaptureFixture[str], never_run: None
+) -> None:
+    given = {"annotations": "/a", "videos": "/v", "output": "/o"}
+    del given[missing]
+    assert main([f"--{name}={value}" for name, value in given.items()]) == 2
+    assert f"--{missing}" in capsys.readouterr().err
+
+
+def test_an_output_with_spaces_can_be_listed_by_another_separator_or_prefix() -> None:
+    assert configured("--output", "/my data", "--separator", ",").path_prefix == "/my data"
+    assert configured("--output", "/my data", "--path_prefix", "").path_prefix == ""
+
+
+def test_no_flag_is_needed_for_the_pipelines_of_other_people() -> None:
+    assert PipelineOptions([]).view_as(KineticsOptions).output is None
+
+
+# Help
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert __version__ in capsys.readouterr().out
+
+
+def test_help_explains_every_flag_and_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    for flag, *_ in VALUES:
+        assert f"{flag} " in shown
+    assert "default: 256" in shown
+    assert "None" not in shown

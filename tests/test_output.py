@@ -1,0 +1,77 @@
+"""Files that are whole or not there."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from beam_pipeline.errors import OutputError
+from beam_pipeline.output import Output
+from beam_pipeline.prepare_output import leave_output, prepare_output
+from tests.kinetics import configured
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Output:
+    config = configured("--output", str(tmp_path / "output"), "--path_prefix=")
+    assert list(prepare_output(config)) == []
+    return config.output
+
+
+def test_a_file_is_written_with_its_folders(output: Output) -> None:
+    output.write("videos/val/a b/c.mp4", b"content")
+    assert Path(output.root, "videos/val/a b/c.mp4").read_bytes() == b"content"
+
+
+def test_a_file_is_replaced_as_a_whole(output: Output) -> None:
+    output.write("val.csv", b"a long first version")
+    output.write("val.csv", b"second")
+    assert Path(output.root, "val.csv").read_bytes() == b"second"
+
+
+def test_a_file_that_is_not_finished_is_not_there(output: Output) -> None:
+    output.write("val.csv", b"before")
+
+    def break_off() -> None:
+        with output.writing("val.csv") as file:
+            file.write(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        break_off()
+    assert Path(output.root, "val.csv").read_bytes() == b"before"
+    leave_output(output)
+    assert os.listdir(output.root) == ["val.csv"]
+
+
+def test_what_is_equal_is_not_written_again(output: Output) -> None:
+    output.write_if_new("val.csv", b"same")
+    inode = Path(output.root, "val.csv").stat().st_ino
+    output.write_if_new("val.csv", b"same")
+    assert Path(output.root, "val.csv").stat().st_ino == inode
+    output.write_if_new("val.csv", b"other")
+    assert Path(output.root, "val.csv").read_bytes() == b"other"
+
+
+def test_what_cannot_be_written_is_named_with_what_to_do(output: Output) -> None:
+    output.write("videos", b"a file where a folder should be")
+    with pytest.raises(OutputError) as caught:
+        output.write("videos/val/a.mp4", b"content")
+    assert f"{output.root}/videos/val/a.mp4" in str(caught.value)
+    assert "--output" in str(caught.value)
+
+
+def test_leaving_takes_everything_that_was_kept_meanwhile(output: Output) -> None:
+    with output.temporary_path() as path:
+        assert Path(path).is_relative_to(output.root)
+    leave_output(output)
+    assert os.listdir(output.root) == []
+
+
+def test_leaving_leaves_a_run_alone_that_is_under_way(output: Output) -> None:
+    other = configured("--output", output.root, "--path_prefix=")
+    list(prepare_output(other))
+    leave_output(output)
+    other.output.write("val.csv", b"still at work")
+    leave_output(other.output)
+    assert os.listdir(output.root) == ["val.csv"]

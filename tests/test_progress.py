@@ -1,0 +1,67 @@
+"""What is told of a run while it goes on, and how the one engine is chosen."""
+
+import time
+
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import fn_runner
+
+from beam_pipeline import progress
+from beam_pipeline.elements import Row
+from beam_pipeline.local_runner import is_local, runner_for
+from beam_pipeline.progress import Counts, LiveLine
+
+DONE = Row("a_000001_000011", "a", "val", None, "resized")
+FAILED = Row("a_000001_000011", "a", "val", None, "failed", reason="timeout")
+
+
+def test_clips_are_counted_as_they_are_planned_and_done() -> None:
+    counts = Counts()
+    assert counts.rate == 0
+    for row in (DONE, FAILED, DONE):
+        counts.plan()
+        counts.finish(row)
+    counts.plan()
+    assert (counts.tasks, counts.done, counts.failed) == (4, 3, 1)
+    assert counts.rate > 0
+    counts.clear()
+    assert (counts.tasks, counts.done, counts.failed, counts.rate) == (0, 0, 0, 0)
+
+
+def test_without_a_terminal_plain_lines_come_now_and_then(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.01)
+    told = ""
+
+    def wait_for(text: str) -> None:
+        nonlocal told
+        until = time.monotonic() + 30
+        while text not in told:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+            told += capsys.readouterr().err
+
+    with LiveLine():
+        wait_for("listing videos\n")
+        for _ in range(3):
+            progress.LOCAL.plan()
+        wait_for("0 of 3 clips")
+        progress.LOCAL.finish(FAILED)
+        wait_for("1 failed\n")
+    assert "1 of 3 clips" in told
+    assert "\x1b" not in told
+    assert "\r" not in told
+
+
+@pytest.mark.parametrize("flags", [[], ["--runner", "DirectRunner"], ["--runner=DirectRunner"]])
+def test_on_this_machine_there_is_one_engine(flags: list[str]) -> None:
+    options = PipelineOptions(flags)
+    assert is_local(options)
+    assert type(runner_for(options)) is fn_runner.FnApiRunner
+
+
+def test_another_runner_is_taken_at_its_word() -> None:
+    options = PipelineOptions(["--runner", "DataflowRunner"])
+    assert not is_local(options)
+    assert type(runner_for(options)).__name__ == "DataflowRunner"
