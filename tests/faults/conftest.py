@@ -1,0 +1,116 @@
+"""What the faults happen to: forty small clips, and one run that nothing disturbed."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.runs import Run, clips, finish, flags, result, wait_for
+from tests.kinetics import Kinetics
+from tests.make_clips import Sound, clip
+
+if not sys.platform.startswith("linux"):
+    collect_ignore_glob = ["test_*.py"]
+
+COUNT = 40
+LABELS = ("air drumming", "zumba")
+
+
+@dataclass(frozen=True)
+class Forty:
+    """A data set of forty clips, flags that make them slow enough, and what comes of it."""
+
+    kinetics: Kinetics
+    work: tuple[str, ...]
+    undisturbed: dict[str, Any]
+
+    def flags(self, output: Path, *more: str) -> list[str]:
+        return flags(self.kinetics, output, *self.work, *more)
+
+
+def add_clips(made: Kinetics, count: int, content: bytes) -> None:
+    """Annotate so many clips, spread over the splits and two labels."""
+    for number in range(count):
+        split = ("train", "train", "val", "test")[number % 4]
+        label = None if split == "test" else LABELS[number % 3 % 2]
+        clip_id = f"{chr(ord('a') + number % 26)}Clip{number:03d}__{number:06d}_{number + 10:06d}"
+        made.add(clip_id, split, label, content)
+
+
+@pytest.fixture(scope="session")
+def forty(tmp_path_factory: pytest.TempPathFactory) -> Forty:
+    """Forty clips of a tenth of a second of work each, one that is missing and one broken."""
+    made = Kinetics(tmp_path_factory.mktemp("forty"))
+    add_clips(made, COUNT, clip(size=(128, 96), frames=25, sounds=[Sound()]))
+    made.add("missing____000001_000011", "val", "zumba")
+    made.add("broken_____000001_000011", "train", "zumba", b"broken")
+    made.write()
+    work = ("--short_edge", "64", "--preset", "slower")
+    output = tmp_path_factory.mktemp("undisturbed") / "output"
+    ended = finish(flags(made, output, *work), output.parent)
+    assert ended.status == 0, ended.err
+    return Forty(made, work, result(output))
+
+
+@pytest.fixture(scope="session")
+def killed(forty: Forty, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of a run that was killed half-way; copy it before anything else."""
+    output = tmp_path_factory.mktemp("killed") / "output"
+    with Run(forty.flags(output), output.parent) as run:
+        wait_for(lambda: len(clips(output)) >= COUNT // 2 or run.is_over())
+        run.kill()
+    assert COUNT // 2 <= len(clips(output)) < COUNT
+    return output
+
+
+@pytest.fixture(scope="session")
+def small_clip() -> bytes:
+    return clip(size=(64, 48), frames=10, sounds=[Sound(seconds=0.4)])
+
+
+@pytest.fixture(scope="session")
+def six(tmp_path_factory: pytest.TempPathFactory, small_clip: bytes) -> Kinetics:
+    """Six clips that take no time."""
+    made = Kinetics(tmp_path_factory.mktemp("six"))
+    add_clips(made, 6, small_clip)
+    return made.write()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Any]:
+    """Starts commands that are gone after the test, however that ends."""
+    started: list[Run] = []
+
+    def start_one(arguments: list[str], **how: Any) -> Run:
+        started.append(Run(arguments, tmp_path, **how))
+        return started[-1]
+
+    yield start_one
+    for run in started:
+        run.signal(signal.SIGCONT)
+        run.__exit__()
+
+
+@pytest.fixture
+def nobody() -> list[str]:
+    """What to put before a command so that it may not do everything."""
+    if os.geteuid():
+        return []
+    rights = "-dac_override,-dac_read_search"
+    return ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}"]
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that everybody may enter; pytest's own are closed."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)

@@ -1,0 +1,269 @@
+"""Other settings, other annotations, or other files in the output than the last run left."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import COUNT, Forty, add_clips
+from tests.faults.runs import (
+    Run,
+    assert_same,
+    clips,
+    files,
+    finish,
+    flags,
+    result,
+    wait_for,
+)
+from tests.kinetics import Kinetics, all_rows, lines, summary
+
+# Settings that decide bytes or paths: flag, what the killed run had, what is asked for then.
+THAT_MATTER = [
+    ("short_edge", "64", "62"),
+    ("preset", "slower", "ultrafast"),
+    ("crf", "22", "23"),
+    ("gop", "32", "33"),
+    ("tune", "fastdecode", "none"),
+    ("audio", "keep", "drop"),
+    ("layout", "class", "flat"),
+]
+THAT_DO_NOT_MATTER = {
+    "workers": "1",
+    "clip_timeout": "1000",
+    "max_failure_ratio": "0.1",
+    "path_prefix": "/elsewhere",
+    "separator": ",",
+    "splits": "test,val,train",
+    "overwrite": "false",
+}
+
+
+@pytest.fixture
+def half_done(killed: Path, tmp_path: Path) -> Path:
+    """A copy of an output whose run was killed half-way."""
+    return Path(shutil.copytree(killed, tmp_path / "output"))
+
+
+# Settings
+
+
+@pytest.mark.parametrize(("name", "had", "asked"), THAT_MATTER)
+def test_a_setting_that_matters_is_refused_in_one_line_and_nothing_is_touched(
+    forty: Forty, killed: Path, tmp_path: Path, name: str, had: str, asked: str
+) -> None:
+    before = files(killed)
+    ended = finish(forty.flags(killed, f"--{name}", asked), tmp_path)
+    assert ended.status == 1
+    assert f"--{name} {had}," in ended.complaint
+    assert f" {asked} " in ended.complaint
+    assert "--overwrite" in ended.complaint
+    assert ended.out == ""
+    assert files(killed) == before
+
+
+def test_every_setting_that_differs_is_named(forty: Forty, killed: Path, tmp_path: Path) -> None:
+    ended = finish(forty.flags(killed, "--crf", "30", "--layout", "flat"), tmp_path)
+    assert "--crf 22, and 30" in ended.complaint
+    assert "--layout class, and flat" in ended.complaint
+
+
+@pytest.mark.parametrize("name", THAT_DO_NOT_MATTER)
+def test_a_setting_that_does_not_matter_goes_on_with_the_clips_that_are_there(
+    forty: Forty, half_done: Path, tmp_path: Path, name: str
+) -> None:
+    made = clips(half_done)
+    ended = finish(forty.flags(half_done, f"--{name}", THAT_DO_NOT_MATTER[name]), tmp_path)
+    assert ended.status == 0, ended.err
+    assert made.items() <= clips(half_done).items(), "encoded again"
+    expected = dict(forty.undisturbed)
+    if name in ("path_prefix", "separator"):
+        (first, *_) = lines(half_done / "train.csv")
+        assert first.startswith("/elsewhere/videos/") or first[-2:] in (",0", ",1")
+        del expected["lists"]
+    assert_same(half_done, expected)
+
+
+@pytest.mark.parametrize("name", THAT_DO_NOT_MATTER)
+def test_a_finished_output_takes_settings_that_do_not_matter_without_new_clips(
+    six: Kinetics, tmp_path: Path, name: str
+) -> None:
+    output = tmp_path / "output"
+    assert finish(flags(six, output), tmp_path).status == 0
+    made = clips(output)
+    ended = finish(flags(six, output, f"--{name}", THAT_DO_NOT_MATTER[name]), tmp_path)
+    assert ended.status == 0, ended.err
+    assert clips(output) == made
+
+
+@pytest.mark.parametrize("name", ["crf", "layout"])
+def test_a_finished_output_refuses_settings_that_matter(
+    six: Kinetics, tmp_path: Path, name: str
+) -> None:
+    output = tmp_path / "output"
+    assert finish(flags(six, output), tmp_path).status == 0
+    before = files(output)
+    asked = {"crf": "30", "layout": "flat"}[name]
+    ended = finish(flags(six, output, f"--{name}", asked), tmp_path)
+    assert ended.status == 1
+    assert f"--{name}" in ended.complaint
+    assert files(output) == before
+
+
+# --overwrite
+
+
+def test_overwrite_makes_everything_again_after_a_kill(
+    forty: Forty, half_done: Path, tmp_path: Path
+) -> None:
+    before = clips(half_done)
+    assert finish(forty.flags(half_done, "--overwrite", "true"), tmp_path).status == 0
+    after = clips(half_done)
+    assert all(after[name] != about for name, about in before.items())
+    assert_same(half_done, forty.undisturbed)
+
+
+def test_overwrite_takes_other_settings_over_a_finished_output(
+    six: Kinetics, tmp_path: Path
+) -> None:
+    fresh, output = tmp_path / "fresh", tmp_path / "output"
+    other = ("--crf", "40", "--audio", "drop")
+    assert finish(flags(six, fresh, *other), tmp_path).status == 0
+    assert finish(flags(six, output), tmp_path).status == 0
+    before = clips(output)
+    assert finish(flags(six, output, *other, "--overwrite=true"), tmp_path).status == 0
+    assert not before.items() & clips(output).items()
+    assert_same(output, result(fresh))
+
+
+def test_an_overwrite_that_was_killed_is_finished_without_the_flag(
+    forty: Forty, half_done: Path, tmp_path: Path
+) -> None:
+    assert finish(forty.flags(half_done), tmp_path).status == 0
+    before = clips(half_done)
+    with Run(forty.flags(half_done, "--overwrite", "true"), tmp_path) as run:
+        wait_for(lambda: len(before.items() - clips(half_done).items()) >= 10 or run.is_over())
+        run.kill()
+    killed_at = clips(half_done)
+    again = {name: about for name, about in killed_at.items() if before[name] != about}
+    assert 10 <= len(again) < COUNT
+    assert finish(forty.flags(half_done), tmp_path).status == 0
+    assert again.items() <= clips(half_done).items()
+    assert_same(half_done, forty.undisturbed)
+
+
+# Annotations
+
+
+def annotated(root: Path, videos: Path, label: str, split: str) -> Kinetics:
+    """One clip, stated with a label and a split, beside another that stays as it is."""
+    made = Kinetics(root)
+    made.add("aMoved_____000001_000011", split, label)
+    made.add("bStays_____000001_000011", "train", "zumba")
+    made.write()
+    shutil.rmtree(made.videos)
+    shutil.copytree(videos, made.videos)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("label", "split", "path"),
+    [
+        ("yoga", "train", "videos/train/yoga/aMoved_____000001_000011.mp4"),
+        ("zumba", "val", "videos/val/zumba/aMoved_____000001_000011.mp4"),
+    ],
+)
+def test_a_clip_with_another_label_or_split_than_before_is_at_its_new_path(
+    small_clip: bytes, tmp_path: Path, label: str, split: str, path: str
+) -> None:
+    videos, output = tmp_path / "videos", tmp_path / "output"
+    videos.mkdir()
+    for name in ("aMoved", "bStays"):
+        (videos / f"{name}_____000001_000011.mp4").write_bytes(small_clip)
+    first = annotated(tmp_path / "first", videos, "zumba", "train")
+    then = annotated(tmp_path / "then", videos, label, split)
+    assert finish(flags(first, output), tmp_path).status == 0
+    before = clips(output)
+
+    assert finish(flags(then, output), tmp_path).status == 0
+
+    row = all_rows(output)["aMoved_____000001_000011"]
+    assert (row["label"], row["split"], row["path"]) == (label, split, path)
+    assert (output / path).stat().st_size == row["bytes"]
+    assert f"{path} {row['label_id']}" in lines(output / f"{split}.csv")
+    stays = "videos/train/zumba/bStays_____000001_000011.mp4"
+    assert clips(output)[stays] == before[stays]
+    assert sum(summary(output)["splits"][name]["annotated"] for name in ("train", "val")) == 2
+
+
+def test_a_clip_with_another_label_id_than_before_is_not_made_again(
+    small_clip: bytes, tmp_path: Path
+) -> None:
+    """A class more in the annotations moves the ids of those behind it, not their clips."""
+    made, output = Kinetics(tmp_path / "made"), tmp_path / "output"
+    made.add("aZumba_____000001_000011", "train", "zumba", small_clip)
+    made.write()
+    assert finish(flags(made, output), tmp_path).status == 0
+    before = clips(output)
+    assert lines(output / "train.csv")[0].endswith(" 0")
+    shutil.rmtree(made.annotations)
+    made.add("bYoga______000001_000011", "val", "yoga", small_clip)
+    made.write()
+    assert finish(flags(made, output), tmp_path).status == 0
+    assert lines(output / "train.csv")[0].endswith(" 1")
+    assert before.items() <= clips(output).items()
+
+
+# Files in the output
+
+
+def cut_short(clip: Path) -> None:
+    clip.write_bytes(clip.read_bytes()[:-1])
+
+
+def replaced(clip: Path) -> None:
+    clip.write_bytes(b"another one" * 100_000)
+
+
+def emptied(clip: Path) -> None:
+    clip.write_bytes(b"")
+
+
+@pytest.mark.parametrize("hurt", [cut_short, replaced, emptied, Path.unlink])
+@pytest.mark.parametrize("state", ["killed", "finished"])
+def test_a_clip_that_somebody_has_hurt_is_made_again_and_no_other(
+    forty: Forty,
+    half_done: Path,
+    tmp_path: Path,
+    hurt: Callable[[Path], None],
+    state: str,
+) -> None:
+    if state == "finished":
+        assert finish(forty.flags(half_done), tmp_path).status == 0
+    before = clips(half_done)
+    (victim, *others) = sorted(before)
+    hurt(half_done / victim)
+    assert finish(forty.flags(half_done), tmp_path).status == 0
+    after = clips(half_done)
+    assert after[victim] != before[victim]
+    assert all(after[name] == before[name] for name in others)
+    assert_same(half_done, forty.undisturbed)
+
+
+def test_a_second_run_with_one_more_source_makes_just_that_clip(
+    small_clip: bytes, tmp_path: Path
+) -> None:
+    made, output = Kinetics(tmp_path / "made"), tmp_path / "output"
+    add_clips(made, 6, small_clip)
+    late = made.add("late_______000001_000011", "val", "zumba")
+    made.write()
+    assert finish(flags(made, output), tmp_path).status == 0
+    assert all_rows(output)["late_______000001_000011"]["status"] == "missing"
+    before = clips(output)
+    late.write_bytes(small_clip)
+    assert finish(flags(made, output), tmp_path).status == 0
+    after = clips(output)
+    assert before.items() <= after.items()
+    assert set(after) - set(before) == {"videos/val/zumba/late_______000001_000011.mp4"}
+    assert lines(output / "missing.csv")[1:] == []

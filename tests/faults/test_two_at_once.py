@@ -1,0 +1,161 @@
+"""Several runs in one output: none spoils what another does."""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from beam_pipeline.prepare_output import leave_output, prepare_output
+from beam_pipeline.row_log import RowLog, read_rows
+from tests.faults.conftest import Forty
+from tests.faults.runs import Run, assert_same, clips, files, finish, flags, result, wait_for
+from tests.kinetics import Kinetics, configured
+
+Start = Callable[..., Run]
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 2, 3, 4])
+def test_two_runs_at_once_both_end_well_with_the_result_of_one(
+    forty: Forty, tmp_path: Path, start: Start, seconds: float
+) -> None:
+    output = tmp_path / "output"
+    first = start(forty.flags(output))
+    time.sleep(seconds)
+    second = start(forty.flags(output))
+    for run in (first, second):
+        ended = run.finished()
+        assert ended.status == 0, ended.err
+        assert ended.err == ""
+    assert_same(output, forty.undisturbed)
+
+
+def test_runs_that_begin_while_others_end_all_end_well(
+    six: Kinetics, tmp_path: Path, start: Start
+) -> None:
+    output = tmp_path / "output"
+    runs = []
+    for _ in range(12):
+        runs.append(start(flags(six, output)))
+        time.sleep(0.7)
+    ended = [run.finished() for run in runs]
+    assert [(run.status, run.err) for run in ended] == [(0, "")] * len(runs)
+    assert finish(flags(six, tmp_path / "alone"), tmp_path).status == 0
+    assert_same(output, result(tmp_path / "alone"))
+
+
+def test_many_runs_that_begin_at_one_moment_all_end_well(
+    six: Kinetics, tmp_path: Path, start: Start
+) -> None:
+    output = tmp_path / "output"
+    runs = [start(flags(six, output)) for _ in range(6)]
+    ended = [run.finished() for run in runs]
+    assert [(run.status, run.err) for run in ended] == [(0, "")] * len(runs)
+    assert finish(flags(six, tmp_path / "alone"), tmp_path).status == 0
+    assert_same(output, result(tmp_path / "alone"))
+
+
+@pytest.mark.parametrize("victim", ["first", "second"])
+def test_a_run_that_is_killed_does_not_disturb_the_other(
+    forty: Forty, tmp_path: Path, start: Start, victim: str
+) -> None:
+    output = tmp_path / "output"
+    first = start(forty.flags(output))
+    second = start(forty.flags(output))
+    killed, other = (first, second) if victim == "first" else (second, first)
+    wait_for(lambda: len(clips(output)) >= 10 or killed.is_over())
+    killed.kill()
+    ended = other.finished()
+    assert (ended.status, ended.err) == (0, "")
+    assert_same(output, forty.undisturbed)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.2, 0.4])
+def test_a_run_that_sleeps_while_the_other_ends_goes_on_when_it_wakes(
+    forty: Forty, tmp_path: Path, start: Start, seconds: float
+) -> None:
+    """A laptop's lid: what the sleeping run has seen of the other's state is gone by then."""
+    output = tmp_path / "output"
+    first = start(forty.flags(output))
+    wait_for(lambda: len(clips(output)) >= 5 or first.is_over())
+    first.signal(signal.SIGSTOP)
+    second = start(forty.flags(output))
+    wait_for(lambda: len(list((output / "_state").glob("*/lock"))) == 2)
+    time.sleep(seconds)
+    second.signal(signal.SIGSTOP)
+    first.signal(signal.SIGCONT)
+    assert first.finished().status == 0
+    second.signal(signal.SIGCONT)
+    ended = second.finished()
+    assert ended.status == 0, ended.err
+    assert_same(output, forty.undisturbed)
+
+
+def test_rows_that_another_run_takes_away_before_they_are_read_are_no_error(
+    six: Kinetics, tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    assert finish(flags(six, output), tmp_path).status == 0
+    (row, *_) = read_rows(str(output / "manifest" / "train.parquet"))
+    first, second = (configured(*flags(six, output)) for _ in range(2))
+    list(prepare_output(first))
+    log = RowLog(first.output)
+    log.add(row)
+    seen = list(prepare_output(second))
+    assert any(url.endswith(".jsonl") for url in seen)
+    leave_output(first.output)
+    assert row in [found for url in seen for found in read_rows(url)]
+    leave_output(second.output)
+
+
+def test_other_settings_are_refused_while_a_run_is_under_way(
+    forty: Forty, tmp_path: Path, start: Start
+) -> None:
+    output = tmp_path / "output"
+    first = start(forty.flags(output))
+    wait_for(lambda: len(clips(output)) >= 1)
+    other = finish(forty.flags(output, "--crf", "40"), tmp_path)
+    assert other.status == 1
+    assert "--crf 22, and 40" in other.complaint
+    assert first.finished().status == 0
+    assert_same(output, forty.undisturbed)
+
+
+def test_overwrite_while_a_run_is_under_way_ends_in_a_right_result(
+    forty: Forty, tmp_path: Path, start: Start
+) -> None:
+    output = tmp_path / "output"
+    first = start(forty.flags(output))
+    wait_for(lambda: len(clips(output)) >= 5)
+    second = start(forty.flags(output, "--overwrite", "true"))
+    for run in (first, second):
+        ended = run.finished()
+        assert "Traceback" not in ended.err
+        assert ended.status in (0, 1)
+        assert ended.status == 0 or ended.complaint
+    assert ended.status == 0, ended.err
+    assert finish(forty.flags(output), tmp_path).status == 0
+    assert_same(output, forty.undisturbed)
+
+
+# A finished output
+
+
+def test_a_run_on_a_finished_output_writes_nothing_and_says_so(
+    six: Kinetics, tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    assert finish(flags(six, output), tmp_path).status == 0
+    before, listed = files(output), _folder_times(output)
+    ended = finish(flags(six, output), tmp_path)
+    assert (ended.status, ended.err) == (0, "")
+    assert "nothing was written" in ended.out
+    assert files(output) == before
+    del listed["."]  # the state was there for a moment
+    assert _folder_times(output).items() >= listed.items()
+
+
+def _folder_times(output: Path) -> dict[str, int]:
+    folders = [output, *(path for path in output.rglob("*") if path.is_dir())]
+    return {str(path.relative_to(output)): path.stat().st_mtime_ns for path in folders}
