@@ -1,0 +1,59 @@
+# Kept to what GNU make 3.81, the one on macOS, understands.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help setup test test-faults lint run-local
+.NOTPARALLEL: # the extras go into one environment
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+
+setup: $(VENV)/.setup ## Install the package and what it needs into .venv
+
+$(VENV)/.setup: setup.py pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	    "Python 3.11 or later is needed, say which: make setup PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.setup
+	$(PIP) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.setup
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+test: $(VENV)/.test ## Run the tests
+	$(BIN)/python -m pytest --ignore tests/faults
+
+test-faults: $(VENV)/.test ## Run the tests that kill, fill disks and feed rubbish: some minutes
+	$(BIN)/python -m pytest tests/faults
+
+lint: $(VENV)/.dev ## Check style, formatting and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+run-local: $(VENV)/.setup ## Resize a small sample, or your own: ANNOTATIONS=... VIDEOS=... OUTPUT=...
+
+ifeq ($(strip $(ANNOTATIONS)$(VIDEOS)$(OUTPUT)),)
+ANNOTATIONS := sample/annotations
+VIDEOS := sample/videos
+OUTPUT := sample/output
+run-local: sample
+endif
+
+.PHONY: sample
+sample: $(VENV)/.setup
+	$(BIN)/python examples/make_sample.py sample
+
+run-local:
+	$(if $(and $(ANNOTATIONS),$(VIDEOS),$(OUTPUT)),,$(error give ANNOTATIONS=, VIDEOS= and OUTPUT=, or none of them for the sample))
+	$(BIN)/python -m beam_pipeline --runner DirectRunner \
+	    --annotations $(ANNOTATIONS) --videos $(VIDEOS) --output $(OUTPUT)
+	@$(if $(findstring ://,$(OUTPUT)),echo "The lists are in $(OUTPUT)", \
+	    head -n 5 $(OUTPUT)/train.csv $(OUTPUT)/val.csv $(OUTPUT)/test.csv)

@@ -1,0 +1,127 @@
+"""Time and memory of a run that has everything to join and nothing to resize.
+
+Makes N annotations by rule, an output in which half of the clips are made already, and a listing
+of N video files, then runs the command on them. The clips are files of one byte: the run joins,
+it never opens them.
+
+    python benchmarks/join.py 65000 650000
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from beam_pipeline import manifest
+from beam_pipeline.config import Config
+from beam_pipeline.elements import Row
+from beam_pipeline.options import KineticsOptions
+
+CLASSES = 400
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz-"
+
+
+def youtube_id(number: int) -> str:
+    """An id like YouTube's: 11 characters, each as likely as any other."""
+    digest = hashlib.sha256(str(number).encode()).digest()
+    return "".join(ALPHABET[byte % 64] for byte in digest[:11])
+
+
+def make(folder: Path, clips: int) -> list[str]:
+    """Lay out the dataset in a folder; the command line that runs on it."""
+    output = folder / "output"
+    annotations, listing = folder / "train.csv", folder / "videos.txt"
+    arguments = ["--annotations", str(annotations), "--videos", str(listing)]
+    arguments += ["--output", str(output), "--splits", "train"]
+    rows = []
+    with annotations.open("w") as stated, listing.open("w") as listed:
+        stated.write("label,youtube_id,time_start,time_end,split\n")
+        for number in range(clips):
+            name, start = youtube_id(number), number % 300
+            clip_id = f"{name}_{start:06d}_{start + 10:06d}"
+            label = f"class {number % CLASSES:03d}"
+            stated.write(f"{label},{name},{start},{start + 10},train\n")
+            # Half are made; the others' files are of clips that nobody has annotated.
+            listed.write(f"/videos/{clip_id if number % 2 == 0 else f'x{clip_id}'}.mp4\n")
+            if number % 2 == 0:
+                path = f"videos/train/{label.replace(' ', '_')}/{clip_id}.mp4"
+                rows.append(_row(clip_id, name, label, number % CLASSES, start, path))
+    for number in range(CLASSES):
+        (output / f"videos/train/class_{number:03d}").mkdir(parents=True)
+    for row in rows:
+        (output / str(row.path)).write_bytes(b"x")
+    (output / "manifest").mkdir()
+    with (output / "manifest" / "train.parquet").open("wb") as file:
+        manifest.write_parquet(file, [manifest.to_table(rows)])
+    config = Config.from_options(KineticsOptions(arguments))
+    (output / "summary.json").write_text(json.dumps({"settings": config.identity()}))
+    return arguments
+
+
+def _row(clip_id: str, name: str, label: str, label_id: int, start: int, path: str) -> Row:
+    return Row(
+        clip_id,
+        name,
+        "train",
+        label,
+        "resized",
+        source=f"/videos/{clip_id}.mp4",
+        path=path,
+        source_codec="h264",
+        label_id=label_id,
+        width=456,
+        height=256,
+        frames=300,
+        source_width=854,
+        source_height=480,
+        decode_errors=0,
+        bytes=1,
+        source_bytes=1_000_000,
+        time_start=float(start),
+        time_end=float(start + 10),
+        fps=30.0,
+        duration=10.0,
+        source_fps=30.0,
+        source_duration=10.0,
+        seconds=1.0,
+        has_audio=True,
+        sha256=hashlib.sha256(clip_id.encode()).hexdigest(),
+    )
+
+
+def measure(clips: int) -> tuple[float, float]:
+    """Seconds and peak gigabytes of one run."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "beam_pipeline", *make(Path(folder), clips)]
+        os.sync()
+        began = time.monotonic()
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.monotonic() - began
+        if status:
+            sys.exit(f"the run ended with status {os.waitstatus_to_exitcode(status)}")
+        summary = json.loads((Path(folder) / "output" / "summary.json").read_text())
+        assert summary["total"]["reused"] + summary["total"]["missing"] == clips
+        unit = 1 if sys.platform == "darwin" else 1024
+        return seconds, usage.ru_maxrss * unit / 1e9
+
+
+def main() -> None:
+    """Print a table, a row for each number of clips."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clips", type=int, nargs="*", default=[65_000, 650_000])
+    print("| clips | seconds | microseconds a clip | peak memory |")
+    print("| --- | --- | --- | --- |")
+    for clips in parser.parse_args().clips:
+        seconds, gigabytes = measure(clips)
+        each = 1e6 * seconds / clips
+        print(f"| {clips:,} | {seconds:.1f} | {each:.0f} | {gigabytes:.2f} GB |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

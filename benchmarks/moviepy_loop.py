@@ -1,0 +1,27 @@
+"""The usual moviepy script: one clip after the other, by height or width, moviepy's defaults.
+
+Needs moviepy 1.0.3 and Pillow below 10, so it runs in an environment of its own and imports
+nothing of ours.
+"""
+
+import sys
+from pathlib import Path
+
+from moviepy.editor import VideoFileClip
+
+
+def main() -> None:
+    """Resize every file of the first folder into the second."""
+    sources, results = Path(sys.argv[1]), Path(sys.argv[2])
+    for source in sorted(sources.iterdir()):
+        clip = VideoFileClip(str(source))
+        width, height = clip.size
+        resized = clip.resize(height=256) if width >= height else clip.resize(width=256)
+        # libx264 takes no odd sizes in yuv420p, and moviepy rounds to the nearest.
+        resized = resized.crop(x2=resized.w // 2 * 2, y2=resized.h // 2 * 2)
+        resized.write_videofile(str(results / f"{source.name}.mp4"), verbose=False, logger=None)
+        clip.close()
+
+
+if __name__ == "__main__":
+    main()
