@@ -20,8 +20,11 @@ pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="looks at processes through /proc"
 )
 
-SECONDS_OF_WORK = 2.0
-"""Processor time after which a child is at a long clip: start and short clips take less."""
+OVER_64_MB = b"\0" * 65 * 1024**2
+"""What makes a clip one that a child opens itself, which shows that it is at it."""
+
+TIMEOUT = 30
+"""Seconds a clip may take: longer than it takes to find the three children at work."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,8 @@ def long_and_short(tmp_path_factory: pytest.TempPathFactory, one_clip: bytes) ->
         second, "-c", "copy", "-f", "matroska", "-", before=("-stream_loop", "200")
     )
     for letter in "abc":
-        made.add(f"{letter}Long_000001_000011", "train", "zumba", long_clip, suffix=".mkv")
+        long = long_clip + OVER_64_MB
+        made.add(f"{letter}Long_000001_000011", "train", "zumba", long, suffix=".mkv")
     for letter in "def":
         made.add(f"{letter}Short_000001_000011", "val", "zumba", one_clip)
     return made.write()
@@ -60,7 +64,7 @@ class Started:
             command(
                 "--annotations", str(kinetics.annotations), "--videos", str(kinetics.videos),
                 "--output", str(self.output), "--short_edge", "200", "--workers", "3",
-                "--preset", "placebo", "--crf", "1", "--clip_timeout", "20",
+                "--preset", "placebo", "--crf", "1", "--clip_timeout", str(TIMEOUT),
                 "--max_failure_ratio", "1",
             ),
             cwd=ROOT, stdout=self._out, stderr=theirs, start_new_session=True,
@@ -77,11 +81,7 @@ class Started:
     def children_at_long_clips(self) -> list[int]:
         """The children that hold the codecs, once all three are at a long clip."""
         children = [
-            pid
-            for pid, stat in _stats()
-            if stat[3] == str(self.process.pid)
-            and "spawn_main" in _command_line(pid)
-            and (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK") > SECONDS_OF_WORK
+            pid for pid in self.processes() if any("Long_" in path for path in _open_files(pid))
         ]
         return children if len(children) == 3 else []
 
@@ -115,11 +115,11 @@ def _stats() -> Iterator[tuple[int, list[str]]]:
             continue
 
 
-def _command_line(pid: int) -> str:
+def _open_files(pid: int) -> list[str]:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
+        return [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
     except (FileNotFoundError, ProcessLookupError):
-        return ""
+        return []
 
 
 def wait_for(happens: Callable[[], object], seconds: float = 120) -> None:
@@ -143,7 +143,7 @@ def test_a_child_killed_hung_or_out_of_memory_costs_its_clip_alone(
     rows = all_rows(started.output)
     failed = {row["reason"]: row for row in rows.values() if row["split"] == "train"}
     assert "SIGKILL" in failed.pop("crashed")["detail"]
-    assert "20 s" in failed.pop("timeout")["detail"]
+    assert f"{TIMEOUT} s" in failed.pop("timeout")["detail"]
     assert list(failed) == ["too_large"]
     assert {row["status"] for row in rows.values() if row["split"] == "val"} == {"resized"}
     assert started.processes() == []

@@ -40,6 +40,7 @@ class Request:
 def work(connection: Connection, memory_limit: int) -> None:
     """Answer every Request on the connection with an Outcome; return when it closes."""
     _limit_memory(memory_limit)
+    _make_way()
     threading.Thread(target=_follow_parent, daemon=True).start()
     connection.send(True)  # ready
     while True:
@@ -90,6 +91,15 @@ def _attempt(source: BinaryIO | RawIOBase, output: OpenOutput, request: Request)
     except Exception as error:  # a clip must not end the child, whatever it makes of the codecs
         return Outcome.failed("crashed", f"{type(error).__name__}: {error}", facts)
     return Outcome("copied" if resized.copied else "resized", None, resized.detail, None, facts)
+
+
+def _make_way() -> None:
+    """Let the parent, who feeds us and holds our deadlines, run whenever it wants to.
+
+    Where all of this was started under a real-time policy, a busy child would never make way.
+    """
+    if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) != os.SCHED_IDLE:
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _follow_parent() -> None:

@@ -117,6 +117,15 @@ def test_a_child_is_used_again(pool: CodecPool, good: Request) -> None:
     assert children() == before
 
 
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux has it")
+def test_children_make_way_for_the_process_that_holds_their_deadlines(
+    pool: CodecPool, good: Request
+) -> None:
+    pool.run(good, PATIENCE)
+    (child,) = children()
+    assert os.sched_getscheduler(child) == os.SCHED_BATCH
+
+
 def test_a_failed_clip_costs_no_child(pool: CodecPool, good: Request) -> None:
     before = children()
     broken = Request(b"no video", None, ClipSettings())
