@@ -55,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
         _leave_at_once(RUN_FAILED)
     if summary is None:
         return OK
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who pipes this into ``head`` has seen enough
     if summary == earlier:
         print("Everything was there already: nothing was written. This is what made it:")
     return report(summary, config)

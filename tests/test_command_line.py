@@ -3,7 +3,10 @@
 import csv
 import hashlib
 import json
+import os
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 
 import av
@@ -12,11 +15,14 @@ import pytest
 from tests import trainers
 from tests.conftest import Ran, small_clip
 from tests.kinetics import (
+    ROOT,
+    SHORT_EDGE,
     SPLITS,
     Finished,
     Kinetics,
     all_rows,
     check_output,
+    command,
     is_listed,
     lines,
     manifest,
@@ -306,6 +312,21 @@ def test_a_run_over_its_own_output_writes_nothing(ran: Ran) -> None:
 
 
 # Where videos may be
+
+
+def test_a_reader_of_the_table_who_leaves_early_sees_no_traceback(
+    few: Kinetics, tmp_path: Path
+) -> None:
+    asked = ("--videos", few.videos, "--output", tmp_path / "output")
+    flags = map(str, ("--annotations", few.annotations, *asked, "--short_edge", SHORT_EDGE))
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        command(*flags), cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert ended.stderr == b""
+    assert ended.returncode == -signal.SIGPIPE
 
 
 def test_folders_globs_files_and_listings_are_searched_in_the_order_given(

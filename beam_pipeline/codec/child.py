@@ -41,6 +41,7 @@ def work(connection: Connection, memory_limit: int) -> None:
     """Answer every Request on the connection with an Outcome; return when it closes."""
     _limit_memory(memory_limit)
     _make_way()
+    _be_silent()
     threading.Thread(target=_follow_parent, daemon=True).start()
     connection.send(True)  # ready
     while True:
@@ -100,6 +101,14 @@ def _make_way() -> None:
     """
     if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) != os.SCHED_IDLE:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def _be_silent() -> None:
+    """Keep off the user's terminal what x264 and Python say there when memory is out."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def _follow_parent() -> None:

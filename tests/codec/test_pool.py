@@ -263,6 +263,19 @@ def test_a_clip_that_needs_too_much_memory_is_too_large(megabytes: int, good: Re
         pool.close()
 
 
+@pytest.mark.parametrize("megabytes", [200, 400])
+def test_an_encoder_without_memory_says_nothing_on_the_terminal(
+    megabytes: int, good: Request, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pool = CodecPool(1, memory_limit=megabytes * 1024**2)
+    try:
+        asked = Request(good.source, None, ClipSettings(short_edge=4096))
+        assert pool.run(asked, PATIENCE).reason == "too_large"
+    finally:
+        pool.close()
+    assert capfd.readouterr() == ("", "")  # x264 itself says "malloc failed"
+
+
 # The end
 
 
