@@ -42,6 +42,7 @@ class SoundTrack:
         self._target = target
         self._packets = 0
         self._good_packets = 0
+        self._is_empty = True
 
     def take(self, packet: Packet) -> Iterator[Packet]:
         """Output packets for one source packet; the empty one ends the sound.
@@ -50,12 +51,15 @@ class SoundTrack:
             BrokenSound: too little of it can be decoded, or its times make no sense.
         """
         frames = self._decode(packet)
+        for made in self._convert(packet, frames) if packet.size else self._finish(frames):
+            self._is_empty = False
+            yield made
         if packet.size:
-            yield from self._convert(packet, frames)
             return
-        yield from self._finish(frames)
         if self._good_packets < GOOD_SHARE * self._packets or not self._good_packets:
             raise BrokenSound(f"{self._good_packets} of {self._packets} packets decode")
+        if self._is_empty:
+            raise BrokenSound("no sound comes of its packets")
 
     def _decode(self, packet: Packet) -> list[AudioFrame]:
         self._packets += bool(packet.size)

@@ -22,6 +22,14 @@ def test_a_sound_stream_that_nobody_can_decode_costs_the_sound_alone() -> None:
     assert (outcome.status, outcome.facts.has_audio) == ("resized", False)
 
 
+def test_sound_that_decodes_without_error_to_nothing_is_dropped_and_said() -> None:
+    """A decoder of WMA gives a packet's sound with the next one: of a single one comes none."""
+    short = clip("asf", "mpeg4", SIZE, 5, sounds=[Sound("wmav2", seconds=0.03)])
+    outcome = outcome_of(short, short_edge=64)
+    assert (outcome.status, outcome.facts.has_audio) == ("resized", False)
+    assert outcome.detail == "sound dropped: no sound comes of its packets"
+
+
 def test_a_stream_that_appears_in_the_middle_of_a_transport_stream_does_no_harm() -> None:
     outcome = outcome_of(late_sound(), short_edge=64, preset="ultrafast")
     assert outcome.status == "resized", outcome.detail

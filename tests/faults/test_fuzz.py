@@ -59,6 +59,7 @@ def check(outcome: Outcome, seconds: float) -> None:
     assert outcome.reason is None
     assert outcome.output is not None
     with av.open(io.BytesIO(outcome.output)) as made:
+        assert bool(made.streams.audio) == outcome.facts.has_audio
         frames = list(made.decode(video=0))
     assert len(frames) == outcome.facts.frames
 
