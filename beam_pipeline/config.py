@@ -61,7 +61,7 @@ class Config:
             separator=options.separator,
             clip=ClipSettings(
                 options.short_edge, options.preset, options.crf, options.gop, options.tune,
-                options.audio,
+                options.coder, options.audio,
             ),
             overwrite=options.overwrite,
             workers=options.workers,

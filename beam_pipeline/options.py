@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline import __version__
-from beam_pipeline.codec.settings import AUDIO, PRESETS, TUNES, ClipSettings
+from beam_pipeline.codec.settings import AUDIO, CODERS, PRESETS, TUNES, ClipSettings
 from beam_pipeline.elements import SPLITS
 from beam_pipeline.errors import UsageError
 
@@ -77,6 +77,13 @@ class KineticsOptions(PipelineOptions):
             default=_DEFAULTS.tune,
             metavar="T",
             help="x264's tuning: " + ", ".join(TUNES) + " (default: %(default)s)",
+        )
+        how.add_argument(
+            "--coder",
+            choices=CODERS,
+            default=_DEFAULTS.coder,
+            help="x264's entropy coder: cavlc is fast to read, cabac is smaller "
+            "(default: %(default)s)",
         )
         how.add_argument(
             "--audio",

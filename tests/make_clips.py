@@ -86,7 +86,8 @@ def ffmpeg_shows(clip: bytes) -> list[Shown]:
 
 def ffmpeg_pictures(clip: bytes, width: int, height: int) -> np.ndarray:
     """The pictures that ffmpeg makes of a clip at a size, upright: frames of planar yuv420p."""
-    scaled = f"scale={width}:{height}:flags=area+accurate_rnd:out_range=limited,format=yuv420p"
+    kernel = "flags=bicubic+accurate_rnd:param0=0:param1=0.75"
+    scaled = f"scale={width}:{height}:{kernel}:out_range=limited,format=yuv420p"
     raw = with_ffmpeg(
         clip, "-an", "-sn", "-dn", "-fps_mode", "passthrough", "-vf", scaled,
         "-f", "rawvideo", "-",

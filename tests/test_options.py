@@ -29,6 +29,7 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--crf", "18", lambda c: c.clip.crf, 18),
     ("--gop", "8", lambda c: c.clip.gop, 8),
     ("--tune", "none", lambda c: c.clip.tune, "none"),
+    ("--coder", "cabac", lambda c: c.clip.coder, "cabac"),
     ("--audio", "drop", lambda c: c.clip.audio, "drop"),
     ("--layout", "flat", lambda c: c.layout, "flat"),
     ("--path_prefix", "/data", lambda c: c.path_prefix, "/data"),
@@ -165,7 +166,8 @@ def test_settings_that_decide_bytes_or_paths_make_another_output() -> None:
     same = configured().identity()
     for flag, text, *_ in VALUES:
         decides = flag in {
-            "--short_edge", "--preset", "--crf", "--gop", "--tune", "--audio", "--layout"
+            "--short_edge", "--preset", "--crf", "--gop", "--tune", "--coder", "--audio",
+            "--layout",
         }  # fmt: skip
         assert (configured(flag, text).identity() != same) == decides, flag
 
@@ -193,6 +195,7 @@ def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
         (("--crf", "high"), "'high'"),
         (("--gop", "0"), "'0'"),
         (("--tune", "piano"), "'piano'"),
+        (("--coder", "morse"), "'morse'"),
         (("--audio", "maybe"), "'maybe'"),
         (("--layout", "tree"), "'tree'"),
         (("--workers", "0"), "'0'"),

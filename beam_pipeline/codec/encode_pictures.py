@@ -83,6 +83,7 @@ def _add_encoder(
         "preset": settings.preset,
         "crf": str(settings.crf),
         "g": str(settings.gop),
+        "coder": settings.coder,
         "profile": "high",
         # The same bytes on every processor: x264 else picks algorithms by its features.
         "x264-params": "cpu-independent=1",

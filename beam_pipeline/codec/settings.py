@@ -10,10 +10,12 @@ Preset = Literal[
 Tune = Literal[
     "none", "film", "animation", "grain", "stillimage", "psnr", "ssim", "fastdecode", "zerolatency"
 ]
+Coder = Literal["cavlc", "cabac"]
 Audio = Literal["keep", "drop"]
 
 PRESETS: tuple[str, ...] = get_args(Preset)
 TUNES: tuple[str, ...] = get_args(Tune)
+CODERS: tuple[str, ...] = get_args(Coder)
 AUDIO: tuple[str, ...] = get_args(Audio)
 
 
@@ -21,9 +23,12 @@ AUDIO: tuple[str, ...] = get_args(Audio)
 class ClipSettings:
     """Settings of the resize, in x264's own words where they are x264's.
 
+    The defaults are measured; the README has the table, ``benchmarks/defaults.py`` makes it.
+
     short_edge: pixels, even.
-    crf: constant rate factor, 0 (lossless) to 51.
+    crf: constant rate factor, 1 to 51.
     gop: most frames from one keyframe to the next. Short ones make random reads fast.
+    coder: entropy coder. ``cavlc`` decodes faster, ``cabac`` makes smaller files.
     audio: ``keep`` copies the sound where MP4 can hold it, else encodes AAC.
     """
 
@@ -31,5 +36,6 @@ class ClipSettings:
     preset: str = "veryfast"
     crf: int = 22
     gop: int = 32
-    tune: str = "fastdecode"
+    tune: str = "psnr"
+    coder: str = "cavlc"
     audio: str = "keep"

@@ -217,7 +217,14 @@ def test_the_facts_name_the_output_s_size_and_hash(kind: str) -> None:
 
 def test_settings_change_the_bytes() -> None:
     source = clip(frames=12)
-    kinds = [{}, {"crf": 30}, {"gop": 4}, {"preset": "ultrafast"}, {"tune": "none"}]
+    kinds = [
+        {},
+        {"crf": 30},
+        {"gop": 4},
+        {"preset": "ultrafast"},
+        {"tune": "none"},
+        {"coder": "cabac"},
+    ]
     assert len({made_of(source, **settings) for settings in kinds}) == len(kinds)
 
 

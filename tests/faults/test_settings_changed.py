@@ -25,7 +25,8 @@ THAT_MATTER = [
     ("preset", "slower", "ultrafast"),
     ("crf", "22", "23"),
     ("gop", "32", "33"),
-    ("tune", "fastdecode", "none"),
+    ("tune", "psnr", "none"),
+    ("coder", "cavlc", "cabac"),
     ("audio", "keep", "drop"),
     ("layout", "class", "flat"),
 ]
