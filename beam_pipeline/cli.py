@@ -1,7 +1,6 @@
 """The command line: flags in, exit status out."""
 
 import logging
-import multiprocessing
 import os
 import signal
 import sys
@@ -10,6 +9,7 @@ from contextlib import nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from beam_pipeline.codec import children
 from beam_pipeline.errors import UsageError, message_of
 
 if TYPE_CHECKING:
@@ -139,8 +139,7 @@ def _silence_beam() -> None:
 
 def _leave_at_once(status: int) -> NoReturn:
     """End the process and its children although threads of Beam's may still be waiting."""
-    for child in multiprocessing.active_children():
-        child.kill()
+    children.end_all()
     if sys.stderr.isatty():
         sys.stderr.write("\x1b[?25h")  # the live line has hidden the cursor
     sys.stdout.flush()

@@ -8,14 +8,13 @@ import multiprocessing
 import queue
 import signal
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
+from beam_pipeline.codec import children
 from beam_pipeline.codec.child import Request, work
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.errors import RunError
@@ -154,19 +153,6 @@ def _cause_of_death(process: BaseProcess) -> str:
 def _start_child(memory_limit: int) -> _Child:
     ours, theirs = _spawn.Pipe()
     process = _spawn.Process(target=work, args=(theirs, memory_limit), daemon=True)
-    with _ctrl_c_blocked():
-        process.start()
+    children.start(process)
     theirs.close()  # so that the child's death closes the pipe
     return _Child(process, ours)
-
-
-@contextmanager
-def _ctrl_c_blocked() -> Iterator[None]:
-    """Children inherit the mask: Ctrl-C is for the parent, who then ends them."""
-    # Python starts a helper of its own with the first child, and unblocks the signal then.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -279,6 +279,39 @@ def test_an_encoder_without_memory_says_nothing_on_the_terminal(
 # The end
 
 
+STARTS_A_CHILD = """
+import multiprocessing, os, pathlib, threading
+from beam_pipeline.codec import children
+
+def spawned():
+    for tasks in pathlib.Path("/proc/self/task").glob("*/children"):
+        for pid in tasks.read_text().split():
+            if b"spawn_main" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                return True
+
+if __name__ == "__main__":
+    # So much to hand over that the child is there before it has all it needs.
+    slow = multiprocessing.get_context("spawn").Process(target=len, args=(bytes(200_000_000),))
+    threading.Thread(target=children.start, args=(slow,), daemon=True).start()
+    while not spawned():
+        pass
+    children.end_all()
+    os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at /proc")
+def test_a_child_that_is_just_being_started_ends_without_a_word(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(STARTS_A_CHILD)
+    ended = subprocess.run(
+        [sys.executable, script],
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        capture_output=True, timeout=PATIENCE, check=True,
+    )  # fmt: skip
+    assert (ended.stdout, ended.stderr) == (b"", b"")
+
+
 def test_close_ends_children_that_are_busy(good: Request, endless: Request) -> None:
     pool = CodecPool(2)
     with ThreadPoolExecutor(2) as threads:
