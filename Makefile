@@ -1,10 +1,11 @@
 # Kept to what GNU make 3.81, the one on macOS, understands.
 PYTHON ?= python3
 VENV := .venv
+MOVIEPY := .venv-moviepy
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup test test-faults lint run-local
+.PHONY: help setup test test-faults lint run-local bench
 .NOTPARALLEL: # the extras go into one environment
 
 help: ## Show this list
@@ -23,6 +24,17 @@ $(VENV)/.test: $(VENV)/.setup
 	$(PIP) --editable '.[test]'
 	@touch $@
 
+$(VENV)/.bench: $(VENV)/.setup
+	$(PIP) --editable '.[bench]'
+	@touch $@
+
+# What moviepy 1.0.3 needs is too old for anything else.
+$(MOVIEPY)/.setup:
+	$(PYTHON) -m venv $(MOVIEPY)
+	$(MOVIEPY)/bin/python -m pip install --quiet --disable-pip-version-check \
+	    'moviepy==1.0.3' 'pillow<10' 'numpy<2'
+	@touch $@
+
 $(VENV)/.dev: $(VENV)/.setup
 	$(PIP) --editable '.[dev]'
 	@touch $@
@@ -37,6 +49,15 @@ lint: $(VENV)/.dev ## Check style, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+bench: $(VENV)/.bench $(MOVIEPY)/.setup ## Time this against other ways: CLIPS=folder COUNT=200 ROUNDS=3 WRITE=README.md
+	$(BIN)/python benchmarks/bench.py --clips $(or $(CLIPS),sample/videos) \
+	    --moviepy $(MOVIEPY)/bin/python $(if $(COUNT),--count $(COUNT)) \
+	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write $(WRITE))
+
+ifndef CLIPS
+bench: sample
+endif
 
 run-local: $(VENV)/.setup ## Resize a small sample, or your own: ANNOTATIONS=... VIDEOS=... OUTPUT=...
 

@@ -40,6 +40,7 @@ setup(
             "imageio-ffmpeg>=0.6",
             "pytest>=9,<10",
         ],
+        "bench": ["imageio-ffmpeg>=0.6", "tabulate>=0.9"],
         # Narrow, for a new release of either finds new faults in old code.
         "dev": ["mypy>=2.4,<2.5", "ruff>=0.17.6,<0.18"],
     },

@@ -14,13 +14,22 @@ def main() -> None:
     """Resize every file of the first folder into the second."""
     sources, results = Path(sys.argv[1]), Path(sys.argv[2])
     for source in sorted(sources.iterdir()):
-        clip = VideoFileClip(str(source))
-        width, height = clip.size
-        resized = clip.resize(height=256) if width >= height else clip.resize(width=256)
-        # libx264 takes no odd sizes in yuv420p, and moviepy rounds to the nearest.
-        resized = resized.crop(x2=resized.w // 2 * 2, y2=resized.h // 2 * 2)
-        resized.write_videofile(str(results / f"{source.name}.mp4"), verbose=False, logger=None)
-        clip.close()
+        try:
+            resize(source, results / f"{source.name}.mp4")
+        except OSError as error:
+            # The scripts in use end here. This one goes on, to be compared at the rest.
+            print(f"{source}: {str(error).splitlines()[0]}", file=sys.stderr)
+
+
+def resize(source: Path, result: Path) -> None:
+    """Resize one file to a short edge of 256."""
+    clip = VideoFileClip(str(source))
+    width, height = clip.size
+    resized = clip.resize(height=256) if width >= height else clip.resize(width=256)
+    # libx264 takes no odd sizes in yuv420p, and moviepy rounds to the nearest.
+    resized = resized.crop(x2=resized.w // 2 * 2, y2=resized.h // 2 * 2)
+    resized.write_videofile(str(result), verbose=False, logger=None)
+    clip.close()
 
 
 if __name__ == "__main__":
