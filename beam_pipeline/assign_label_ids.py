@@ -24,14 +24,27 @@ class AssignLabelIds(beam.PTransform):
     def expand(self, annotations: beam.PCollection[Annotation]) -> beam.PCollection[dict[str, int]]:
         return (
             annotations
-            | "Stated labels"
-            >> beam.FlatMap(
-                lambda statement: [statement.label] if statement.label else []
-            ).with_output_types(str)
-            | "Classes" >> beam.Distinct()
-            | "In one place" >> beam.combiners.ToList()
+            | "Classes" >> beam.CombineGlobally(_Classes())
             | "Number" >> beam.Map(assign_label_ids).with_output_types(dict[str, int])
         )
+
+
+class _Classes(beam.CombineFn):
+    """Annotations to the set of their labels."""
+
+    def create_accumulator(self) -> set[str]:
+        return set()
+
+    def add_input(self, labels: set[str], statement: Annotation) -> set[str]:
+        if statement.label is not None:
+            labels.add(statement.label)
+        return labels
+
+    def merge_accumulators(self, accumulators: Iterable[set[str]]) -> set[str]:
+        return set().union(*accumulators)
+
+    def extract_output(self, labels: set[str]) -> set[str]:
+        return labels
 
 
 def assign_label_ids(labels: Iterable[str]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any, BinaryIO, TextIO, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from beam_pipeline.elements import Row, tuple_of
@@ -54,8 +55,19 @@ def read_parquet(file: BinaryIO, columns: Sequence[str] = COLUMNS) -> Iterator[p
         yield parquet.read_row_group(group, columns=list(columns))
 
 
-def write_csv(file: TextIO, rows: Iterable[dict[str, Any]]) -> None:
-    """Rows as text with a header. What does not apply is empty."""
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+def values_of(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    """The values of every row, in the order of the table's columns."""
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+
+
+def with_status(table: pa.Table, statuses: Sequence[str]) -> pa.Table:
+    """The rows of some statuses."""
+    return table.filter(pc.is_in(table.column("status"), value_set=pa.array(statuses)))
+
+
+def write_csv(file: TextIO, tables: Iterable[pa.Table]) -> None:
+    """Tables as text with a header. What does not apply is empty."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for table in tables:
+        writer.writerows(values_of(table))

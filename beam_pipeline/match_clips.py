@@ -2,15 +2,19 @@
 
 import posixpath
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
+from zlib import crc32
 
 import apache_beam as beam
 from apache_beam import pvalue
 
 from beam_pipeline import progress
 from beam_pipeline.assign_label_ids import UNLABELLED_ID
+from beam_pipeline.batches import gather, unpack
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Annotation, Clip, ResizeTask, Row, Video
 from beam_pipeline.errors import InputError
@@ -39,6 +43,23 @@ def base_name(path: str) -> str:
     return posixpath.splitext(posixpath.basename(path))[0]
 
 
+BUCKETS = 512
+"""Parts of the join: enough for many workers, few enough that each is worth a shuffle's while."""
+
+# What meets under group_of: the elements' type, and where the name is that the group is told by.
+_GATHERED: dict[str, tuple[type, Callable[[Any], str]]] = {
+    "annotations": (Annotation, lambda stated: stated.youtube_id),
+    "videos": (Video, lambda video: base_name(video.path)),
+    "rows": (Row, lambda row: row.youtube_id),
+    "made": (Video, lambda video: base_name(video.path)),
+}
+
+
+def bucket_of(name: str) -> int:
+    """The bucket of a group; the same on every machine."""
+    return crc32(group_of(name).encode()) % BUCKETS
+
+
 class MatchClips(beam.PTransform):
     """Annotations, videos and earlier results to tasks, and rows for clips that need no work.
 
@@ -57,13 +78,9 @@ class MatchClips(beam.PTransform):
         """Takes ``annotations``, ``videos``, ``rows`` (Row) and ``made`` (Video, in the output)."""
         return (
             {
-                "annotations": inputs["annotations"]
-                | "Key annotations" >> _key(Annotation, lambda stated: stated.youtube_id),
-                "videos": inputs["videos"]
-                | "Key videos" >> _key(Video, lambda video: base_name(video.path)),
-                "rows": inputs["rows"] | "Key rows" >> _key(Row, lambda row: row.youtube_id),
-                "made": inputs["made"]
-                | "Key outputs" >> _key(Video, lambda video: base_name(video.path)),
+                name: inputs[name]
+                | f"Gather {name}" >> gather(element_type, int, _bucket_by(name_of))
+                for name, (element_type, name_of) in _GATHERED.items()
             }
             | "Bring together" >> beam.CoGroupByKey()
             | "Decide"
@@ -73,9 +90,8 @@ class MatchClips(beam.PTransform):
         )
 
 
-def _key(element_type: type, name_of: Callable[[Any], str]) -> beam.ParDo:
-    keyed = beam.Map(lambda element: (group_of(name_of(element)), element))
-    return keyed.with_output_types(tuple[str, element_type])  # type: ignore[valid-type]
+def _bucket_by(name_of: Callable[[Any], str]) -> Callable[[Any], int]:
+    return lambda element: bucket_of(name_of(element))
 
 
 class _Decide(beam.DoFn):
@@ -84,7 +100,7 @@ class _Decide(beam.DoFn):
 
     def process(
         self,
-        element: tuple[str, dict[str, Iterable[Any]]],
+        element: tuple[int, dict[str, Iterable[bytes]]],
         label_ids: dict[str, int],
         found: int,
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
@@ -93,10 +109,16 @@ class _Decide(beam.DoFn):
                 f"no video under {', '.join(self._config.videos)}; --videos searches for "
                 ".mp4 .mkv .webm .avi .mov files"
             )
-        _, group = element
-        clips = settle(group["annotations"], label_ids)
-        matched = match(clips, group["videos"])
-        finished = finished_rows(group["rows"], group["made"], self._config.output)
+        _, bucket = element
+        for group in groups_of(bucket):
+            yield from self._decide(group, label_ids)
+
+    def _decide(
+        self, group: "Group", label_ids: dict[str, int]
+    ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
+        clips = settle(group.annotations, label_ids)
+        matched = match(clips, group.videos)
+        finished = finished_rows(group.rows, group.made, self._config.output)
         if matched.unannotated:
             yield pvalue.TaggedOutput(UNANNOTATED, matched.unannotated)
         for settled in clips:
@@ -109,6 +131,27 @@ class _Decide(beam.DoFn):
                 else:
                     progress.LOCAL.plan()
                     yield decision
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All that has one ``group_of``: what is stated, found, and left by earlier runs."""
+
+    annotations: list[Annotation] = field(default_factory=list)
+    videos: list[Video] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    made: list[Video] = field(default_factory=list)
+
+
+def groups_of(bucket: dict[str, Iterable[bytes]]) -> Iterable[Group]:
+    """A bucket's batches as groups."""
+    groups: defaultdict[str, Group] = defaultdict(Group)
+    for kind, (element_type, name_of) in _GATHERED.items():
+        member: Callable[[Group], list[Any]] = attrgetter(kind)
+        elements: Iterator[Any] = unpack(element_type, bucket[kind])
+        for element in elements:
+            member(groups[group_of(name_of(element))]).append(element)
+    return groups.values()
 
 
 @dataclass(frozen=True)

@@ -78,9 +78,8 @@ def read_rows(url: str) -> Iterator[Row]:
             return
         with storage.opened(url) as file:
             for table in manifest.read_parquet(file):
-                for row in table.to_pylist():
-                    if row["status"] in LISTED:
-                        yield Row(**row)
+                for values in manifest.values_of(manifest.with_status(table, LISTED)):
+                    yield Row(*values)
     except FileNotFoundError:
         return  # of a run that has ended since, and whose manifest says the same
     except (OSError, pa.ArrowException) as error:

@@ -1,10 +1,12 @@
 """Rows to shards: small sorted files that a split's lists are merged from."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 
 import apache_beam as beam
 
 from beam_pipeline import manifest
+from beam_pipeline.batches import gather, unpack
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Row, Split
 from beam_pipeline.output import SHARDS as FOLDER
@@ -31,31 +33,31 @@ class WriteShards(beam.PTransform):
     ) -> beam.PCollection[tuple[Split, tuple[int, str]]]:
         return (
             rows
-            | "Key by shard" >> beam.Map(_keyed).with_output_types(tuple[ShardKey, Row])
+            | "Gather rows" >> gather(Row, ShardKey, _shard_key)
             # Also the barrier that keeps clips from being made again when what follows is
             # tried again.
             | "Collect shards" >> beam.GroupByKey()
             | "Write shards"
-            >> beam.Map(write_shard, self._config.output).with_output_types(
-                tuple[Split, tuple[int, str]]
-            )
+            >> beam.MapTuple(
+                lambda shard, rows: write_shard(shard, unpack(Row, rows), self._config.output)
+            ).with_output_types(tuple[Split, tuple[int, str]])
         )
 
 
-def _keyed(row: Row) -> tuple[ShardKey, Row]:
-    return (row.split, shard_of(row.clip_id)), row
+def _shard_key(row: Row) -> ShardKey:
+    return row.split, shard_of(row.clip_id)
 
 
 def shard_of(clip_id: str) -> int:
     """The number of a clip's shard; a clip_id that sorts later has none that is lower."""
-    return sum(clip_id[:1] >= start for start in SHARD_STARTS) - 1
+    return bisect_right(SHARD_STARTS, clip_id[:1]) - 1
 
 
 def write_shard(
-    shard: tuple[ShardKey, Iterable[Row]], output: Output
+    shard: ShardKey, rows: Iterable[Row], output: Output
 ) -> tuple[Split, tuple[int, str]]:
     """Write the rows of one shard, sorted; the name comes from the data only."""
-    (split, number), rows = shard
+    split, number = shard
     relative = f"{output.state}/{FOLDER}/{split}-{number:02d}-of-{SHARDS:02d}.parquet"
     table = manifest.to_table(sorted(rows, key=lambda row: row.clip_id))
     with output.writing(relative) as file:

@@ -6,11 +6,12 @@ import io
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
 import av
+import pyarrow as pa
 from apache_beam import pvalue
 
 from beam_pipeline import __version__, manifest, storage
@@ -51,7 +52,8 @@ def finish(config: Config, label_ids: dict[str, int], unannotated: int) -> None:
     output.write_if_new("label2id.json", _json(label_ids))
     for status in ("missing", "failed"):
         text = io.StringIO(newline="")
-        manifest.write_csv(text, _rows_everywhere(output, status))
+        tables = (table for split in SPLITS for table in _tables(output, split))
+        manifest.write_csv(text, (manifest.with_status(table, [status]) for table in tables))
         output.write_if_new(f"{status}.csv", text.getvalue().encode())
     output.write_if_new(SUMMARY, _json(summarize(config, label_ids, unannotated)))
     leave_output(output)
@@ -63,10 +65,11 @@ def summarize(config: Config, label_ids: dict[str, int], unannotated: int) -> di
     reasons: Counter[str] = Counter()
     for split in config.splits:
         statuses: Counter[str] = Counter()
-        for row in _rows(config.output, split, ("status", "reason")):
-            statuses[row["status"]] += 1
-            if row["status"] == "failed":
-                reasons[row["reason"]] += 1
+        for table in _tables(config.output, split, ("status", "reason")):
+            for (status, reason), count in Counter(manifest.values_of(table)).items():
+                statuses[status] += count
+                if status == "failed":
+                    reasons[reason] += count
         splits[split] = {
             "annotated": statuses.total(),
             **{status: statuses[status] for status in STATUSES},
@@ -114,33 +117,27 @@ def fingerprints(config: Config) -> tuple[str, str]:
     """
     whole, members = hashlib.sha256(), hashlib.sha256()
     columns = ("clip_id", "label_id", "sha256", "status")
-    for row in heapq.merge(
-        *(_rows(config.output, split, columns) for split in config.splits),
-        key=lambda row: row["clip_id"],
-    ):
-        if row["status"] in LISTED:
-            members.update(f"{row['clip_id']} {row['label_id']}\n".encode())
-            whole.update(f"{row['clip_id']} {row['label_id']} {row['sha256']}\n".encode())
+    listed = (_listed(_tables(config.output, split, columns)) for split in config.splits)
+    for clip_id, label_id, sha256, _ in heapq.merge(*listed):
+        members.update(f"{clip_id} {label_id}\n".encode())
+        whole.update(f"{clip_id} {label_id} {sha256}\n".encode())
     return whole.hexdigest(), members.hexdigest()
 
 
-def _rows_everywhere(output: Output, status: str) -> Iterator[dict[str, Any]]:
-    """Rows of a status in every manifest there is, also of splits of earlier runs."""
-    for split in SPLITS:
-        for row in _rows(output, split):
-            if row["status"] == status:
-                yield row
+def _listed(tables: Iterable[pa.Table]) -> Iterator[tuple[Any, ...]]:
+    for table in tables:
+        yield from manifest.values_of(manifest.with_status(table, LISTED))
 
 
-def _rows(
+def _tables(
     output: Output, split: Split, columns: tuple[str, ...] = manifest.COLUMNS
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[pa.Table]:
+    """The manifest of a split, if there is one: also of an earlier run."""
     url = output.url(f"{MANIFESTS}/{split}.parquet")
     if not storage.exists(url):
         return
     with storage.opened(url) as file:
-        for table in manifest.read_parquet(file, columns):
-            yield from table.to_pylist()
+        yield from manifest.read_parquet(file, columns)
 
 
 def _json(content: dict[str, Any]) -> bytes:

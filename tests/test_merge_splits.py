@@ -51,7 +51,7 @@ def merged(config: Config, rows: Iterable[Row], split: str = "val") -> list[str]
     for each in rows:
         shards.setdefault(shard_of(each.clip_id), []).append(each)
     written = [
-        write_shard(((split, number), shard), config.output)[1] for number, shard in shards.items()
+        write_shard((split, number), shard, config.output)[1] for number, shard in shards.items()
     ]
     merge_split(split, written, config)
     return lines(Path(config.output.root) / f"{split}.csv")
@@ -83,8 +83,8 @@ def test_youtube_ids_spread_over_all_shards() -> None:
 def test_a_shards_name_comes_from_its_split_and_number(tmp_path: Path) -> None:
     config = ready(tmp_path)
     rows = [row("b_000001_000011"), row("a_000001_000011")]
-    first = write_shard((("val", 7), rows), config.output)
-    again = write_shard((("val", 7), reversed(rows)), config.output)
+    first = write_shard(("val", 7), rows, config.output)
+    again = write_shard(("val", 7), reversed(rows), config.output)
     assert first == again
     split, (number, path) = first
     assert (split, number) == ("val", 7)

@@ -1,0 +1,58 @@
+"""Elements in bulk."""
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.util import assert_that, equal_to
+
+from beam_pipeline import batches
+from beam_pipeline.batches import gather, unpack
+from beam_pipeline.elements import Video
+from tests.kinetics import on_beam
+
+VIDEOS = [Video(f"/v/{number}.mp4", number % 3, number) for number in range(100)]
+
+
+@pytest.mark.parametrize("held", [1, 7, 100, 50_000])
+def test_every_element_meets_those_of_its_key_however_many_are_held(
+    held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "HELD", held)
+    expected = [(rank, [v for v in VIDEOS if v.rank == rank]) for rank in range(3)]
+    with on_beam() as pipeline:
+        met = (
+            pipeline
+            | beam.Create(VIDEOS)
+            | gather(Video, int, lambda video: video.rank)
+            | beam.GroupByKey()
+            | beam.MapTuple(
+                lambda rank, packed: (rank, sorted(unpack(Video, packed), key=lambda v: v.size))
+            )
+        )
+        assert_that(met, equal_to(expected))
+
+
+def test_no_more_is_held_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "HELD", 10)
+    with on_beam() as pipeline:
+        sizes = (
+            pipeline
+            | beam.Create([VIDEOS])
+            | beam.FlatMap(iter).with_output_types(Video)
+            | gather(Video, int, lambda video: 0)
+            | beam.MapTuple(lambda _, packed: len(list(unpack(Video, [packed]))))
+        )
+        assert_that(sizes, equal_to([10] * 10))
+
+
+def test_what_many_elements_share_is_packed_once() -> None:
+    fn = batches._Gather(Video, lambda video: 0)
+    sizes = []
+    for count in (1, 100):
+        fn.setup()
+        fn.start_bundle()
+        path = "/very/long/path" * 100
+        for number in range(count):
+            fn.process(Video(path, number, number))
+        ((_, packed),) = fn._packed()
+        sizes.append(len(packed))
+    assert sizes[1] < 2 * sizes[0]
