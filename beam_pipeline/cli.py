@@ -1,5 +1,6 @@
 """The command line: flags in, exit status out."""
 
+import gc
 import logging
 import os
 import signal
@@ -76,7 +77,10 @@ def run(
     from beam_pipeline.progress import LiveLine
 
     local = local_runner.is_local(options)
-    if not local:
+    if local:
+        # Elements by the million are no garbage: by default an eighth of the join is looking.
+        gc.set_threshold(100_000, 50, 50)
+    else:
         logging.getLogger().setLevel(logging.INFO)  # a service's own messages are wanted
     job = beam.Pipeline(runner=runner, options=options)
     pipeline.build(job, config)

@@ -3,14 +3,13 @@
 import csv
 import types
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from typing import Any, BinaryIO, TextIO, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from beam_pipeline.elements import Row, tuple_of
+from beam_pipeline.elements import Row
 
 _ARROW_TYPES: dict[Any, pa.DataType] = {
     str: pa.string(),
@@ -26,15 +25,13 @@ def _arrow_type(hint: Any) -> pa.DataType:
     return _ARROW_TYPES.get(hint, pa.string())  # the closed choices are text
 
 
-SCHEMA = pa.schema(
-    [(field.name, _arrow_type(get_type_hints(Row)[field.name])) for field in fields(Row)]
-)
+SCHEMA = pa.schema([(name, _arrow_type(get_type_hints(Row)[name])) for name in Row._fields])
 COLUMNS: tuple[str, ...] = tuple(SCHEMA.names)
 
 
 def to_table(rows: Sequence[Row]) -> pa.Table:
     """Rows as an Arrow table."""
-    columns = list(zip(*map(tuple_of(Row), rows), strict=True)) or [()] * len(COLUMNS)
+    columns = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
     arrays = [
         pa.array(values, type=field.type) for values, field in zip(columns, SCHEMA, strict=True)
     ]

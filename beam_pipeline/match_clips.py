@@ -78,9 +78,8 @@ class MatchClips(beam.PTransform):
         """Takes ``annotations``, ``videos``, ``rows`` (Row) and ``made`` (Video, in the output)."""
         return (
             {
-                name: inputs[name]
-                | f"Gather {name}" >> gather(element_type, int, _bucket_by(name_of))
-                for name, (element_type, name_of) in _GATHERED.items()
+                name: inputs[name] | f"Gather {name}" >> gather(int, _bucket_by(name_of))
+                for name, (_, name_of) in _GATHERED.items()
             }
             | "Bring together" >> beam.CoGroupByKey()
             | "Decide"
@@ -189,6 +188,8 @@ def settle(annotations: Iterable[Annotation], label_ids: dict[str, int]) -> list
 
 def _settle_one(statements: Sequence[Annotation], label_ids: dict[str, int]) -> Settled:
     first = statements[0]
+    if len(statements) == 1:
+        return Settled(_clip(first, first.label, label_ids), None)
     labels = {a.label: a for a in reversed(statements) if a.label is not None}
     splits = {a.split: a for a in reversed(statements)}
     conflict = next(
@@ -199,12 +200,15 @@ def _settle_one(statements: Sequence[Annotation], label_ids: dict[str, int]) -> 
         ),
         None,
     )
-    label, label_id = None, None
-    if not conflict:
-        label = next(iter(labels), None)
-        label_id = UNLABELLED_ID if label is None else label_ids[label]
-    clip = Clip(first.youtube_id, first.time_start, first.time_end, first.split, label, label_id)
-    return Settled(clip, conflict)
+    if conflict:
+        return Settled(_clip(first, None, label_ids)._replace(label_id=None), conflict)
+    return Settled(_clip(first, next(iter(labels), None), label_ids), None)
+
+
+def _clip(stated: Annotation, label: str | None, label_ids: dict[str, int]) -> Clip:
+    youtube_id, time_start, time_end, _, split, _ = stated
+    label_id = UNLABELLED_ID if label is None else label_ids[label]
+    return Clip(youtube_id, time_start, time_end, split, label, label_id)
 
 
 def _where(annotation: Annotation) -> str:
@@ -267,15 +271,7 @@ def decide(settled: Settled, matched: Matched, finished: Row | None) -> ResizeTa
     if finished:
         return finished.reused_for(clip)
     if sources := matched.sources.get(clip.clip_id):
-        return ResizeTask(
-            clip.youtube_id,
-            clip.time_start,
-            clip.time_end,
-            clip.split,
-            clip.label,
-            clip.label_id,
-            tuple((video.path, video.size) for video in sources),
-        )
+        return ResizeTask(clip, tuple((video.path, video.size) for video in sources))
     if files := matched.ambiguous.get(clip.youtube_id):
         return Row.of(
             clip,

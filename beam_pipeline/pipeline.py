@@ -73,7 +73,6 @@ def build(pipeline: beam.Pipeline, config: Config) -> None:
     )
     (
         (matched[ROWS], resized)
-        | "All rows" >> beam.Flatten()
         | WriteShards(config)
         | MergeSplits(config)
         | WriteSummary(config, label_ids, unannotated)

@@ -19,7 +19,7 @@ from beam_pipeline.codec.child import Request
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.config import Config
-from beam_pipeline.elements import ResizeTask, Row
+from beam_pipeline.elements import Clip, ResizeTask, Row
 from beam_pipeline.match_clips import base_name
 from beam_pipeline.output import refusals
 from beam_pipeline.row_log import RowLog
@@ -111,7 +111,7 @@ def resize_clip(task: ResizeTask, config: Config, pool: CodecPool, log: RowLog) 
         OutputError: the clip cannot be written.
     """
     began = time.monotonic()
-    relative = config.clip_path(task)
+    relative = config.clip_path(task.clip)
     failures: list[Row] = []
     for path, size in task.sources:
         with ExitStack() as stack:
@@ -124,13 +124,13 @@ def resize_clip(task: ResizeTask, config: Config, pool: CodecPool, log: RowLog) 
             else:
                 if isinstance(source, str):
                     made = stack.enter_context(config.output.temporary_path())
-                request = Request(source, made, config.clip, _longest(task, path))
-                outcome = pool.run(request, config.timeout_of(task))
+                request = Request(source, made, config.clip, _longest(task.clip, path))
+                outcome = pool.run(request, config.timeout_of(task.clip))
                 if outcome.refusal is not None:
                     with refusals(config.output.url(relative)):
                         raise outcome.refusal
             row = Row.of(
-                task,
+                task.clip,
                 outcome.status,
                 reason=outcome.reason,
                 detail=outcome.detail,
@@ -153,11 +153,11 @@ def resize_clip(task: ResizeTask, config: Config, pool: CodecPool, log: RowLog) 
     return failures[0]
 
 
-def _longest(task: ResizeTask, path: str) -> float | None:
+def _longest(clip: Clip, path: str) -> float | None:
     """Seconds that a source may last: one named by the video's id may be the whole video."""
-    if base_name(path) == task.clip_id:
+    if base_name(path) == clip.clip_id:
         return None
-    return task.time_end - task.time_start + WHOLE_VIDEO_MARGIN
+    return clip.time_end - clip.time_start + WHOLE_VIDEO_MARGIN
 
 
 def _fetch(path: str, size: int | None, stack: ExitStack) -> tuple[bytes | str, int]:

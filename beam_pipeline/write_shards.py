@@ -1,7 +1,7 @@
 """Rows to shards: small sorted files that a split's lists are merged from."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import apache_beam as beam
 
@@ -22,18 +22,23 @@ ShardKey = tuple[Split, int]
 
 
 class WriteShards(beam.PTransform):
-    """Rows to (split, (number, path)) of every shard that holds any."""
+    """Rows, from any number of stages, to (split, (number, path)) of every shard with any."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self._config = config
 
     def expand(
-        self, rows: beam.PCollection[Row]
+        self, stages: Sequence[beam.PCollection[Row]]
     ) -> beam.PCollection[tuple[Split, tuple[int, str]]]:
+        # Gathered before they flow together, which costs as much for a row as for a batch.
+        gathered = [
+            rows | f"Gather rows {number}" >> gather(ShardKey, _shard_key)
+            for number, rows in enumerate(stages)
+        ]
         return (
-            rows
-            | "Gather rows" >> gather(Row, ShardKey, _shard_key)
+            gathered
+            | "All rows" >> beam.Flatten()
             # Also the barrier that keeps clips from being made again when what follows is
             # tried again.
             | "Collect shards" >> beam.GroupByKey()

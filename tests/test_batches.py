@@ -22,7 +22,7 @@ def test_every_element_meets_those_of_its_key_however_many_are_held(
         met = (
             pipeline
             | beam.Create(VIDEOS)
-            | gather(Video, int, lambda video: video.rank)
+            | gather(int, lambda video: video.rank)
             | beam.GroupByKey()
             | beam.MapTuple(
                 lambda rank, packed: (rank, sorted(unpack(Video, packed), key=lambda v: v.size))
@@ -38,17 +38,16 @@ def test_no_more_is_held_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
             pipeline
             | beam.Create([VIDEOS])
             | beam.FlatMap(iter).with_output_types(Video)
-            | gather(Video, int, lambda video: 0)
+            | gather(int, lambda video: 0)
             | beam.MapTuple(lambda _, packed: len(list(unpack(Video, [packed]))))
         )
         assert_that(sizes, equal_to([10] * 10))
 
 
 def test_what_many_elements_share_is_packed_once() -> None:
-    fn = batches._Gather(Video, lambda video: 0)
+    fn = batches._Gather(lambda video: 0)
     sizes = []
     for count in (1, 100):
-        fn.setup()
         fn.start_bundle()
         path = "/very/long/path" * 100
         for number in range(count):

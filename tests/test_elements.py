@@ -1,7 +1,5 @@
 """What crosses the stages survives the crossing."""
 
-from dataclasses import FrozenInstanceError, fields
-
 import apache_beam as beam
 import pytest
 from apache_beam import coders
@@ -33,13 +31,13 @@ def test_an_element_takes_less_than_a_pickle_of_it() -> None:
 
 @pytest.mark.parametrize("element_type", ELEMENTS)
 def test_elements_cannot_be_changed(element_type: type) -> None:
-    first = fields(element_type)[0].name
-    with pytest.raises(FrozenInstanceError):
-        setattr(object.__new__(element_type), first, "changed")
+    element = element_type(*element_type._fields)
+    with pytest.raises(AttributeError):
+        setattr(element, element_type._fields[0], "changed")
 
 
 def test_the_manifest_has_the_columns_of_the_contract() -> None:
-    assert {field.name for field in fields(Row)} == set(COLUMN_TYPES)
+    assert set(Row._fields) == set(COLUMN_TYPES)
 
 
 def test_a_clip_id_has_times_of_six_digits_or_more() -> None:

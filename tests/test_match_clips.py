@@ -351,7 +351,8 @@ def test_each_decision_follows_the_rule_as_it_is_stated(
             assert (decision.status, decision.reason) == ("failed", "ambiguous")
         else:
             assert (decision.status, decision.reason) == ("missing", "no_file")
-        assert decision.split == min(mine, key=lambda a: a.place).split
+        decided_on = decision.clip if isinstance(decision, ResizeTask) else decision
+        assert decided_on.split == min(mine, key=lambda a: a.place).split
 
 
 @given(annotation_lists, video_lists, st.randoms(use_true_random=False))
@@ -416,7 +417,9 @@ def test_tasks_rows_and_strangers_come_out_of_beam() -> None:
     ]
 
     def check(matched: pvalue.DoOutputsTuple) -> None:
-        tasks = matched.tasks | beam.Map(lambda task: (task.clip_id, task.label_id, task.sources))
+        tasks = matched.tasks | beam.Map(
+            lambda task: (task.clip.clip_id, task.clip.label_id, task.sources)
+        )
         assert_that(
             tasks,
             equal_to(

@@ -239,8 +239,7 @@ def test_rows_become_files_and_the_state_goes_with_the_last_step(tmp_path: Path)
     ]  # fmt: skip
     with on_beam() as pipeline:
         merged_splits = (
-            pipeline
-            | beam.Create(rows).with_output_types(Row)
+            (pipeline | beam.Create(rows).with_output_types(Row),)
             | WriteShards(config)
             | MergeSplits(config)
         )

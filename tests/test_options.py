@@ -1,7 +1,6 @@
 """Flags, and what is said about wrong ones before anything is read."""
 
 import argparse
-import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -147,7 +146,7 @@ def test_a_clip_has_its_place_by_split_class_and_id(flags: tuple[str, ...], path
 
 
 def test_a_clip_without_a_label_has_a_class_folder_too() -> None:
-    unlabelled = dataclasses.replace(CLIP, label=None, label_id=-1)
+    unlabelled = CLIP._replace(label=None, label_id=-1)
     assert configured().clip_path(unlabelled) == "videos/val/unlabelled/abc_000001_000011.mp4"
 
 
