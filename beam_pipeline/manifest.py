@@ -46,10 +46,14 @@ def write_parquet(file: BinaryIO, tables: Iterable[pa.Table]) -> None:
 
 
 def read_parquet(file: BinaryIO, columns: Sequence[str] = COLUMNS) -> Iterator[pa.Table]:
-    """The tables that were written, in order, one at a time."""
+    """The tables that were written, in order, one at a time.
+
+    Raises:
+        KeyError: there is no such column; another version has written it.
+    """
     parquet = pq.ParquetFile(file)
     for group in range(parquet.num_row_groups):
-        yield parquet.read_row_group(group, columns=list(columns))
+        yield parquet.read_row_group(group, columns=list(columns)).select(list(columns))
 
 
 def values_of(table: pa.Table) -> Iterator[tuple[Any, ...]]:

@@ -72,7 +72,8 @@ def read_rows(url: str) -> Iterator[Row]:
     try:
         if url.endswith(".jsonl"):
             for line in storage.read(url).splitlines():
-                with suppress(ValueError):  # cut by a power failure: its clip is made again
+                # Cut by a power failure, or of another version: its clip is made again.
+                with suppress(ValueError, TypeError):
                     yield Row(**json.loads(line))
             return
         with storage.opened(url) as file:
@@ -81,5 +82,5 @@ def read_rows(url: str) -> Iterator[Row]:
                     yield Row(*values)
     except FileNotFoundError:
         return  # of a run that has ended since, and whose manifest says the same
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, KeyError, pa.ArrowException) as error:
         raise OutputError(f"{url} is damaged: {error}; type --overwrite to go on") from error

@@ -1,0 +1,61 @@
+"""What earlier runs tell the next one."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from beam_pipeline import manifest
+from beam_pipeline.elements import Row
+from beam_pipeline.errors import OutputError
+from beam_pipeline.output import Output
+from beam_pipeline.prepare_output import prepare_output
+from beam_pipeline.row_log import ROWS_A_FILE, RowLog, read_rows
+from tests.kinetics import configured
+
+MADE = Row("abc_000001_000011", "abc", "val", "zumba", "resized", path="videos/a.mp4", bytes=3)
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Output:
+    config = configured("--output", str(tmp_path / "output"))
+    assert list(prepare_output(config)) == []
+    return config.output
+
+
+def row_files(output: Output) -> list[Path]:
+    return sorted(Path(output.url(output.state), "rows").iterdir())
+
+
+def test_rows_are_there_as_soon_as_they_are_added(output: Output) -> None:
+    log = RowLog(output)
+    for number in range(ROWS_A_FILE + 1):
+        log.add(MADE._replace(bytes=number))
+        read = [row for file in row_files(output) for row in read_rows(str(file))]
+        assert sorted(row.bytes for row in read) == list(range(number + 1))
+    assert len(row_files(output)) == 2
+
+
+@pytest.mark.parametrize(
+    "line", ["", '{"clip_id": "abc_0000', "12", json.dumps(MADE._asdict() | {"mood": "good"})]
+)
+def test_a_line_that_is_cut_or_of_another_version_costs_no_other(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "rows.jsonl"
+    whole = json.dumps(MADE._asdict())
+    file.write_text(f"{whole}\n{line}\n{whole}\n")
+    assert list(read_rows(str(file))) == [MADE, MADE]
+
+
+def test_a_manifest_gives_its_rows_whatever_the_order_of_its_columns(tmp_path: Path) -> None:
+    file = tmp_path / "val.parquet"
+    rows = manifest.to_table([MADE, MADE._replace(status="missing")])
+    pq.write_table(rows.select(manifest.COLUMNS[::-1]), file)
+    assert list(read_rows(str(file))) == [MADE]
+
+
+def test_a_manifest_of_another_version_is_refused_by_name(tmp_path: Path) -> None:
+    file = tmp_path / "val.parquet"
+    pq.write_table(manifest.to_table([MADE]).drop_columns(["sha256"]), file)
+    with pytest.raises(OutputError, match=f"{file} is damaged: .*sha256.*--overwrite"):
+        list(read_rows(str(file)))
