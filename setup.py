@@ -20,6 +20,7 @@ setup(
     description="Prepare Kinetics-400/600/700 for training: resized clips and lists",
     python_requires=">=3.11",
     packages=find_packages(include=["beam_pipeline", "beam_pipeline.*"]),
+    package_data={"beam_pipeline": ["label_maps/*.txt"]},
     entry_points={"console_scripts": ["beam-pipeline = beam_pipeline.__main__:main"]},
     install_requires=[
         "apache-beam>=2.77,<3",

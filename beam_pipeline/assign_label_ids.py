@@ -1,5 +1,6 @@
 """Which number each class has, and which folder."""
 
+import difflib
 import json
 import re
 from collections.abc import Iterable
@@ -8,6 +9,7 @@ import apache_beam as beam
 
 from beam_pipeline.elements import Annotation
 from beam_pipeline.errors import InputError
+from beam_pipeline.label_map import read_label_map
 
 UNLABELLED_ID = -1
 UNLABELLED_FOLDER = "unlabelled"
@@ -19,13 +21,21 @@ _LONGEST = 255  # bytes, of a name on common disks
 
 
 class AssignLabelIds(beam.PTransform):
-    """All annotations to one element: each class's id, over everything that was given."""
+    """All annotations to one element: each class's id, over everything that was given.
+
+    ``label_map`` names a map that says the ids, also of classes that are not annotated.
+    """
+
+    def __init__(self, label_map: str | None) -> None:
+        super().__init__()
+        self._label_map = label_map
 
     def expand(self, annotations: beam.PCollection[Annotation]) -> beam.PCollection[dict[str, int]]:
         return (
             annotations
             | "Classes" >> beam.CombineGlobally(_Classes())
-            | "Number" >> beam.Map(assign_label_ids).with_output_types(dict[str, int])
+            | "Number"
+            >> beam.Map(assign_label_ids, self._label_map).with_output_types(dict[str, int])
         )
 
 
@@ -47,13 +57,21 @@ class _Classes(beam.CombineFn):
         return labels
 
 
-def assign_label_ids(labels: Iterable[str]) -> dict[str, int]:
+def assign_label_ids(labels: Iterable[str], label_map: str | None = None) -> dict[str, int]:
     """Number classes in the order of their original names, as the published models do.
 
+    ``label_map`` names a map whose ids are taken instead: all of them, annotated or not.
+
     Raises:
-        InputError: a class cannot be a folder, or two would share one.
+        InputError: a class cannot be a folder, two would share one, or the map lacks one.
     """
-    ids = {label: number for number, label in enumerate(sorted(set(labels)))}
+    labels = sorted(set(labels))
+    ids = {label: number for number, label in enumerate(labels)}
+    if label_map is not None:
+        ids = read_label_map(label_map)
+        for label in labels:
+            if label not in ids:
+                raise InputError(_unknown(label, label_map, ids))
     folders: dict[str, str] = {UNLABELLED_FOLDER: "a clip without a label"}
     for label in ids:
         if _UNSAFE.search(label) or len(label.encode()) > _LONGEST:
@@ -70,18 +88,24 @@ def assign_label_ids(labels: Iterable[str]) -> dict[str, int]:
     return ids
 
 
+def _unknown(label: str, label_map: str, ids: Iterable[str]) -> str:
+    near = difflib.get_close_matches(label, ids, n=1)
+    meant = f"; did its authors mean {json.dumps(near[0])}?" if near else ""
+    return f"the label {json.dumps(label)} is not in --label_map {label_map}{meant}"
+
+
 def class_folder(label: str | None) -> str:
     """The folder of a class: no spaces, for trainers split their lists at them."""
     return UNLABELLED_FOLDER if label is None else label.replace(" ", "_")
 
 
-def warnings_about(label_ids: dict[str, int]) -> list[str]:
+def warnings_about(label_ids: dict[str, int], label_map: str | None) -> list[str]:
     """What a user should know about these ids before comparing models."""
-    if len(label_ids) in OFFICIAL_CLASS_COUNTS:
+    if label_map is not None or len(label_ids) in OFFICIAL_CLASS_COUNTS:
         return []
     return [
         (
             f"{len(label_ids)} classes are annotated, not 400, 600 or 700: the label ids belong "
-            "to this subset alone and are not those of published models"
+            "to this subset alone and are not those of published models; --label_map gives those"
         )
     ]

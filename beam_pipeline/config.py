@@ -12,6 +12,7 @@ from beam_pipeline.assign_label_ids import class_folder
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.elements import SPLITS, Clip, Split
 from beam_pipeline.errors import UsageError
+from beam_pipeline.label_map import PUBLISHED
 from beam_pipeline.options import KineticsOptions
 from beam_pipeline.output import VIDEOS, Output
 
@@ -33,6 +34,7 @@ class Config:
     layout: Layout
     path_prefix: str
     separator: str
+    label_map: str | None
     clip: ClipSettings
     overwrite: bool
     workers: int | None
@@ -59,6 +61,7 @@ class Config:
             layout=options.layout,
             path_prefix=output.root if prefix is None else prefix,
             separator=options.separator,
+            label_map=_label_map(options.label_map),
             clip=ClipSettings(
                 options.short_edge, options.preset, options.crf, options.gop, options.tune,
                 options.coder, options.audio,
@@ -76,6 +79,8 @@ class Config:
             for address in getattr(self, flag):
                 _check_protocol(f"--{flag}", address)
         _check_protocol("--output", self.output.root)
+        if self.label_map is not None:
+            _check_protocol("--label_map", self.label_map)
         if _ALWAYS_IN_PATHS.search(self.separator) or not self.separator.isprintable():
             raise UsageError(
                 f"--separator {self.separator!r} can be part of a path; type --separator ' ' "
@@ -134,6 +139,10 @@ def _arguments(flag: str, values: list[str]) -> tuple[str, ...]:
     if not parts:
         raise UsageError(f"{flag} is empty; type {flag} FOLDER")
     return tuple(storage.absolute(part) for part in parts)
+
+
+def _label_map(name: str | None) -> str | None:
+    return name if name is None or name in PUBLISHED else storage.absolute(name)
 
 
 def split_commas(values: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from beam_pipeline import __version__
 from beam_pipeline.codec.settings import AUDIO, CODERS, PRESETS, TUNES, ClipSettings
 from beam_pipeline.elements import SPLITS
 from beam_pipeline.errors import UsageError
+from beam_pipeline.label_map import PUBLISHED
 
 _DEFAULTS = ClipSettings()
 
@@ -111,6 +112,12 @@ class KineticsOptions(PipelineOptions):
             default=" ",
             metavar="TEXT",
             help="between path and label (default: one space)",
+        )
+        lists.add_argument(
+            "--label_map",
+            metavar="MAP",
+            help="which id each class has: " + ", ".join(PUBLISHED) + ", or a file with a class a "
+            "line, or JSON {class: id} (default: the annotated classes, sorted)",
         )
 
         run = parser.add_argument_group("how the job runs")

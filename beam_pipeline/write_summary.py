@@ -78,7 +78,7 @@ def summarize(config: Config, label_ids: dict[str, int], unannotated: int) -> di
         key: sum(counts[key] for counts in splits.values()) for key in ("annotated", *STATUSES)
     }
     there = total["annotated"] - total["missing"]
-    warnings = warnings_about(label_ids)
+    warnings = warnings_about(label_ids, config.label_map)
     if total["annotated"] and not there:
         warnings.append(
             "not one annotated clip has a file: files are matched by name, "
@@ -99,6 +99,7 @@ def summarize(config: Config, label_ids: dict[str, int], unannotated: int) -> di
             **config.identity(),
             "path_prefix": config.path_prefix,
             "separator": config.separator,
+            "label_map": config.label_map,
         },
         "versions": {
             "beam_pipeline": __version__,

@@ -96,13 +96,15 @@ def test_a_class_cannot_take_the_folder_of_clips_without_a_label() -> None:
 
 @pytest.mark.parametrize("count", [400, 600, 700])
 def test_official_class_counts_need_no_warning(count: int) -> None:
-    assert warnings_about({str(number): number for number in range(count)}) == []
+    assert warnings_about({str(number): number for number in range(count)}, None) == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 399, 401, 710])
 def test_other_class_counts_are_said_to_be_of_this_subset(count: int) -> None:
-    (warning,) = warnings_about({str(number): number for number in range(count)})
+    ids = {str(number): number for number in range(count)}
+    (warning,) = warnings_about(ids, None)
     assert str(count) in warning
+    assert warnings_about(ids, "kinetics400") == []
 
 
 @given(st.sets(st.text("abc (',&-", min_size=1).filter(lambda label: label != "unlabelled")))
@@ -123,6 +125,6 @@ def test_beam_settles_ids_over_all_annotations(stated: list[str | None]) -> None
         made = (
             pipeline
             | beam.Create(annotations, reshuffle=False).with_output_types(Annotation)
-            | AssignLabelIds()
+            | AssignLabelIds(None)
         )
         assert_that(made, equal_to([{label: number for number, label in enumerate(labels)}]))

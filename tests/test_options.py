@@ -33,6 +33,8 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--layout", "flat", lambda c: c.layout, "flat"),
     ("--path_prefix", "/data", lambda c: c.path_prefix, "/data"),
     ("--separator", ",", lambda c: c.separator, ","),
+    ("--label_map", "/x/map.txt", lambda c: c.label_map, "/x/map.txt"),
+    ("--label_map", "kinetics600", lambda c: c.label_map, "kinetics600"),
     ("--overwrite", "true", lambda c: c.overwrite, True),
     ("--workers", "7", lambda c: c.workers, 7),
     ("--clip_timeout", "2.5", lambda c: c.clip_timeout, 2.5),

@@ -1,0 +1,109 @@
+"""Which id each class has."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from beam_pipeline.assign_label_ids import assign_label_ids
+from beam_pipeline.errors import InputError
+from beam_pipeline.label_map import PUBLISHED, parse_label_map, read_label_map
+from tests.conftest import small_clip
+from tests.kinetics import SHARED, Kinetics, all_rows, lines, summary
+
+REAL = SHARED / "annotations"
+
+# Ids of the models that SlowFast and mmaction2 publish.
+KNOWN = {
+    "kinetics400": {"abseiling": 0, "air drumming": 1, "making tea": 191, "zumba": 399},
+    "kinetics600": {"abseiling": 0, "zumba": 599},
+    "kinetics700": {"abseiling": 0, "zumba": 699},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_map_has_all_classes_in_the_order_of_the_models(name: str) -> None:
+    ids = read_label_map(name)
+    assert list(ids) == sorted(ids)
+    assert list(ids.values()) == list(range(int(name.removeprefix("kinetics"))))
+    assert KNOWN[name].items() <= ids.items()
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the real label maps are not beside the project")
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_map_is_the_real_one(name: str) -> None:
+    real = (REAL / f"label_map_k{name.removeprefix('kinetics')}.txt").read_text()
+    assert list(read_label_map(name)) == real.splitlines()
+
+
+@pytest.mark.parametrize("text", ["b\na c\n", "b\r\na c\r\n\r\n", '{"b": 0, "a c": 1}'])
+def test_a_file_is_a_class_a_line_or_json(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "map"
+    file.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert read_label_map(str(file)) == {"b": 0, "a c": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [
+        ("", "no class"),
+        ("a\n\nb", "line 2"),
+        ("a\nb\na", "'a' stands twice"),
+        ('{"a": 0, "b": 0}', "'a' and 'b' have one id, 0"),
+        ('{"a": "0"}', "'0'"),
+        ('{"0": "a"}', "'a'"),
+        ('{"a": -1}', "-1"),
+        ('{"a": true}', "True"),
+        ('{"a": 0', "not valid JSON"),
+    ],
+)
+def test_what_is_no_label_map_is_an_error_that_says_where(text: str, about: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_label_map("the.map", text)
+    assert "--label_map the.map" in str(caught.value)
+    assert about in str(caught.value)
+
+
+def test_a_label_that_the_map_lacks_is_an_error_that_names_the_nearest() -> None:
+    with pytest.raises(InputError) as caught:
+        assign_label_ids(["passing American football (not in game)"], "kinetics600")
+    assert '"passing american football (not in game)"' in str(caught.value)
+
+
+# From the command line
+
+
+@pytest.fixture(scope="module")
+def subset(tmp_path_factory: pytest.TempPathFactory) -> Kinetics:
+    made = Kinetics(tmp_path_factory.mktemp("subset"))
+    one = small_clip()
+    made.add("aFirst_000001_000011", "train", "zumba", one)
+    made.add("bSecond_000001_000011", "val", "air drumming", one)
+    return made.write()
+
+
+def test_a_subset_under_a_published_map_has_the_published_ids(
+    subset: Kinetics, tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    ended = subset.prepare(output, "--label_map", "kinetics400")
+    assert ended.status == 0, ended.err
+    assert lines(output / "train.csv")[0].endswith(" 399")
+    assert lines(output / "val.csv")[0].endswith(" 1")
+    assert json.loads((output / "label2id.json").read_bytes()) == read_label_map("kinetics400")
+    assert summary(output)["warnings"] == []
+
+    # Ids decide neither bytes nor paths: another map, and no clip is made again.
+    file = tmp_path / "map.json"
+    file.write_text('{"air drumming": 7, "zumba": 3}')
+    assert subset.prepare(output, "--label_map", str(file)).status == 0
+    rows = all_rows(output).values()
+    assert {row["label"]: row["label_id"] for row in rows} == {"zumba": 3, "air drumming": 7}
+    assert {row["status"] for row in rows} == {"reused"}
+
+
+def test_a_label_map_that_is_not_there_is_one_line(subset: Kinetics, tmp_path: Path) -> None:
+    ended = subset.prepare(tmp_path / "output", "--label_map", "kinetics500")
+    assert ended.status == 1
+    assert "kinetics500" in ended.complaint
+    assert "kinetics400, kinetics600, kinetics700" in ended.complaint
