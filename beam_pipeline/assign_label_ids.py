@@ -23,12 +23,14 @@ _LONGEST = 255  # bytes, of a name on common disks
 class AssignLabelIds(beam.PTransform):
     """All annotations to one element: each class's id, over everything that was given.
 
-    ``label_map`` names a map that says the ids, also of classes that are not annotated.
+    ``label_map`` names a map that says the ids, also of classes that are not annotated;
+    ``classes`` are those asked for, None for all.
     """
 
-    def __init__(self, label_map: str | None) -> None:
+    def __init__(self, label_map: str | None, classes: Iterable[str] | None) -> None:
         super().__init__()
         self._label_map = label_map
+        self._classes = sorted(classes or ())
 
     def expand(self, annotations: beam.PCollection[Annotation]) -> beam.PCollection[dict[str, int]]:
         return (
@@ -36,6 +38,8 @@ class AssignLabelIds(beam.PTransform):
             | "Classes" >> beam.CombineGlobally(_Classes())
             | "Number"
             >> beam.Map(assign_label_ids, self._label_map).with_output_types(dict[str, int])
+            | "Check classes"
+            >> beam.Map(check_classes, self._classes).with_output_types(dict[str, int])
         )
 
 
@@ -88,10 +92,28 @@ def assign_label_ids(labels: Iterable[str], label_map: str | None = None) -> dic
     return ids
 
 
+def check_classes(ids: dict[str, int], classes: Iterable[str]) -> dict[str, int]:
+    """The ids, if they have all the classes that are asked for.
+
+    Raises:
+        InputError: a class is not among them.
+    """
+    for label in classes:
+        if label not in ids:
+            near = _nearest(label, ids)
+            meant = f"; type {json.dumps(near)}" if near else ""
+            raise InputError(f"--classes {json.dumps(label)}: there is no such class{meant}")
+    return ids
+
+
 def _unknown(label: str, label_map: str, ids: Iterable[str]) -> str:
-    near = difflib.get_close_matches(label, ids, n=1)
-    meant = f"; did its authors mean {json.dumps(near[0])}?" if near else ""
+    near = _nearest(label, ids)
+    meant = f"; the nearest there is {json.dumps(near)}" if near else ""
     return f"the label {json.dumps(label)} is not in --label_map {label_map}{meant}"
+
+
+def _nearest(label: str, ids: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(label, ids, n=1)), None)
 
 
 def class_folder(label: str | None) -> str:

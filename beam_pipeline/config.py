@@ -31,6 +31,7 @@ class Config:
     videos: tuple[str, ...]
     output: Output
     splits: tuple[Split, ...]
+    classes: frozenset[str] | None
     layout: Layout
     path_prefix: str
     separator: str
@@ -58,6 +59,7 @@ class Config:
             videos=_arguments("--videos", options.videos),
             output=output,
             splits=_splits(options.splits),
+            classes=_classes(options.classes),
             layout=options.layout,
             path_prefix=output.root if prefix is None else prefix,
             separator=options.separator,
@@ -105,6 +107,11 @@ class Config:
                     "type another --output"
                 )
 
+    def asks_for(self, clip: Clip) -> bool:
+        """Whether a clip is of the splits and classes that are asked for."""
+        of_class = self.classes is None or clip.label in self.classes
+        return of_class and clip.split in self.splits
+
     def clip_path(self, clip: Clip) -> str:
         """Where a clip goes, relative to the output."""
         folders = [VIDEOS, clip.split]
@@ -139,6 +146,15 @@ def _arguments(flag: str, values: list[str]) -> tuple[str, ...]:
     if not parts:
         raise UsageError(f"{flag} is empty; type {flag} FOLDER")
     return tuple(storage.absolute(part) for part in parts)
+
+
+def _classes(values: list[str] | None) -> frozenset[str] | None:
+    if values is None:
+        return None
+    classes = frozenset(split_commas(values))
+    if not classes:
+        raise UsageError("--classes is empty; type --classes 'air drumming' zumba")
+    return classes
 
 
 def _label_map(name: str | None) -> str | None:

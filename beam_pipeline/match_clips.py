@@ -121,7 +121,7 @@ class _Decide(beam.DoFn):
         if matched.unannotated:
             yield pvalue.TaggedOutput(UNANNOTATED, matched.unannotated)
         for settled in clips:
-            if settled.clip.split in self._config.splits:
+            if self._config.asks_for(settled.clip):
                 path = self._config.clip_path(settled.clip)
                 _check_path(path, self._config.separator)
                 decision = decide(settled, matched, finished.get(path))

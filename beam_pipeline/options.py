@@ -42,6 +42,12 @@ class KineticsOptions(PipelineOptions):
             **several,
             help="which splits to prepare (default: " + ",".join(SPLITS) + ")",
         )
+        what.add_argument(
+            "--classes",
+            metavar="C",
+            **several,
+            help="only these classes, by their full names; ids stay those of all (default: all)",
+        )
 
         how = parser.add_argument_group("how clips are made")
         how.add_argument(

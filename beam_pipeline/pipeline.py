@@ -55,7 +55,7 @@ def build(pipeline: beam.Pipeline, config: Config) -> None:
         | "Video arguments" >> beam.Create(list(enumerate(config.videos)))
         | ListVideos(config.output.root)
     )
-    label_ids = pvalue.AsSingleton(annotations | AssignLabelIds(config.label_map))
+    label_ids = pvalue.AsSingleton(annotations | AssignLabelIds(config.label_map, config.classes))
     found = pvalue.AsSingleton(videos | "Count videos" >> beam.combiners.Count.Globally())
 
     rows = pipeline | PrepareOutput(config) | ReadRows()

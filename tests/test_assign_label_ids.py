@@ -125,6 +125,6 @@ def test_beam_settles_ids_over_all_annotations(stated: list[str | None]) -> None
         made = (
             pipeline
             | beam.Create(annotations, reshuffle=False).with_output_types(Annotation)
-            | AssignLabelIds(None)
+            | AssignLabelIds(None, None)
         )
         assert_that(made, equal_to([{label: number for number, label in enumerate(labels)}]))

@@ -107,3 +107,24 @@ def test_a_label_map_that_is_not_there_is_one_line(subset: Kinetics, tmp_path: P
     assert ended.status == 1
     assert "kinetics500" in ended.complaint
     assert "kinetics400, kinetics600, kinetics700" in ended.complaint
+
+
+def test_classes_that_are_asked_for_keep_the_ids_they_have_among_all(
+    subset: Kinetics, tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    assert subset.prepare(output, "--classes", "zumba").status == 0
+    assert [row["label"] for row in all_rows(output).values()] == ["zumba"]
+    assert lines(output / "train.csv")[0].endswith(" 1")
+    assert lines(output / "val.csv") == []
+    assert json.loads((output / "label2id.json").read_bytes()) == {"air drumming": 0, "zumba": 1}
+
+
+def test_a_class_that_is_not_there_is_named_with_the_nearest(
+    subset: Kinetics, tmp_path: Path
+) -> None:
+    ended = subset.prepare(tmp_path / "output", "--classes", "zumba,air_drumming")
+    assert ended.status == 1
+    assert ended.complaint == (
+        '--classes "air_drumming": there is no such class; type "air drumming"'
+    )

@@ -33,6 +33,7 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--layout", "flat", lambda c: c.layout, "flat"),
     ("--path_prefix", "/data", lambda c: c.path_prefix, "/data"),
     ("--separator", ",", lambda c: c.separator, ","),
+    ("--classes", "zumba,abseiling", lambda c: c.classes, {"zumba", "abseiling"}),
     ("--label_map", "/x/map.txt", lambda c: c.label_map, "/x/map.txt"),
     ("--label_map", "kinetics600", lambda c: c.label_map, "kinetics600"),
     ("--overwrite", "true", lambda c: c.overwrite, True),
