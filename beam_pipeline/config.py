@@ -10,7 +10,7 @@ import av
 from beam_pipeline import storage
 from beam_pipeline.assign_label_ids import class_folder
 from beam_pipeline.codec.settings import ClipSettings
-from beam_pipeline.elements import SPLITS, Clip, Split
+from beam_pipeline.elements import SPLITS, Annotation, Clip, Split
 from beam_pipeline.errors import UsageError
 from beam_pipeline.label_map import PUBLISHED
 from beam_pipeline.options import KineticsOptions
@@ -37,6 +37,7 @@ class Config:
     separator: str
     label_map: str | None
     clip: ClipSettings
+    limit: int | None
     overwrite: bool
     workers: int | None
     clip_timeout: float | None
@@ -68,6 +69,7 @@ class Config:
                 options.short_edge, options.preset, options.crf, options.gop, options.tune,
                 options.coder, options.audio,
             ),
+            limit=options.limit,
             overwrite=options.overwrite,
             workers=options.workers,
             clip_timeout=options.clip_timeout,
@@ -107,7 +109,7 @@ class Config:
                     "type another --output"
                 )
 
-    def asks_for(self, clip: Clip) -> bool:
+    def asks_for(self, clip: Clip | Annotation) -> bool:
         """Whether a clip is of the splits and classes that are asked for."""
         of_class = self.classes is None or clip.label in self.classes
         return of_class and clip.split in self.splits

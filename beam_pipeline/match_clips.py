@@ -68,11 +68,16 @@ class MatchClips(beam.PTransform):
     and the rows and outputs of its clips from earlier runs meet under ``group_of``.
     """
 
-    def __init__(self, config: Config, label_ids: pvalue.AsSingleton, found: pvalue.AsSingleton):
+    def __init__(
+        self,
+        config: Config,
+        label_ids: pvalue.AsSingleton,
+        found: pvalue.AsSingleton,
+        last: pvalue.AsSingleton,
+    ) -> None:
         super().__init__()
         self._config = config
-        self._label_ids = label_ids
-        self._found = found
+        self._side_inputs = (label_ids, found, last)
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> pvalue.DoOutputsTuple:
         """Takes ``annotations``, ``videos``, ``rows`` (Row) and ``made`` (Video, in the output)."""
@@ -83,7 +88,7 @@ class MatchClips(beam.PTransform):
             }
             | "Bring together" >> beam.CoGroupByKey()
             | "Decide"
-            >> beam.ParDo(_Decide(self._config), self._label_ids, self._found)
+            >> beam.ParDo(_Decide(self._config), *self._side_inputs)
             .with_output_types(ResizeTask, **{ROWS: Row, UNANNOTATED: int})
             .with_outputs(ROWS, UNANNOTATED, main="tasks")
         )
@@ -102,6 +107,7 @@ class _Decide(beam.DoFn):
         element: tuple[int, dict[str, Iterable[bytes]]],
         label_ids: dict[str, int],
         found: int,
+        last: str | None,
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
         if not found:
             raise InputError(
@@ -110,10 +116,10 @@ class _Decide(beam.DoFn):
             )
         _, bucket = element
         for group in groups_of(bucket):
-            yield from self._decide(group, label_ids)
+            yield from self._decide(group, label_ids, last)
 
     def _decide(
-        self, group: "Group", label_ids: dict[str, int]
+        self, group: "Group", label_ids: dict[str, int], last: str | None
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
         clips = settle(group.annotations, label_ids)
         matched = match(clips, group.videos)
@@ -121,7 +127,8 @@ class _Decide(beam.DoFn):
         if matched.unannotated:
             yield pvalue.TaggedOutput(UNANNOTATED, matched.unannotated)
         for settled in clips:
-            if self._config.asks_for(settled.clip):
+            within = last is None or settled.clip.clip_id <= last
+            if within and self._config.asks_for(settled.clip):
                 path = self._config.clip_path(settled.clip)
                 _check_path(path, self._config.separator)
                 decision = decide(settled, matched, finished.get(path))

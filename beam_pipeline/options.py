@@ -128,6 +128,12 @@ class KineticsOptions(PipelineOptions):
 
         run = parser.add_argument_group("how the job runs")
         run.add_argument(
+            "--limit",
+            type=_between(1, 10**9),
+            metavar="N",
+            help="for a trial: only the first N clips by clip_id (default: all)",
+        )
+        run.add_argument(
             "--overwrite",
             type=_boolean,
             nargs="?",

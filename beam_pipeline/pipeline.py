@@ -5,6 +5,7 @@
     ReadAnnotations      ListVideos        PrepareOutput      other settings are refused
          |      .            |             |           |
          |   AssignLabelIds  |          ReadRows    ListTree  what earlier runs have made
+         |   LimitClips      |             |           |
          |      .            |             |           |
          +----------------- MatchClips ----------------+      all that is about a clip meets
                             |        |
@@ -31,6 +32,7 @@ from apache_beam import pvalue
 
 from beam_pipeline.assign_label_ids import AssignLabelIds
 from beam_pipeline.config import Config
+from beam_pipeline.limit_clips import LimitClips
 from beam_pipeline.list_videos import ListTree, ListVideos
 from beam_pipeline.match_clips import ROWS, UNANNOTATED, MatchClips
 from beam_pipeline.merge_splits import MergeSplits
@@ -56,6 +58,7 @@ def build(pipeline: beam.Pipeline, config: Config) -> None:
         | ListVideos(config.output.root)
     )
     label_ids = pvalue.AsSingleton(annotations | AssignLabelIds(config.label_map, config.classes))
+    last = pvalue.AsSingleton(annotations | LimitClips(config))
     found = pvalue.AsSingleton(videos | "Count videos" >> beam.combiners.Count.Globally())
 
     rows = pipeline | PrepareOutput(config) | ReadRows()
@@ -66,7 +69,7 @@ def build(pipeline: beam.Pipeline, config: Config) -> None:
     )
 
     everything = {"annotations": annotations, "videos": videos, "rows": rows, "made": made}
-    matched = everything | "MatchClips" >> MatchClips(config, label_ids, found)
+    matched = everything | "MatchClips" >> MatchClips(config, label_ids, found, last)
     resized = matched["tasks"] | ResizeClips(config)
     unannotated = pvalue.AsSingleton(
         matched[UNANNOTATED] | "Count unannotated" >> beam.CombineGlobally(sum)

@@ -100,6 +100,7 @@ def summarize(config: Config, label_ids: dict[str, int], unannotated: int) -> di
             "path_prefix": config.path_prefix,
             "separator": config.separator,
             "label_map": config.label_map,
+            "limit": config.limit,
             "classes": None if config.classes is None else sorted(config.classes),
         },
         "versions": {

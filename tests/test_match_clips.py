@@ -398,6 +398,7 @@ def run_match(
                 configured(*flags),
                 pvalue.AsSingleton(pipeline | "L" >> beam.Create([LABEL_IDS])),
                 pvalue.AsSingleton(pipeline | "F" >> beam.Create([found])),
+                pvalue.AsSingleton(pipeline | "N" >> beam.Create([None])),
             )
         )
 

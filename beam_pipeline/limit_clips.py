@@ -1,0 +1,55 @@
+"""Where --limit draws the line."""
+
+from collections.abc import Iterable
+
+import apache_beam as beam
+
+from beam_pipeline.config import Config
+from beam_pipeline.elements import Annotation
+
+
+class LimitClips(beam.PTransform):
+    """All annotations to one element: the last clip_id that a trial takes, None for no limit.
+
+    The first clips by clip_id, of the splits and classes that are asked for. A clip that is
+    stated in several splits counts as soon as one of them is.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self._config = config
+
+    def expand(self, annotations: beam.PCollection[Annotation]) -> beam.PCollection[str | None]:
+        limit = self._config.limit
+        if limit is None:
+            return annotations.pipeline | "No limit" >> beam.Create([None])
+        return (
+            annotations
+            | "Asked clips" >> beam.Filter(self._config.asks_for)
+            | "Clip ids" >> beam.Map(lambda stated: stated.clip_id).with_output_types(str)
+            | "Last of the first" >> beam.CombineGlobally(_LastOfFirst(limit))
+        )
+
+
+class _LastOfFirst(beam.CombineFn):
+    """Texts to the one that is the n-th in their order, each counted once."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self._count = count
+
+    def create_accumulator(self) -> set[str]:
+        return set()
+
+    def add_input(self, first: set[str], text: str) -> set[str]:
+        first.add(text)
+        return self._trimmed(first) if len(first) > 2 * self._count else first
+
+    def merge_accumulators(self, accumulators: Iterable[set[str]]) -> set[str]:
+        return self._trimmed(set().union(*accumulators))
+
+    def extract_output(self, first: set[str]) -> str:
+        return max(self._trimmed(first), default="")
+
+    def _trimmed(self, texts: set[str]) -> set[str]:
+        return set(sorted(texts)[: self._count])
