@@ -37,6 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     from beam_pipeline.config import Config
     from beam_pipeline.options import KineticsOptions, parse_command_line
     from beam_pipeline.output import SUMMARY
+    from beam_pipeline.progress import LOCAL
 
     try:
         options = parse_command_line(sys.argv[1:] if argv is None else argv)
@@ -57,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     if summary is None:
         return OK
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who pipes this into ``head`` has seen enough
-    if summary == earlier:
+    if summary == earlier and not LOCAL.made:
         print("Everything was there already: nothing was written. This is what made it:")
     return report(summary, config)
 

@@ -61,7 +61,8 @@ def prepare_output(config: Config) -> Iterator[str]:
     """
     output = config.output
     if config.overwrite:
-        for relative in (SUMMARY, MANIFESTS, STATE):
+        # The summary last: as long as it is there, nobody takes what is left for his own.
+        for relative in (MANIFESTS, STATE, SUMMARY):
             output.remove(relative)
     _refuse_other_settings(config)
     if output.is_local:
@@ -108,21 +109,29 @@ def _refuse_other_settings(config: Config) -> None:
     if earlier is None:
         return
     asked = config.identity()
-    other = [_difference(name, earlier.get(name), asked[name]) for name in asked]
-    differences = [difference for difference in other if difference]
-    if differences:
+    other = [name for name in asked if asked[name] != earlier.get(name)]
+    if other and _holds_anything(config.output):
+        differences = [_difference(name, earlier.get(name), asked[name]) for name in other]
+        same = [f"--{name} {earlier.get(name)}" for name in other if name != "av"]
         raise InputError(
             f"{config.output.root} was made with other settings: {'; '.join(differences)}; type "
-            "the same again to go on, another --output, or --overwrite to make everything again"
+            f"{' '.join(same) or 'the same under that av'} to go on, another --output, or "
+            "--overwrite to make everything again"
         )
 
 
-def _difference(name: str, earlier: Any, asked: Any) -> str | None:
-    if earlier == asked:
-        return None
+def _difference(name: str, earlier: Any, asked: Any) -> str:
     if name == "av":
         return f"av {earlier}, and {asked} is installed now"
     return f"--{name} {earlier}, and {asked} is asked for now"
+
+
+def _holds_anything(output: Output) -> bool:
+    """Whether settings bind the next run: not those of one that ended before its first clip."""
+    return storage.exists(output.url(SUMMARY)) or any(
+        _is_alive(output, run) or storage.list_names(output.url(f"{run}/{ROWS}"))
+        for run in _runs(output)
+    )
 
 
 def _claim(output: Output) -> None:

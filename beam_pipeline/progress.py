@@ -25,7 +25,7 @@ class Counts:
         self.clear()
 
     def clear(self) -> None:
-        self.tasks = self.done = self.failed = 0
+        self.tasks = self.done = self.made = self.failed = 0
         self._began = 0.0
 
     def plan(self) -> None:
@@ -38,6 +38,7 @@ class Counts:
         """One more clip is done, well or not."""
         with self._lock:
             self.done += 1
+            self.made += row.status != "failed"
             self.failed += row.status == "failed"
 
     @property

@@ -134,7 +134,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows = compare(clips, Path(folder), ffmpeg)
     headings = (
-        "settings", "processor time", "bytes", "SSIM, worst clip", "SSIM, mean", "reads a second"
+        "settings", "processor time", "bytes", "SSIM in 1/1000, worst clip", "mean",
+        "reads a second",
     )  # fmt: skip
     text = f"\n{table(headings, rows)}\n"
     print(text)

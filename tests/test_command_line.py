@@ -314,6 +314,30 @@ def test_a_run_over_its_own_output_writes_nothing(ran: Ran) -> None:
 # Where videos may be
 
 
+def test_a_clip_that_had_to_be_made_again_is_not_said_to_have_been_there(
+    few: Kinetics, tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    few.prepare(output)
+    assert "nothing was written" in few.prepare(output).out
+    next((output / "videos" / "val").rglob("*.mp4")).unlink()
+    ended = few.prepare(output)
+    assert ended.status == 0
+    assert "nothing was written" not in ended.out
+    assert "nothing was written" in few.prepare(output).out
+
+
+def test_a_run_that_ended_before_its_first_clip_binds_no_other_to_its_settings(
+    few: Kinetics, tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    assert few.prepare(output, "--classes", "zumbaa").status == 1
+    assert few.prepare(output, "--crf", "30").status == 0
+    ended = few.prepare(output, "--crf", "31")
+    assert ended.status == 1
+    assert "type --crf 30 to go on" in ended.complaint
+
+
 def test_a_reader_of_the_table_who_leaves_early_sees_no_traceback(
     few: Kinetics, tmp_path: Path
 ) -> None:
