@@ -253,7 +253,7 @@ def _sound_packets(made: OutputContainer, sound: Sound) -> Iterator[Packet]:
             payload = bytes(packet)
             spoilt = sound.spoil(number, payload)
             if spoilt != payload:
-                packet = _with_payload(packet, spoilt)
+                packet = with_payload(packet, spoilt)
             packet.pts += shift
             packet.dts += shift
             if number not in sound.lost:
@@ -261,7 +261,7 @@ def _sound_packets(made: OutputContainer, sound: Sound) -> Iterator[Packet]:
             number += 1
 
 
-def _with_payload(packet: Packet, payload: bytes) -> Packet:
+def with_payload(packet: Packet, payload: bytes) -> Packet:
     """A packet of the same stream and time with another content."""
     changed = Packet(payload)
     changed.pts, changed.dts, changed.duration = packet.pts, packet.dts, packet.duration
@@ -385,7 +385,7 @@ def declaring(width: int, height: int) -> bytes:
     size = height.to_bytes(2, "big") + width.to_bytes(2, "big")
 
     def declared(packets: list[Packet]) -> list[Packet]:
-        return [_with_payload(packet, patched(bytes(packet))) for packet in packets]
+        return [with_payload(packet, patched(bytes(packet))) for packet in packets]
 
     def patched(picture: bytes) -> bytes:
         at = picture.index(b"\xff\xc0") + 5  # start of frame: marker, length, bits, height, width
@@ -414,7 +414,7 @@ def spoilt_picture(number: int) -> Callable[[list[Packet]], list[Packet]]:
     def spoil(packets: list[Packet]) -> list[Packet]:
         payload = bytes(packets[number])
         nonsense = bytes(byte ^ 0x5A for byte in payload[30:-1])
-        packets[number] = _with_payload(packets[number], payload[:30] + nonsense + payload[-1:])
+        packets[number] = with_payload(packets[number], payload[:30] + nonsense + payload[-1:])
         return packets
 
     return spoil

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import resource
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO, RawIOBase
 from multiprocessing.connection import Connection
@@ -20,6 +21,7 @@ from beam_pipeline.codec.mp4 import OpenOutput
 from beam_pipeline.codec.outcome import BadClip, Facts, Outcome
 from beam_pipeline.codec.resize import resize
 from beam_pipeline.codec.settings import ClipSettings
+from beam_pipeline.codec.timestamps import Segment
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,14 @@ class Request:
     """One clip's work.
 
     ``source`` is the file's bytes, or the path of a local file that is too large for memory;
-    then ``output_path`` says where the clip goes. A source that lasts more than ``longest``
-    seconds is no clip but the whole video.
+    then ``output_path`` says where the clip goes. ``segment`` is the clip's place in its video,
+    where the source may be all of that.
     """
 
     source: bytes | str = field(repr=False)
     output_path: str | None
     settings: ClipSettings
-    longest: float | None = None
+    segment: Segment | None = None
 
 
 def work(connection: Connection, memory_limit: int) -> None:
@@ -84,7 +86,7 @@ def answer(request: Request) -> Outcome:
 def _attempt(source: BinaryIO | RawIOBase, output: OpenOutput, request: Request) -> Outcome:
     facts = Facts()
     try:
-        resized = resize(source, output, request.settings, facts, request.longest)
+        resized = resize(source, output, request.settings, facts, request.segment)
     except BadClip as bad:
         return Outcome.failed(bad.reason, bad.detail, facts)
     except (MemoryError, av.error.MemoryError):
@@ -99,8 +101,10 @@ def _make_way() -> None:
 
     Where all of this was started under a real-time policy, a busy child would never make way.
     """
-    if hasattr(os, "sched_setscheduler") and os.sched_getscheduler(0) != os.SCHED_IDLE:
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    if hasattr(os, "sched_setscheduler"):
+        with suppress(OSError):  # a sandbox that knows no such policy
+            if os.sched_getscheduler(0) != os.SCHED_IDLE:
+                os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _be_silent() -> None:

@@ -1,11 +1,12 @@
 """The pictures of a clip that is already what the resize would make of it."""
 
+from fractions import Fraction
 from itertools import pairwise
 
 from av.packet import Packet
 from av.video.frame import VideoFrame
 
-from beam_pipeline.codec.geometry import Orientation, output_size
+from beam_pipeline.codec.geometry import Orientation, output_shape
 from beam_pipeline.codec.judge import judge
 from beam_pipeline.codec.mp4 import OpenOutput, SoundMode, add_sound, mux_sound, open_output
 from beam_pipeline.codec.outcome import Facts
@@ -14,6 +15,9 @@ from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.codec.sound import NEW_HEADERS
 from beam_pipeline.codec.source import Source
 from beam_pipeline.codec.timestamps import FrameClock, to_ticks
+
+STEP_TOLERANCE = Fraction(1, 1000)
+"""Seconds by which a frame at a constant rate may be off: Matroska rounds to milliseconds."""
 
 H264_PROFILES = {"Baseline", "Constrained Baseline", "Main", "Extended", "High"}
 
@@ -25,19 +29,23 @@ class NotCopyable(Exception):
 def is_resized_already(source: Source, settings: ClipSettings) -> bool:
     """Whether the headers promise what the resize would make; decoding has to confirm it."""
     context = source.video.codec_context
-    return (
+    if not (
         context.codec.canonical_name == "h264"
         and context.profile in H264_PROFILES
         and context.pix_fmt == "yuv420p"
-        and (context.width, context.height)
-        == output_size(context.width, context.height, settings.short_edge)
-        and (source.video.sample_aspect_ratio or 1) == (context.sample_aspect_ratio or 1)
-    )
+    ):
+        return False
+    width, height, ratio = context.width, context.height, source.video.sample_aspect_ratio
+    shape = output_shape(width, height, ratio, False, settings)
+    same_ratio = shape.sample_aspect_ratio == (ratio or 1) == (context.sample_aspect_ratio or 1)
+    return same_ratio and (shape.width, shape.height) == (width, height)
 
 
-def copy_pictures(source: Source, output: OpenOutput, facts: Facts, mode: SoundMode) -> str | None:
+def copy_pictures(
+    source: Source, output: OpenOutput, settings: ClipSettings, facts: Facts, mode: SoundMode
+) -> str | None:
     """Copy the pictures after decoding them all; raise NotCopyable where that is not safe."""
-    clock = source.clock()
+    clock = source.clock(settings.fps)
     packets = []
     for packet in source.packets(with_sound=mode != "drop"):
         packets.append(packet)
@@ -45,6 +53,8 @@ def copy_pictures(source: Source, output: OpenOutput, facts: Facts, mode: SoundM
             for frame in source.frames(packet):
                 _confirm_copyable(frame, clock, source)
                 clock.next(frame.pts, frame.dts, frame.duration)
+                if settings.fps:
+                    _confirm_rate(clock, settings.fps)
     detail = judge(source, clock, facts)
     pictures = [packet for packet in packets if packet.stream.type == "video" and packet.size]
     _fill_in_dts(pictures, to_ticks(clock.nominal, clock.source))
@@ -79,6 +89,13 @@ def _confirm_copyable(frame: VideoFrame, clock: FrameClock, source: Source) -> N
         and frame.format.name == "yuv420p"
         and orientation_of(frame) == Orientation()
     ):
+        raise NotCopyable
+
+
+def _confirm_rate(clock: FrameClock, fps: Fraction) -> None:
+    """Raise NotCopyable unless the last frame is one step of a constant rate after the first."""
+    due = (clock.first or 0) * clock.output + (clock.frames - 1) / fps
+    if abs(clock.last * clock.output - due) > STEP_TOLERANCE:
         raise NotCopyable
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
+from beam_pipeline.codec.settings import ClipSettings
+
 MAX_SIDE = 8192
 """Pixels; a clip with a longer side, before or after the resize, is too large."""
 
@@ -49,24 +51,60 @@ class Orientation:
         return cls((("vflip", ""),)) if d < 0 else cls()
 
 
-def output_size(width: int, height: int, short_edge: int) -> tuple[int, int]:
+def output_size(
+    width: int | Fraction, height: int | Fraction, short_edge: int, upscale: bool = True
+) -> tuple[int, int]:
     """Width and height in pixels with the short edge at ``short_edge``.
 
     The long edge is the nearest even number that keeps the ratio of ``width`` to ``height``,
-    halves rounded up as FFmpeg's ``scale=-2`` does.
+    halves rounded up as FFmpeg's ``scale=-2`` does. Without ``upscale`` a picture with a
+    smaller short edge keeps its size, each side the nearest even number.
 
     >>> output_size(854, 480, 256)
     (456, 256)
+    >>> output_size(320, 241, 256, upscale=False)
+    (320, 242)
     """
-    if min(width, height) < 1:
-        raise ValueError(f"a picture of {width}x{height} has no size")
     short, long = sorted((width, height))
-    long_edge = (long * short_edge + short) // (2 * short) * 2
+    if short <= 0:
+        raise ValueError(f"a picture of {width}x{height} has no size")
+    if not upscale and short < short_edge:
+        return _even(width), _even(height)
+    long_edge = _even(Fraction(long) * short_edge / short)
     return (short_edge, long_edge) if width <= height else (long_edge, short_edge)
 
 
-def output_sample_aspect_ratio(ratio: Fraction | None, quarter_turn: bool) -> Fraction:
-    """The ratio to tag: the source's, inverted where its sides changed places; 1 if unknown."""
-    if not ratio or ratio <= 0:
-        return Fraction(1)
-    return 1 / ratio if quarter_turn else ratio
+def _even(pixels: int | Fraction) -> int:
+    return max(2, math.floor(Fraction(pixels) / 2 + Fraction(1, 2)) * 2)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Width and height in pixels, upright, and the sample aspect ratio (width to height).
+
+    Without ``square_pixels`` the ratio is kept apart from the size, and 1 where it is unknown.
+    """
+
+    width: int
+    height: int
+    sample_aspect_ratio: Fraction
+
+
+def output_shape(
+    width: int,
+    height: int,
+    ratio: Fraction | None,
+    quarter_turn: bool,
+    settings: ClipSettings,
+) -> Shape:
+    """What a stored picture becomes; all but ``settings`` is of the source as it is stored.
+
+    Where pixels are made square, the width takes their ratio in and the height stays, as
+    FFmpeg's ``scale=iw*sar:ih`` does.
+    """
+    ratio = ratio if ratio and ratio > 0 else Fraction(1)
+    shown = (width * ratio if settings.square_pixels else Fraction(width), Fraction(height))
+    if quarter_turn:
+        shown, ratio = (shown[1], shown[0]), 1 / ratio
+    size = output_size(*shown, settings.short_edge, settings.upscale)
+    return Shape(*size, Fraction(1) if settings.square_pixels else ratio)

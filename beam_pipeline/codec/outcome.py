@@ -13,7 +13,7 @@ Reason = Literal[
     "timeout",
     "crashed",
     "too_large",
-    "whole_video",
+    "outside_video",
     "ambiguous",
     "conflicting_annotations",
 ]

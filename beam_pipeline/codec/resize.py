@@ -13,7 +13,11 @@ from beam_pipeline.codec.mp4 import OpenOutput, SoundMode
 from beam_pipeline.codec.outcome import BadClip, Facts
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.codec.sound import BrokenSound
-from beam_pipeline.codec.source import Source, open_source
+from beam_pipeline.codec.source import NotSeekable, Source, open_source
+from beam_pipeline.codec.timestamps import Segment
+
+WHOLE_VIDEO_MARGIN = 2
+"""Seconds that a file may be longer than its clip."""
 
 
 @dataclass(frozen=True)
@@ -29,35 +33,41 @@ def resize(
     output: OpenOutput,
     settings: ClipSettings,
     facts: Facts,
-    longest: float | None = None,
+    segment: Segment | None = None,
 ) -> Resized:
     """Write the training-ready form of a clip.
 
     ``file`` is the source, seekable. ``facts`` is filled in as far as the work comes, also
-    where it fails. A source of more than ``longest`` seconds is refused.
+    where it fails. A source that is the whole video of the clip at ``segment``, by how long it
+    is, is cut to it.
 
     Raises:
         BadClip: no clip can be made of it.
     """
+    if segment is not None and not is_whole_video(file, segment):
+        segment = None
     modes: list[SoundMode] = ["drop"] if settings.audio == "drop" else ["copy", "encode", "drop"]
-    may_copy = True
+    may_copy, may_seek = segment is None, True
     complaint: object = None
     while True:
         file.seek(0)
         try:
             with open_source(file) as source:
                 _describe(source, facts)
-                _check_length(facts, longest)
+                if segment is not None:
+                    source.take_segment(segment, may_seek)
                 if source.audio is None:
                     modes, complaint = ["drop"], source.mute
                 copied = may_copy and is_resized_already(source, settings)
                 if copied:
-                    detail = copy_pictures(source, output, facts, modes[0])
+                    detail = copy_pictures(source, output, settings, facts, modes[0])
                 else:
                     detail = encode_pictures(source, output, settings, facts, modes[0])
             break
         except NotCopyable:
             may_copy = False
+        except NotSeekable:
+            may_seek = False
         except BrokenSound as error:
             modes, complaint = ["drop"], error
         except av.error.MemoryError:
@@ -83,18 +93,21 @@ def resize(
     return Resized(copied, detail)
 
 
+def is_whole_video(file: BinaryIO | RawIOBase, segment: Segment) -> bool:
+    """Whether a file lasts so much longer than the clip that it must be the video it is from.
+
+    Raises:
+        BadClip: it cannot be opened.
+    """
+    file.seek(0)
+    with open_source(file) as source:
+        duration = source.duration or source.measured_duration()
+    return duration > segment.duration + WHOLE_VIDEO_MARGIN
+
+
 def _describe(source: Source, facts: Facts) -> None:
     context = source.video.codec_context
     facts.source_codec = context.codec.canonical_name
     facts.source_width, facts.source_height = context.width, context.height
     facts.source_fps = float(source.video.average_rate) if source.video.average_rate else None
-    duration = source.declared_duration or source.stated_duration or source.file_duration
-    facts.source_duration = float(duration) if duration else None
-
-
-def _check_length(facts: Facts, longest: float | None) -> None:
-    if longest is not None and (facts.source_duration or 0) > longest:
-        raise BadClip(
-            "whole_video",
-            f"the file lasts {facts.source_duration:.1f} s, the clip at most {longest:.1f} s",
-        )
+    facts.source_duration = float(source.duration) if source.duration else None

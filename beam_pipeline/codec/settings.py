@@ -1,6 +1,7 @@
 """What decides a clip's bytes."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal, get_args
 
 Preset = Literal[
@@ -30,6 +31,9 @@ class ClipSettings:
     gop: most frames from one keyframe to the next. Short ones make random reads fast.
     coder: entropy coder. ``cavlc`` decodes faster, ``cabac`` makes smaller files.
     audio: ``keep`` copies the sound where MP4 can hold it, else encodes AAC.
+    fps: constant rate, frames a second; None keeps every frame at its time.
+    upscale: False lets a clip with a smaller short edge keep its size, rounded to even.
+    square_pixels: folds a sample aspect ratio other than 1 into the size.
     """
 
     short_edge: int = 256
@@ -39,3 +43,6 @@ class ClipSettings:
     tune: str = "psnr"
     coder: str = "cavlc"
     audio: str = "keep"
+    fps: Fraction | None = None
+    upscale: bool = True
+    square_pixels: bool = False

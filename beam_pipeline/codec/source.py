@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 from beam_pipeline.codec.container import is_cut_short
 from beam_pipeline.codec.geometry import MAX_SIDE
 from beam_pipeline.codec.outcome import BadClip
-from beam_pipeline.codec.timestamps import FrameClock, output_time_base
+from beam_pipeline.codec.timestamps import FrameClock, Segment, output_time_base, to_ticks
 
 # Containers that hold their pictures themselves. What is left out on purpose are the formats
 # that name other files or addresses (playlists, concat scripts, DASH, SDP, image sequences).
@@ -40,13 +40,23 @@ MAX_READ_ERRORS_IN_A_ROW = 100
 ENDS_EARLY = ("File ended prematurely", "partial file", "moov atom not found", "truncat")
 
 
+SEEK_MARGIN = 1
+"""Seconds before a segment to look for a keyframe: an index counts in decoding times, which are
+earlier than those of showing."""
+
+
+class NotSeekable(Exception):
+    """The source must be read from its beginning."""
+
+
 @dataclass
 class Source:
     """An opened clip: the streams that the ffmpeg command line would pick, and what went wrong.
 
     ``decode_errors`` counts reads that failed, packets that did not decode and frames marked
     corrupt; ``ended_early`` says that the file stops inside a frame. ``mute`` says why there is
-    no ``audio`` although the file has some.
+    no ``audio`` although the file has some. Of a ``segment``, only what is needed for it is
+    read, from a keyframe before it if ``has_sought``.
     """
 
     container: InputContainer
@@ -54,8 +64,14 @@ class Source:
     audio: AudioStream | None
     mute: str | None
     log: list[tuple[int, str, str]] = field(repr=False)
+    segment: Segment | None = None
+    has_sought: bool = False
     decode_errors: int = 0
     ended_early: bool = False
+    # When packets and frames are shown, of a container that knows no frame's own duration.
+    _packet_times: set[int] = field(default_factory=set, repr=False)
+    _frame_times: set[int] = field(default_factory=set, repr=False)
+    _said_before: int | None = field(default=None, repr=False)
     # Whether the last packets are incomplete: a parser may mark the last but one instead.
     _marks: deque[bool] = field(default_factory=lambda: deque(maxlen=2), repr=False)
 
@@ -109,16 +125,53 @@ class Source:
         rates = (self.video.average_rate, self.video.guessed_rate)
         return next((rate for rate in rates if rate and 1 <= rate <= 240), Fraction(30))
 
-    def clock(self) -> FrameClock:
-        """A clock for the video's frames."""
-        output = output_time_base(self.time_base)
-        return FrameClock(self.time_base, output, self.start, 1 / self.rate)
+    @property
+    def duration(self) -> Fraction | None:
+        """Seconds that the source says it lasts, whoever says it; None if nobody does."""
+        return self.declared_duration or self.stated_duration or self.file_duration
+
+    def measured_duration(self) -> Fraction:
+        """Seconds until the last of the video's packets; after this there is nothing to read."""
+        end = self.start
+        for packet in self._read([self.video]):
+            if packet.pts is not None:
+                end = max(end, (packet.pts + (packet.duration or 0)) * self.time_base)
+        return end - self.start
+
+    def clock(self, fps: Fraction | None) -> FrameClock:
+        """A clock for the video's frames, which come out at a constant rate if one is given."""
+        output = output_time_base(1 / fps if fps else self.time_base)
+        return FrameClock(self.time_base, output, self.start, 1 / self.rate, self.segment)
 
     def packets(self, with_sound: bool) -> Iterator[Packet]:
-        """Every packet of the picked streams that can be read, then an empty one for each."""
+        """Every packet of the picked streams that can be read, then an empty one for each.
+
+        Of a segment, the sound that is in it, and the pictures from where reading begins.
+        """
         streams: list[Stream] = [self.video]
         if with_sound and self.audio is not None:
             streams.append(self.audio)
+        over: set[int] = set()
+        for packet in self._read(streams):
+            if self.segment is None:
+                yield packet
+                continue
+            begin, end = self.start + self.segment.start, self.start + self.segment.end
+            # What is shown is never decoded later; pts alone may run back and forth.
+            decoded = None if packet.dts is None else packet.dts * packet.time_base
+            if decoded is not None and decoded >= end:
+                over.add(packet.stream.index)
+                if len(over) == len(streams):
+                    break
+            elif packet.stream.type == "video" or decoded is None or decoded >= begin:
+                yield packet
+        for stream in streams:
+            packet = Packet()
+            packet.stream = stream
+            yield packet
+
+    def _read(self, streams: list[Stream]) -> Iterator[Packet]:
+        """Every packet that can be read."""
         errors_in_a_row = 0
         while errors_in_a_row < MAX_READ_ERRORS_IN_A_ROW:
             try:
@@ -132,15 +185,31 @@ class Source:
             except av.error.FFmpegError:
                 self.decode_errors += 1
                 errors_in_a_row += 1
-        for stream in streams:
-            packet = Packet()
-            packet.stream = stream
-            yield packet
+
+    def take_segment(self, segment: Segment, may_seek: bool) -> None:
+        """Read no more than a segment; from a keyframe before it, where that is allowed.
+
+        Raises:
+            NotSeekable: the file cannot be read from its middle.
+        """
+        self.segment = segment
+        target = segment.start - SEEK_MARGIN
+        if not may_seek or target <= 0:
+            return
+        try:
+            ticks = to_ticks(self.start + target, self.time_base)
+            self.container.seek(ticks, stream=self.video, backward=True)
+        except av.error.FFmpegError as error:
+            raise NotSeekable from error
+        self.has_sought = True
+        self._said_before = len(self.log)
 
     def frames(self, packet: Packet) -> list[VideoFrame]:
         """The pictures that a video packet completes; none where it is damaged."""
         if packet.size:
             self._marks.append(packet.is_corrupt)
+            if packet.pts is not None:
+                self._packet_times.add(packet.pts)
         try:
             frames = self.video.decode(packet)
         except av.error.MemoryError:
@@ -150,8 +219,38 @@ class Source:
         except av.error.FFmpegError:
             self.decode_errors += 1
             return []
+        self._frame_times.update(frame.pts for frame in frames if frame.pts is not None)
         self.decode_errors += max(packet.is_corrupt, sum(frame.is_corrupt for frame in frames))
+        if self._said_before is not None and frames:
+            # Until the first picture comes, a decoder that starts in the middle lacks what it
+            # refers to: that is no damage.
+            self.decode_errors = 0
+            del self.log[self._said_before :]
+            self._said_before = None
         return frames
+
+    @property
+    def covered(self) -> Fraction | None:
+        """Seconds of the segment for which pictures decode, where packets tell it better.
+
+        Matroska states one duration for all frames, if any, so that at a variable rate they do
+        not add up. There a picture lasts until the next packet is due, decodable or not.
+        """
+        if not self.container.format.name.startswith("matroska") or not self._packet_times:
+            return None
+        begin, end = self.start, Fraction(2**62)
+        if self.segment is not None:
+            begin, end = begin + self.segment.start, begin + self.segment.end
+        times = sorted(self._packet_times)
+        after = [*times[1:], times[-1] + to_ticks(1 / self.rate, self.time_base)]
+        return sum(
+            (
+                max(Fraction(0), min(until * self.time_base, end) - max(at * self.time_base, begin))
+                for at, until in zip(times, after, strict=True)
+                if at in self._frame_times
+            ),
+            Fraction(0),
+        )
 
     def finish(self) -> None:
         """Take what FFmpeg only logged into account; call it once all packets are read."""

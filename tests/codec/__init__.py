@@ -11,15 +11,17 @@ from av.video.frame import VideoFrame
 from beam_pipeline.codec.child import Request, answer
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.settings import ClipSettings
+from beam_pipeline.codec.timestamps import Segment
 from tests.make_clips import beep_time, ffmpeg_pictures, ffmpeg_sound
 
 
-def outcome_of(clip: bytes, **settings: object) -> Outcome:
-    """What becomes of a clip, in this process."""
-    return answer(Request(clip, None, ClipSettings(**settings)))
+def outcome_of(clip: bytes, *, segment: tuple[int, int] | None = None, **settings) -> Outcome:
+    """What becomes of a clip, in this process; with ``segment`` it may be the whole video."""
+    place = None if segment is None else Segment(*map(Fraction, segment))
+    return answer(Request(clip, None, ClipSettings(**settings), place))
 
 
-def made_of(clip: bytes, **settings: object) -> bytes:
+def made_of(clip: bytes, **settings) -> bytes:
     """The resized clip; the test fails where there is none."""
     outcome = outcome_of(clip, **settings)
     assert outcome.output is not None, f"{outcome.reason}: {outcome.detail}"

@@ -6,10 +6,11 @@ from fractions import Fraction
 from functools import cache
 
 import pytest
+from av.packet import Packet
 
 from beam_pipeline.codec.outcome import Outcome
 from tests.codec import codecs_of, difference_to_ffmpeg, outcome_of, times_of
-from tests.make_clips import Sound, clip, cut, ffmpeg_shows, spoilt_picture
+from tests.make_clips import Sound, clip, cut, ffmpeg_shows, spoilt_picture, with_payload
 
 FRONT = {"movflags": "+faststart"}
 FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}
@@ -210,3 +211,30 @@ def test_the_undamaged_part_looks_as_ffmpeg_shows_it() -> None:
     outcome = outcome_of(source)
     assert len(times_of(outcome.output)) == len(ffmpeg_shows(source))
     assert difference_to_ffmpeg(source, outcome.output) < 3
+
+
+PAUSES = [frame * (4 if frame < 30 else 20) for frame in range(60)]  # in hundredths of a second
+
+
+def undecodable(count: int) -> Callable[[list[Packet]], list[Packet]]:
+    """For ``packets``: some from the tenth on replaced by what no decoder takes."""
+
+    def spoil(packets: list[Packet]) -> list[Packet]:
+        for number in range(10, 10 + count):
+            packets[number] = with_payload(packets[number], b"\xff" * packets[number].size)
+        return packets
+
+    return spoil
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+@pytest.mark.parametrize(("lost", "kept"), [(1, True), (40, False)])
+def test_pauses_between_frames_are_not_missing_pictures(codec: str, lost: int, kept: bool) -> None:
+    """Matroska states one duration for all frames: at a variable rate they do not add up."""
+    source = clip(
+        "matroska", codec, (64, 48), frames=60, times=PAUSES, tick=Fraction(1, 100),
+        options={"g": "1"}, packets=undecodable(lost),
+    )  # fmt: skip
+    outcome = outcome_of(source)
+    assert outcome.facts.decode_errors == lost
+    assert (outcome.status == "resized") == kept, outcome.detail

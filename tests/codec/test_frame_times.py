@@ -99,6 +99,16 @@ def test_times_that_do_not_advance_lose_no_frame(pts: list[int]) -> None:
     )
 
 
+def test_a_frame_whose_time_is_damaged_follows_the_one_before() -> None:
+    """In a transport stream, which counts up to 26 hours; MP4 holds 6 of them at its rate."""
+    pts = [number * 3600 for number in range(25)]
+    pts[12] = 2**33 - 90_000
+    source = clip("mpegts", times=pts, tick=Fraction(1, 90_000), options={"bf": "0"})
+    made = times_of(made_of(source))
+    assert len(made) == 25
+    assert made[-1] - made[0] <= 1
+
+
 def test_avi_without_presentation_times_plays_at_its_rate() -> None:
     source = clip("avi", options=B_FRAMES)  # H.264 that is reordered, and only dts to go by
 

@@ -8,11 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_pipeline.codec.geometry import (
-    Orientation,
-    output_sample_aspect_ratio,
-    output_size,
-)
+from beam_pipeline.codec.geometry import Orientation, Shape, output_shape, output_size
+from beam_pipeline.codec.settings import ClipSettings
 
 SIDES = st.integers(1, 8192)
 EVEN = st.integers(8, 1024).map(lambda half: 2 * half)
@@ -78,14 +75,56 @@ def test_a_picture_without_a_size_is_refused_by_name(size: tuple[int, int]) -> N
 
 @pytest.mark.parametrize("unknown", [None, Fraction(0), Fraction(-1, 2)])
 def test_an_unknown_ratio_is_square(unknown: Fraction | None) -> None:
-    assert output_sample_aspect_ratio(unknown, False) == 1
-    assert output_sample_aspect_ratio(unknown, True) == 1
+    for settings in (ClipSettings(), ClipSettings(square_pixels=True)):
+        assert output_shape(320, 256, unknown, False, settings) == Shape(320, 256, Fraction(1))
+        assert output_shape(320, 256, unknown, True, settings) == Shape(256, 320, Fraction(1))
 
 
 @given(st.fractions(min_value=Fraction(1, 100), max_value=100))
 def test_a_quarter_turn_inverts_the_ratio(ratio: Fraction) -> None:
-    assert output_sample_aspect_ratio(ratio, False) == ratio
-    assert output_sample_aspect_ratio(ratio, True) * ratio == 1
+    kept = output_shape(320, 256, ratio, False, ClipSettings())
+    turned = output_shape(320, 256, ratio, True, ClipSettings())
+    assert (kept.width, kept.height, kept.sample_aspect_ratio) == (320, 256, ratio)
+    assert (turned.width, turned.height) == (256, 320)
+    assert turned.sample_aspect_ratio * ratio == 1
+
+
+@pytest.mark.parametrize(
+    ("stored", "ratio", "turned", "made"),
+    [
+        ((340, 256), Fraction(64, 51), False, (426, 256)),  # a Kinetics clip, wide as 16 to 9.01
+        ((340, 256), Fraction(64, 51), True, (256, 426)),
+        ((720, 576), Fraction(16, 15), False, (342, 256)),
+        ((720, 480), Fraction(8, 9), False, (342, 256)),
+        ((480, 480), Fraction(9, 16), False, (256, 456)),  # the width is the short edge now
+    ],
+)
+def test_square_pixels_take_the_ratio_into_the_size(
+    stored: tuple[int, int], ratio: Fraction, turned: bool, made: tuple[int, int]
+) -> None:
+    shape = output_shape(*stored, ratio, turned, ClipSettings(square_pixels=True))
+    assert shape == Shape(*made, Fraction(1))
+
+
+# No upscaling
+
+
+@given(SIDES, SIDES, EVEN)
+def test_without_upscaling_a_larger_picture_is_made_as_ever(
+    width: int, height: int, edge: int
+) -> None:
+    if min(width, height) >= edge:
+        made = output_size(width, height, edge, upscale=False)
+        assert made == output_size(width, height, edge)
+
+
+@given(SIDES, SIDES, EVEN)
+def test_without_upscaling_a_smaller_picture_keeps_its_size(
+    width: int, height: int, edge: int
+) -> None:
+    if min(width, height) < edge:
+        made = output_size(width, height, edge, upscale=False)
+        assert made == (width + width % 2, height + height % 2)
 
 
 # Orientation

@@ -77,6 +77,46 @@ def test_odd_sizes_come_out_even(size: tuple[int, int]) -> None:
     assert width % 2 == height % 2 == 0
 
 
+@pytest.mark.parametrize(
+    ("size", "made"),
+    [
+        ((160, 120), (160, 120)),
+        ((341, 241), (342, 242)),
+        ((1, 1), (2, 2)),
+        ((854, 480), (456, 256)),
+    ],
+)
+def test_without_upscaling_a_small_clip_keeps_its_size(
+    size: tuple[int, int], made: tuple[int, int]
+) -> None:
+    assert size_of(made_of(clip("matroska", "ffv1", size, frames=2), upscale=False)) == made
+
+
+def test_a_small_clip_that_needs_nothing_else_is_copied_without_upscaling() -> None:
+    small = clip(size=(160, 120), frames=5, options={"preset": "veryfast"})
+    assert outcome_of(small, upscale=False).status == "copied"
+    assert outcome_of(small).status == "resized"
+
+
+@pytest.mark.parametrize(("rotation", "made"), [(None, (426, 256)), (90, (256, 426))])
+def test_square_pixels_fold_the_ratio_into_the_size(
+    rotation: int | None, made: tuple[int, int]
+) -> None:
+    source = clip(size=(340, 256), frames=3, ratio=Fraction(64, 51), rotation=rotation)
+    square = made_of(source, square_pixels=True)
+    assert size_of(square) == made
+    assert stream_of(square).sample_aspect_ratio in (None, 1)
+    assert difference_to_ffmpeg(source, square) < CLOSE
+
+
+def test_pixels_that_are_not_square_are_no_reason_to_copy() -> None:
+    wide = clip(size=(340, 256), frames=5, ratio=Fraction(64, 51), options={"preset": "veryfast"})
+    assert outcome_of(wide).status == "copied"
+    assert outcome_of(wide, square_pixels=True).status == "resized"
+    square = clip(size=(340, 256), frames=5, options={"preset": "veryfast"})
+    assert outcome_of(square, square_pixels=True).status == "copied"
+
+
 def test_every_picture_has_the_first_one_s_size_though_the_source_changes() -> None:
     source = changing_size((160, 120), (96, 160))
     made = made_of(source)

@@ -1,6 +1,7 @@
 """The pool of codec processes: what dies costs one clip, and nothing outlives the parent."""
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipeline.codec import child
 from beam_pipeline.codec.child import Request
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.pool import CodecPool
@@ -124,6 +126,16 @@ def test_children_make_way_for_the_process_that_holds_their_deadlines(
     pool.run(good, PATIENCE)
     (child,) = children()
     assert os.sched_getscheduler(child) == os.SCHED_BATCH
+
+
+def test_a_sandbox_without_policies_does_not_keep_children_from_their_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
+    child._make_way()
 
 
 def test_a_failed_clip_costs_no_child(pool: CodecPool, good: Request) -> None:

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_pipeline.codec.timestamps import MAX_TIMESCALE, FrameClock, output_time_base, to_ticks
+from beam_pipeline.codec.timestamps import (
+    LONGEST,
+    MAX_TIMESCALE,
+    FrameClock,
+    output_time_base,
+    to_ticks,
+)
 
 TICK = Fraction(1, 25)
 STAMP = st.none() | st.integers(-1_000_000, 1_000_000)
@@ -48,6 +54,10 @@ def test_a_frame_that_is_not_later_moves_to_one_tick_after_the_one_before() -> N
         5,
         9,
     ]
+
+
+def test_a_time_that_no_mp4_could_hold_is_not_believed() -> None:
+    assert times(clock(), [(0, 0), (1, 1), (LONGEST, LONGEST), (3, 3)]) == [0, 1, 2, 3]
 
 
 def test_frames_without_any_time_follow_at_the_duration_of_the_one_before() -> None:

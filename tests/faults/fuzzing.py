@@ -4,7 +4,7 @@ import random
 import struct
 import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -77,7 +77,24 @@ def _first_second(path: Path) -> bytes:
 NUMBERS = (0, 1, 2, 8, 0x7FFF, 0xFFFF, 0xFFFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
-def damaged(seed: int) -> bytes:
+@cache
+def whole_videos() -> tuple[bytes, ...]:
+    """Five seconds of a few kinds, which clips are cut out of."""
+    slow = {"size": SIZE, "rate": 5}
+    aac = Sound(seconds=5.0)
+    return (
+        clip(sounds=[aac], options={"preset": "medium", "g": "10"}, **slow),
+        clip(sounds=[aac], muxer={"movflags": "frag_keyframe+empty_moov"}, **slow),
+        clip("matroska", options={"preset": "medium", "g": "100"}, sounds=[aac], **slow),
+        clip("webm", "libvpx-vp9", sounds=[Sound("libopus", 48000, seconds=5.0)], **slow),
+        clip("webm", "libvpx", muxer={"live": "1"}, **slow),
+        clip("avi", "mpeg4", options={"bf": "2"}, **slow),
+        clip("mpegts", sounds=[aac], **slow),
+        clip("flv", "flv", **slow),
+    )
+
+
+def damaged(seed: int, healthy: Callable[[], Sequence[bytes]] = healthy) -> bytes:
     """A clip with a few injuries; the same one for the same number."""
     chance = random.Random(seed)
     clips = healthy()

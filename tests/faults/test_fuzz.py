@@ -5,6 +5,8 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import get_args
 
@@ -15,8 +17,9 @@ from beam_pipeline.codec.child import Request
 from beam_pipeline.codec.outcome import Outcome, Reason
 from beam_pipeline.codec.pool import MEMORY_LIMIT, CodecPool
 from beam_pipeline.codec.settings import ClipSettings
+from beam_pipeline.codec.timestamps import Segment
 from tests.codec.test_pool import children
-from tests.faults.fuzzing import damaged, hand_made
+from tests.faults.fuzzing import damaged, hand_made, whole_videos
 
 CLIPS = 2000
 BATCH = 250
@@ -34,12 +37,15 @@ def pool() -> Iterator[CodecPool]:
     pool.close()
 
 
-def outcomes(pool: CodecPool, clips: Iterable[bytes]) -> list[tuple[Outcome, float]]:
+def outcomes(
+    pool: CodecPool, clips: Iterable[bytes], **asked: object
+) -> list[tuple[Outcome, float]]:
     """What becomes of each clip, and the seconds it was worked on."""
 
     def one(clip: bytes) -> tuple[Outcome, float]:
         began = time.monotonic()
-        return pool.run(Request(clip, None, QUICK), DEADLINE), time.monotonic() - began
+        request = Request(clip, None, **{"settings": QUICK, **asked})
+        return pool.run(request, DEADLINE), time.monotonic() - began
 
     with ThreadPoolExecutor(2) as threads:  # as many as children: nobody waits for one
         return list(threads.map(one, clips))
@@ -82,6 +88,23 @@ def test_a_damaged_clip_has_an_outcome_and_harms_nobody(pool: CodecPool, first: 
             error.add_note(f"damaged({seed}): {outcome}")
             raise
     assert all(peak_memory(child) < MEMORY_LIMIT + IMPORTS for child in children())
+
+
+@pytest.mark.parametrize("fps", [None, Fraction(10)])
+def test_a_damaged_whole_video_has_an_outcome_and_harms_nobody(
+    pool: CodecPool, fps: Fraction | None
+) -> None:
+    settings = replace(QUICK, fps=fps)
+    seeds = range(BATCH)
+    videos = (damaged(seed, whole_videos) for seed in seeds)
+    ends = outcomes(pool, videos, settings=settings, segment=Segment(Fraction(2), Fraction(3)))
+    for seed, (outcome, seconds) in zip(seeds, ends, strict=True):
+        try:
+            check(outcome, seconds)
+        except AssertionError as error:
+            error.add_note(f"damaged({seed}, whole_videos): {outcome}")
+            raise
+    assert sum(outcome.status == "resized" for outcome, _ in ends) > BATCH / 4
 
 
 @pytest.mark.parametrize("name", hand_made())
