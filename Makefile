@@ -5,11 +5,11 @@ MOVIEPY := .venv-moviepy
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup test test-faults lint run-local bench
+.PHONY: help setup test test-faults lint run-local run-gcs-emulator bench
 .NOTPARALLEL: # the extras go into one environment
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 setup: $(VENV)/.setup ## Install the package and what it needs into .venv
 
@@ -50,14 +50,18 @@ lint: $(VENV)/.dev ## Check style, formatting and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(VENV)/.bench $(MOVIEPY)/.setup ## Time this against other ways: CLIPS=folder COUNT=200 ROUNDS=3 WRITE=README.md
+bench: $(VENV)/.bench $(VENV)/.test $(MOVIEPY)/.setup ## Time this against other ways: CLIPS=folder COUNT=200 ROUNDS=3 WRITE=README.md
 	$(BIN)/python benchmarks/bench.py --clips $(or $(CLIPS),sample/videos) \
 	    --moviepy $(MOVIEPY)/bin/python $(if $(COUNT),--count $(COUNT)) \
 	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write $(WRITE))
+	$(BIN)/python -m benchmarks.count_requests
 
 ifndef CLIPS
 bench: sample
 endif
+
+run-gcs-emulator: $(VENV)/.test sample ## The sample from bucket to bucket, in an emulator on this machine
+	$(BIN)/python examples/run_gcs_emulator.py sample
 
 run-local: $(VENV)/.setup ## Resize a small sample, or your own: ANNOTATIONS=... VIDEOS=... OUTPUT=...
 

@@ -35,10 +35,18 @@ setup(
         "tenacity>=9",
     ],
     extras_require={
+        "s3": ["s3fs>=2026.9,<2027"],
         "test": [
+            # Buckets on this machine, and what stands between them and us.
+            "aiohttp>=3.10",
+            "gcp-storage-emulator>=2026.7",
+            "moto[server]>=5.2",
+            "s3fs>=2026.9,<2027",
             "hypothesis>=6.100",
             # A whole ffmpeg, to hold the clips against.
             "imageio-ffmpeg>=0.6",
+            # VideoMAE reads its lists with it.
+            "pandas>=2.2",
             "pytest>=9,<10",
         ],
         "bench": ["imageio-ffmpeg>=0.6", "tabulate>=0.9"],

@@ -66,6 +66,16 @@ class ListTree(beam.PTransform):
         return (*found, below) | "Whole tree" >> beam.Flatten()
 
 
+def check_found(found: int, arguments: Iterable[str]) -> int:
+    """How many videos there are; InputError if it is none, for then an argument must be wrong."""
+    if not found:
+        raise InputError(
+            f"no video under {', '.join(arguments)}; --videos searches for {' '.join(EXTENSIONS)} "
+            "files"
+        )
+    return found
+
+
 def _list(fn: beam.DoFn) -> beam.ParDo:
     typed = beam.ParDo(fn).with_output_types(Video, **{FOLDERS: Folder})
     return typed.with_outputs(FOLDERS, main="videos")
@@ -107,37 +117,41 @@ def resolve_argument(rank: int, argument: str, output: str) -> Iterator[Video | 
     Raises:
         InputError: there is no such thing, or it is neither.
     """
-    fs = storage.filesystem(argument)
     try:
-        kind = fs.info(argument)["type"]
+        named = storage.info(argument)
     except FileNotFoundError:
-        kind = "glob" if storage.is_glob(argument) else None
+        if not storage.is_glob(argument):
+            raise InputError(f"--videos {argument}: there is no such file or folder") from None
+        yield from _expand_glob(rank, argument, output)
+        return
     except OSError as error:
         raise InputError(f"--videos {argument}: {error.strerror or error}") from error
-    if kind is None:
-        raise InputError(f"--videos {argument}: there is no such file or folder")
-    if kind == "glob":
-        matches = fs.glob(argument, detail=True)
-        if not matches:
-            raise InputError(f"--videos {argument}: nothing matches")
-        for path, info in sorted(matches.items()):
-            path = storage.url_of(fs, path)
-            if _is_folder(fs, info):
-                if not _is_output(path, output):
-                    yield rank, path
-            elif _is_video(path) and not _is_output(path, output):
-                yield _video(fs, info, rank)
-    elif kind == "directory":
+    if named.is_folder:
         yield rank, argument
     elif argument.lower().endswith(LISTING_EXTENSION):
         yield from _read_listing(rank, argument, output)
     elif _is_video(argument):
-        yield _video(fs, fs.info(argument), rank)
+        yield _video(named, rank)
     else:
         raise InputError(
             f"--videos {argument}: neither a folder nor a video ({' '.join(EXTENSIONS)}) nor a "
             f"listing ({LISTING_EXTENSION})"
         )
+
+
+def _expand_glob(rank: int, pattern: str, output: str) -> Iterator[Video | Folder]:
+    try:
+        matches = storage.glob(pattern)
+    except OSError as error:
+        raise InputError(f"--videos {pattern}: {error.strerror or error}") from error
+    if not matches:
+        raise InputError(f"--videos {pattern}: nothing matches")
+    for entry in matches:
+        if not _is_output(entry.url, output):
+            if entry.is_folder:
+                yield rank, entry.url
+            elif _is_video(entry.url):
+                yield _video(entry, rank)
 
 
 def list_folder(folder: Folder, output: str | None) -> Iterator[Video | Folder]:
@@ -147,42 +161,58 @@ def list_folder(folder: Folder, output: str | None) -> Iterator[Video | Folder]:
         InputError: it is there and cannot be listed.
     """
     rank, url = folder
-    fs = storage.filesystem(url)
     try:
-        entries = storage.retrying(fs.ls)(url, detail=True)
+        entries = storage.list_folder(url)
     except FileNotFoundError:
         return
     except OSError as error:
         raise InputError(f"cannot list {url}: {error.strerror or error}") from error
-    for info in entries:
-        path = storage.url_of(fs, info["name"])
-        if _is_folder(fs, info):
-            if output is None or not _is_output(storage.real(path), storage.real(output)):
-                yield rank, path
-        elif _is_video(path):
-            yield _video(fs, info, rank)
+    for entry in entries:
+        if entry.is_folder:
+            real = storage.real(entry.url)
+            circle = f"{storage.real(url)}/".startswith(f"{real}/")  # a link to where we come from
+            if not circle and (output is None or not _is_output(real, storage.real(output))):
+                yield rank, entry.url
+        elif _is_video(entry.url):
+            yield _video(entry, rank)
 
 
 def search_folder(top: Folder, output: str | None) -> Iterator[Video]:
     """All videos below a folder, to the bottom."""
-    # With the folders on the way down, so that a link to one of them does not lead in circles.
-    waiting: list[tuple[Folder, frozenset[str]]] = [(top, frozenset())]
+    waiting = [top]
     while waiting:
-        folder, above = waiting.pop()
-        real = storage.real(folder[1])
-        if real in above:
-            continue
-        for found in list_folder(folder, output):
+        for found in list_folder(waiting.pop(), output):
             if isinstance(found, Video):
                 yield found
             else:
-                waiting.append((found, above | {real}))
+                waiting.append(found)
+
+
+def path_under_root(path: str, argument: str) -> str | None:
+    """The path of a video below the folder that its argument names; None if it is not there.
+
+    Of a glob that is the folder before its first wildcard, of a listing or a single file the
+    folder that it lies in.
+    """
+    roots = [argument]
+    if storage.is_glob(argument):
+        folders = argument.split("/")
+        fixed = next(number for number, name in enumerate(folders) if storage.is_glob(name))
+        roots.append("/".join(folders[:fixed]))
+    elif argument.lower().endswith((*EXTENSIONS, LISTING_EXTENSION)):
+        roots.append(posixpath.dirname(argument))
+    for root in roots:
+        if path.startswith(f"{root}/"):
+            return path.removeprefix(f"{root}/")
+    return None
 
 
 def _read_listing(rank: int, listing: str, output: str) -> Iterator[Video]:
     """A path or URL a line; relative ones start at the listing's folder."""
     try:
         lines = storage.read(listing).decode("utf-8-sig").split("\n")
+    except OSError as error:
+        raise InputError(f"--videos {listing}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"--videos {listing}: not UTF-8 text") from error
     base = posixpath.dirname(listing)
@@ -206,20 +236,13 @@ def _is_video(path: str) -> bool:
     return path.lower().endswith(EXTENSIONS)
 
 
-def _is_folder(fs: storage.FileSystem, info: dict[str, object]) -> bool:
-    # A link to a folder is listed as neither file nor folder.
-    return info["type"] == "directory" or bool(info.get("islink") and fs.isdir(info["name"]))
-
-
 def _is_output(path: str, output: str) -> bool:
     """Whether a path is the output folder, or a result of ours where that itself is searched."""
     results = tuple(storage.join(output, name) for name in (VIDEOS, STATE))
     return path == output or path.startswith(tuple(f"{own}/" for own in results)) or path in results
 
 
-def _video(fs: storage.FileSystem, info: dict[str, object], rank: int) -> Video:
-    path = storage.url_of(fs, str(info["name"]))
+def _video(entry: storage.Entry, rank: int) -> Video:
     # A name that is not text is shown as it can be; should it match, it will not be found.
-    readable = path.encode("utf-8", "backslashreplace").decode()
-    size = info["size"]
-    return Video(readable, rank, size if isinstance(size, int) else None)
+    readable = entry.url.encode("utf-8", "backslashreplace").decode()
+    return Video(readable, rank, entry.size)

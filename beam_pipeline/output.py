@@ -21,6 +21,7 @@ SETTINGS = f"{STATE}/settings.json"
 SUMMARY = "summary.json"
 MANIFESTS = "manifest"
 VIDEOS = "videos"
+LISTS = "lists"
 
 # In the run's own folder below the state.
 TEMPORARY = "tmp"
@@ -68,7 +69,7 @@ class Output:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _refusal(url, error) from error
+            raise unreadable(url, error) from error
         except ValueError as error:
             raise OutputError(f"{url} is damaged: {error}; type --overwrite to go on") from error
         return content
@@ -86,7 +87,7 @@ class Output:
         url = self.url(relative)
         with refusals(url):
             # An object is there whole or not at all.
-            storage.retrying(storage.filesystem(url).pipe_file)(url, data)
+            storage.write(url, data)
 
     def write_if_new(self, relative: str, data: bytes) -> None:
         """Write a file unless it holds just this already; nothing new, nothing written."""
@@ -95,7 +96,7 @@ class Output:
         except FileNotFoundError:
             unchanged = False
         except OSError as error:
-            raise _refusal(self.url(relative), error) from error
+            raise unreadable(self.url(relative), error) from error
         if not unchanged:
             self.write(relative, data)
 
@@ -143,7 +144,7 @@ class Output:
                 target = storage.local_path(target)
                 _with_folder(target, lambda: os.replace(path, target))
             else:
-                storage.retrying(storage.filesystem(target).put_file)(path, target)
+                storage.upload(path, target)
 
     def displace(self, relative: str, size: int | None, sha256: str | None) -> None:
         """Remove a file that a row of this size would vouch for though it holds something else.
@@ -167,7 +168,7 @@ class Output:
         """Remove a file or a whole folder, if it is there."""
         url = self.url(relative)
         with refusals(url), suppress(FileNotFoundError):
-            storage.filesystem(url).rm(url, recursive=True)
+            storage.remove(url)
 
 
 @contextmanager
@@ -193,8 +194,19 @@ _HINTS = {
 }
 
 
+def unreadable(target: str, error: OSError) -> OutputError:
+    """One line for a person about something of the output that is there and cannot be read."""
+    hint = "get the right to read there" if isinstance(error, PermissionError) else "see to it"
+    return OutputError(
+        f"cannot read {target}: {error.strerror or error}; {hint}, or choose another --output; "
+        "then run the same command again"
+    )
+
+
 def _refusal(target: str, error: OSError) -> OutputError:
     hint = _HINTS.get(error.errno or 0, "see what is wrong with the storage")
+    if isinstance(error, FileNotFoundError) and not storage.is_local(target):
+        hint = "there is no such bucket: create it"
     return OutputError(
         f"cannot write {target}: {error.strerror or error}; {hint}, or choose another --output; "
         "then run the same command again"

@@ -4,16 +4,18 @@ import fcntl
 import json
 import os
 import posixpath
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import IO, Any
 
 import apache_beam as beam
 
-from beam_pipeline import storage
+from beam_pipeline import progress, storage
 from beam_pipeline.config import Config
-from beam_pipeline.elements import SPLITS
-from beam_pipeline.errors import InputError
+from beam_pipeline.elements import ALL, SPLITS
+from beam_pipeline.errors import InputError, OutputError
 from beam_pipeline.output import (
     MANIFESTS,
     ROWS,
@@ -27,9 +29,16 @@ from beam_pipeline.output import (
 )
 
 LOCK = "lock"
+ALIVE = "alive"
 
-_locks: dict[str, IO[bytes]] = {}
-"""Of the runs of this process. A lock ends with the process, however that ends."""
+BEAT = 20.0
+"""Seconds between two signs of life in a bucket, each of which is two requests."""
+
+PATIENCE = 2.5 * BEAT
+"""Seconds without one after which a run is dead."""
+
+_claims: dict[str, "IO[bytes] | _Heartbeat"] = {}
+"""Of the runs of this process. A claim ends with the process, however that ends."""
 
 
 class PrepareOutput(beam.PTransform):
@@ -61,20 +70,21 @@ def prepare_output(config: Config) -> Iterator[str]:
     """
     output = config.output
     if config.overwrite:
-        # The summary last: as long as it is there, nobody takes what is left for his own.
-        for relative in (MANIFESTS, STATE, SUMMARY):
+        for relative in (SUMMARY, MANIFESTS, STATE):
             output.remove(relative)
-    _refuse_other_settings(config)
-    if output.is_local:
-        _claim(output)
+    earlier = _settings_of(output)
+    if earlier is not None:
+        _refuse_other_settings(config, earlier)
+    _claim(output)
     output.write(SETTINGS, json.dumps(config.identity(), indent=2).encode())
-    for folder in dead_runs(output):
-        for useless in (TEMPORARY, SHARDS):
-            output.remove(f"{folder}/{useless}")
-    for split in SPLITS:
-        url = output.url(f"{MANIFESTS}/{split}.parquet")
-        if storage.exists(url):
-            yield url
+    if output.is_local:  # a bucket has no temporary files, and takes a while to tell who is dead
+        for folder in dead_runs(output):
+            for useless in (TEMPORARY, SHARDS):
+                output.remove(f"{folder}/{useless}")
+    if earlier is None:
+        return  # what an --overwrite has left that was killed: nobody knows how that was made
+    known = {output.url(f"{MANIFESTS}/{split}.parquet") for split in (*SPLITS, ALL)}
+    yield from (url for url in storage.list_names(output.url(MANIFESTS)) if url in known)
     for folder in _runs(output):
         yield from storage.list_names(output.url(f"{folder}/{ROWS}"))
 
@@ -82,17 +92,30 @@ def prepare_output(config: Config) -> Iterator[str]:
 def dead_runs(output: Output) -> list[str]:
     """Folders, relative to the output, of runs that are not under way any more.
 
-    On a disk a run that is under way holds the lock in its folder.
+    On a disk a run that is under way holds the lock in its folder. In a bucket it writes there,
+    so that whether others do takes ``PATIENCE`` to see.
     """
-    return [run for run in _runs(output) if run != output.state and not _is_alive(output, run)]
+    others = [run for run in _runs(output) if run != output.state]
+    if output.is_local:
+        return [run for run in others if not _is_alive(output, run)]
+    if not others:
+        return []
+    before = {run: storage.find(output.url(run)) for run in others}
+    progress.LOCAL.waiting = True
+    time.sleep(PATIENCE)
+    progress.LOCAL.waiting = False
+    return [run for run in others if storage.find(output.url(run)) == before[run]]
 
 
 def leave_output(output: Output) -> None:
     """Remove this run's state, that of dead runs, and all of it when no other is under way."""
+    claim = _claims.pop(output.url(output.state), None)
+    if isinstance(claim, _Heartbeat):
+        claim.close()  # or it might write into what is removed
     for run in [*dead_runs(output), output.state]:
         output.remove(run)
-    if lock := _locks.pop(output.url(output.state), None):
-        lock.close()
+    if claim is not None:
+        claim.close()
     if not _runs(output):
         output.remove(SETTINGS)
         if output.is_local:
@@ -101,21 +124,45 @@ def leave_output(output: Output) -> None:
                 os.rmdir(storage.local_path(output.url(STATE)))
 
 
-def _refuse_other_settings(config: Config) -> None:
-    earlier = config.output.read_json(SETTINGS)
-    if earlier is None:
-        summary = config.output.read_json(SUMMARY)
-        earlier = summary.get("settings", {}) if summary is not None else None
-    if earlier is None:
+def abandon(output: Output) -> None:
+    """Remove what a run has left in a bucket that ended before it had made anything.
+
+    On a disk its lock is gone with it, and nobody is bound to its settings.
+    """
+    claim = _claims.get(output.url(output.state))
+    if output.is_local or claim is None:
         return
+    claim.close()
+    with suppress(OutputError, OSError):
+        if not storage.list_names(output.url(f"{output.state}/{ROWS}")):
+            output.remove(output.state)
+            if not _runs(output):
+                output.remove(SETTINGS)
+
+
+def _settings_of(output: Output) -> dict[str, Any] | None:
+    """What the clips in an output were made with; None where no run has said so."""
+    settings = output.read_json(SETTINGS)
+    if settings is not None:
+        return settings
+    summary = output.read_json(SUMMARY)
+    return None if summary is None else summary.get("settings", {})
+
+
+_MODES = ("annotations", "resize")
+"""Settings without which no other can be compared."""
+
+
+def _refuse_other_settings(config: Config, earlier: dict[str, Any]) -> None:
     asked = config.identity()
     other = [name for name in asked if asked[name] != earlier.get(name)]
+    other = [name for name in other if name in _MODES][:1] or other
     if other and _holds_anything(config.output):
         differences = [_difference(name, earlier.get(name), asked[name]) for name in other]
-        same = [f"--{name} {earlier.get(name)}" for name in other if name != "av"]
+        same = [_again(name, earlier.get(name)) for name in other if name != "av"]
         raise InputError(
-            f"{config.output.root} was made with other settings: {'; '.join(differences)}; type "
-            f"{' '.join(same) or 'the same under that av'} to go on, another --output, or "
+            f"{config.output.root} was made with other settings: {'; '.join(differences)}; "
+            f"{' and '.join(same) or 'run it under that av'} to go on, type another --output, or "
             "--overwrite to make everything again"
         )
 
@@ -123,29 +170,76 @@ def _refuse_other_settings(config: Config) -> None:
 def _difference(name: str, earlier: Any, asked: Any) -> str:
     if name == "av":
         return f"av {earlier}, and {asked} is installed now"
-    return f"--{name} {earlier}, and {asked} is asked for now"
+    return f"--{name} {_spelt(earlier)}, and {_spelt(asked)} is asked for now"
+
+
+def _again(name: str, value: Any) -> str:
+    if name == "annotations" and value is not None:
+        return "type --annotations as before"
+    return f"leave out --{name}" if value is None else f"type --{name} {_spelt(value)}"
+
+
+def _spelt(value: Any) -> str:
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def _holds_anything(output: Output) -> bool:
-    """Whether settings bind the next run: not those of one that ended before its first clip."""
-    return storage.exists(output.url(SUMMARY)) or any(
-        _is_alive(output, run) or storage.list_names(output.url(f"{run}/{ROWS}"))
-        for run in _runs(output)
+    """Whether settings bind the next run: not those of one that ended before its first clip.
+
+    In a bucket nobody can tell such a run from one that is still before its first clip.
+    """
+    return (
+        not output.is_local
+        or storage.exists(output.url(SUMMARY))
+        or bool(storage.list_names(output.url(MANIFESTS)))
+        or any(
+            _is_alive(output, run) or storage.list_names(output.url(f"{run}/{ROWS}"))
+            for run in _runs(output)
+        )
     )
 
 
 def _claim(output: Output) -> None:
+    """Show others, until it is closed or the process ends, that this run is under way."""
+    if output.url(output.state) not in _claims:
+        _claims[output.url(output.state)] = _lock(output) if output.is_local else _Heartbeat(output)
+
+
+class _Heartbeat:
+    """Writes an object of the run now and then; it grows, for sizes are what listings tell."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._closed = threading.Event()
+        output.write(f"{output.state}/{ALIVE}", b".")
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self._thread.start()
+
+    def _beat(self) -> None:
+        url = self._output.url(f"{self._output.state}/{ALIVE}")
+        while not self._closed.wait(BEAT):
+            try:
+                storage.write(url, storage.read(url) + b".")
+            except FileNotFoundError:
+                return  # another worker has finished the run
+            except OSError:
+                continue  # what it is good for is not worth the run
+
+    def close(self) -> None:
+        self._closed.set()
+        self._thread.join(BEAT)  # it may be waiting for storage that does not answer
+
+
+def _lock(output: Output) -> IO[bytes]:
     """Make this run's folder and hold its lock."""
     folder = storage.local_path(output.url(output.state))
-    if output.url(output.state) in _locks:
-        return
     with refusals(folder):
         os.makedirs(folder, exist_ok=True)
         lock = open(os.path.join(folder, LOCK), "wb")  # noqa: SIM115 - held until the end
         with suppress(OSError):  # a file system without locks
             fcntl.flock(lock, fcntl.LOCK_EX)  # at most a glance of another run is in the way
         os.makedirs(os.path.join(folder, TEMPORARY), exist_ok=True)
-    _locks[output.url(output.state)] = lock
+    return lock
 
 
 def _runs(output: Output) -> list[str]:

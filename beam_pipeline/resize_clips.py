@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict
+from fractions import Fraction
 
 import apache_beam as beam
+from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
 from apache_beam.utils.windowed_value import WindowedValue
@@ -18,24 +20,26 @@ from beam_pipeline import progress, storage
 from beam_pipeline.codec.child import Request
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.pool import CodecPool
+from beam_pipeline.codec.timestamps import Segment
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip, ResizeTask, Row
-from beam_pipeline.match_clips import base_name
+from beam_pipeline.match_clips import ROWS, base_name
 from beam_pipeline.output import refusals
 from beam_pipeline.row_log import RowLog
 
 IN_MEMORY = 64 * 1024**2
 """Bytes; larger sources go through a temporary file."""
 
-WHOLE_VIDEO_MARGIN = 2
-"""Seconds by which a file named by a bare id may be longer than its clip."""
+RETRIES = "retries"
 
 READ_AHEAD = 2
 """Clips that are read or written while every child is busy with another."""
 
 
 class ResizeClips(beam.PTransform):
-    """Tasks to rows, as many at once as there are cores.
+    """Tasks to ``rows`` (Row), as many at once as there are cores, and ``retries`` (int).
+
+    The latter are all that the processes of this stage have asked storage again, for whatever.
 
     The shuffle in front spreads the tasks evenly over the workers, and is where a runner takes
     up again when a worker dies: what comes before is not done twice.
@@ -45,11 +49,14 @@ class ResizeClips(beam.PTransform):
         super().__init__()
         self._config = config
 
-    def expand(self, tasks: beam.PCollection[ResizeTask]) -> beam.PCollection[Row]:
+    def expand(self, tasks: beam.PCollection[ResizeTask]) -> pvalue.DoOutputsTuple:
         return (
             tasks
             | "Spread the work" >> beam.Reshuffle()
-            | "Resize" >> beam.ParDo(_Resize(self._config)).with_output_types(Row)
+            | "Resize"
+            >> beam.ParDo(_Resize(self._config))
+            .with_output_types(Row, **{RETRIES: int})
+            .with_outputs(RETRIES, main=ROWS)
         )
 
 
@@ -75,11 +82,13 @@ class _Resize(beam.DoFn):
         )
         yield from self._done(self._in_flight)
 
-    def finish_bundle(self) -> Iterator[WindowedValue]:
+    def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
         while self._pending:
             for row in self._done(1):
                 yield WindowedValue(row, MIN_TIMESTAMP, (GlobalWindow(),))
         self._log.close()
+        retries = WindowedValue(storage.RETRIES.take(), MIN_TIMESTAMP, (GlobalWindow(),))
+        yield pvalue.TaggedOutput(RETRIES, retries)
 
     def teardown(self) -> None:
         self._pool.close()
@@ -111,7 +120,7 @@ def resize_clip(task: ResizeTask, config: Config, pool: CodecPool, log: RowLog) 
         OutputError: the clip cannot be written.
     """
     began = time.monotonic()
-    relative = config.clip_path(task.clip)
+    relative = task.path
     failures: list[Row] = []
     for path, size in task.sources:
         with ExitStack() as stack:
@@ -124,8 +133,8 @@ def resize_clip(task: ResizeTask, config: Config, pool: CodecPool, log: RowLog) 
             else:
                 if isinstance(source, str):
                     made = stack.enter_context(config.output.temporary_path())
-                request = Request(source, made, config.clip, _longest(task.clip, path))
-                outcome = pool.run(request, config.timeout_of(task.clip))
+                request = Request(source, made, config.clip, _segment(task.clip, path))
+                outcome = pool.run(request, config.timeout_of(task.clip, size))
                 if outcome.refusal is not None:
                     with refusals(config.output.url(relative)):
                         raise outcome.refusal
@@ -143,21 +152,24 @@ def resize_clip(task: ResizeTask, config: Config, pool: CodecPool, log: RowLog) 
             if outcome.status == "failed":
                 failures.append(row)
                 continue
-            config.output.displace(relative, row.bytes, row.sha256)
-            log.add(row)
+            if config.output.is_local:
+                config.output.displace(relative, row.bytes, row.sha256)
+                log.add(row)
             if made is not None:
                 config.output.publish(made, relative)
             elif outcome.output is not None:
                 config.output.write(relative, outcome.output)
+            if not config.output.is_local:
+                log.add(row)  # what another run has left there is gone by now
             return row
     return failures[0]
 
 
-def _longest(clip: Clip, path: str) -> float | None:
-    """Seconds that a source may last: one named by the video's id may be the whole video."""
-    if base_name(path) == clip.clip_id:
+def _segment(clip: Clip, path: str) -> Segment | None:
+    """Where a clip is in a source that is named by the video's id, and so may be all of it."""
+    if clip.time_start is None or clip.time_end is None or base_name(path) == clip.clip_id:
         return None
-    return clip.time_end - clip.time_start + WHOLE_VIDEO_MARGIN
+    return Segment(Fraction(clip.time_start), Fraction(clip.time_end))
 
 
 def _fetch(path: str, size: int | None, stack: ExitStack) -> tuple[bytes | str, int]:
@@ -167,14 +179,13 @@ def _fetch(path: str, size: int | None, stack: ExitStack) -> tuple[bytes | str, 
         if not stat.S_ISREG(found.st_mode):
             raise OSError("not a file")  # to read a pipe or a device may never end
         size = found.st_size
-    elif size is None:
-        size = storage.size_of(path)
-    if size <= IN_MEMORY:
-        data = storage.read(path)
-        return data, len(data)
+    if size is None or size <= IN_MEMORY:
+        data = storage.read(path, IN_MEMORY + 1)  # of what a listing names nobody knows the size
+        if len(data) <= IN_MEMORY:
+            return data, len(data)
     if storage.is_local(path):
-        return storage.local_path(path), size
+        return storage.local_path(path), os.path.getsize(storage.local_path(path))
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     copy = os.path.join(folder, "source")
-    storage.retrying(storage.filesystem(path).get_file)(path, copy)
-    return copy, size
+    storage.download(path, copy)
+    return copy, os.path.getsize(copy)

@@ -4,16 +4,16 @@ import json
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 
 import apache_beam as beam
-import pyarrow as pa
 
 from beam_pipeline import manifest, storage
 from beam_pipeline.elements import LISTED, Row
 from beam_pipeline.errors import OutputError
-from beam_pipeline.output import ROWS, Output
+from beam_pipeline.output import ROWS, Output, unreadable
 
 ROWS_A_FILE = 64
 
@@ -32,9 +32,14 @@ class RowLog:
         self._output = output
         self._lock = threading.Lock()
         self._start_file()
+        _open.add(self)
 
     def add(self, row: Row) -> None:
-        """Note a row; call it before its clip appears, so that no clip is without one."""
+        """Note a row.
+
+        On a disk before its clip appears, so that no clip is without one. In a bucket, where
+        rows are written together, after it.
+        """
         with self._lock:
             self._lines.append(json.dumps(row._asdict()) + "\n")
             full = len(self._lines) >= ROWS_A_FILE
@@ -49,6 +54,7 @@ class RowLog:
         with self._lock:
             if self._lines:
                 self._flush()
+                self._start_file()
 
     def _start_file(self) -> None:
         self._lines: list[str] = []
@@ -58,6 +64,22 @@ class RowLog:
     def _flush(self) -> None:
         self._output.write(self._name, "".join(self._lines).encode())
         self._flushed = time.monotonic()
+
+
+_open: "weakref.WeakSet[RowLog]" = weakref.WeakSet()
+
+
+def save(seconds: float) -> None:
+    """Write what this process has noted and not written yet, where that takes no longer."""
+
+    def close_all() -> None:
+        for log in tuple(_open):
+            with suppress(OutputError):
+                log.close()
+
+    saving = threading.Thread(target=close_all, daemon=True)  # a storage fault is not waited for
+    saving.start()
+    saving.join(seconds)
 
 
 class ReadRows(beam.PTransform):
@@ -76,11 +98,10 @@ def read_rows(url: str) -> Iterator[Row]:
                 with suppress(ValueError, TypeError):
                     yield Row(**json.loads(line))
             return
-        with storage.opened(url) as file:
-            for table in manifest.read_parquet(file):
-                for values in manifest.values_of(manifest.with_status(table, LISTED)):
-                    yield Row(*values)
+        for table in manifest.read_parquet(url):
+            for values in manifest.values_of(manifest.with_status(table, LISTED)):
+                yield Row(*values)
     except FileNotFoundError:
         return  # of a run that has ended since, and whose manifest says the same
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise OutputError(f"{url} is damaged: {error}; type --overwrite to go on") from error
+    except OSError as error:
+        raise unreadable(url, error) from error

@@ -1,16 +1,26 @@
-"""Files wherever they are: fsspec, opened where the work is."""
+"""Files wherever they are: fsspec, opened where the work is, and asked again where a fault is."""
 
 import errno
+import functools
+import io
+import json
 import os
 import posixpath
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, TypeAlias
+from typing import Any, BinaryIO, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import fsspec
 import tenacity
 
 FileSystem: TypeAlias = fsspec.AbstractFileSystem
+P = ParamSpec("P")
+T = TypeVar("T")
+
+GOOGLE, WEB = "gs", ("http", "https")
+EVERY_PROTOCOL = "*"
+_SPELLINGS = {"gcs": GOOGLE, "s3a": "s3"}
 
 # What another try cannot change.
 _FINAL = {
@@ -19,10 +29,36 @@ _FINAL = {
 }  # fmt: skip
 
 
+class Unavailable(OSError):
+    """Storage that does not answer, after it was asked often enough."""
+
+
+class _Count:
+    """How often this process has asked again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def add(self, _: object = None) -> None:
+        """One more."""
+        with self._lock:
+            self._count += 1
+
+    def take(self) -> int:
+        """The count since it was taken last."""
+        with self._lock:
+            count, self._count = self._count, 0
+            return count
+
+
+RETRIES = _Count()
+
+
 def _passing(error: BaseException) -> bool:
     return (
         isinstance(error, OSError)
-        and not isinstance(error, FileNotFoundError)
+        and not isinstance(error, FileNotFoundError | PermissionError | Unavailable)
         and error.errno not in _FINAL
     )
 
@@ -31,9 +67,68 @@ retrying = tenacity.retry(
     retry=tenacity.retry_if_exception(_passing),
     wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
     stop=tenacity.stop_after_attempt(5),
+    before_sleep=RETRIES.add,
     reraise=True,
 )
 """Tries a storage call again, with back-off, while its error may pass."""
+
+
+def _tried(call: Callable[P, T]) -> Callable[P, T]:
+    """A storage call that is tried again, and has no error but an OSError."""
+
+    @functools.wraps(call)
+    def tried(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return retrying(call)(*args, **kwargs)
+        except (OSError, ValueError, ImportError):
+            raise
+        except Exception as error:  # every protocol's package has errors of its own
+            message = f"{type(error).__name__}: {error}"
+            raise Unavailable(errno.EIO, " ".join(message.split())) from error
+
+    return tried
+
+
+# File systems
+
+_options: dict[str, dict[str, Any]] | None = None
+
+
+def configure(options: dict[str, dict[str, Any]]) -> None:
+    """Set what fsspec is told, by protocol, in this process."""
+    global _options
+    _options = options
+
+
+def parse_options(text: str | None) -> dict[str, dict[str, Any]]:
+    """``--storage_options``: JSON of an object for each protocol, or of one for whatever is used.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not text:
+        return {}
+    options: Any = json.loads(text)
+    if not isinstance(options, dict):
+        raise ValueError("not an object")
+    if not options.keys() <= {*_SPELLINGS, *fsspec.available_protocols()}:
+        return {EVERY_PROTOCOL: options}
+    if not all(isinstance(each, dict) for each in options.values()):
+        raise ValueError("not an object for each protocol")
+    return {_spelt(name): each for name, each in options.items()}
+
+
+def _options_of(protocol: str) -> dict[str, Any]:
+    if _options is None:
+        # A worker elsewhere: Beam has given it the command line's options.
+        from apache_beam.io.filesystems import FileSystems
+
+        from beam_pipeline.options import KineticsOptions
+
+        given = FileSystems._pipeline_options
+        configure(parse_options(given and given.view_as(KineticsOptions).storage_options))
+    assert _options is not None
+    return _options.get(protocol, _options.get(EVERY_PROTOCOL, {}))
 
 
 def filesystem(url: str) -> FileSystem:
@@ -42,7 +137,10 @@ def filesystem(url: str) -> FileSystem:
     Only the protocol in front of ``://`` counts: fsspec's own URL chaining (``a::b``) would
     make a file's name an instruction.
     """
-    return fsspec.filesystem(_protocol(url), use_listings_cache=False)
+    protocol = _protocol(url)
+    if protocol == "file":
+        return fsspec.filesystem(protocol, use_listings_cache=False)
+    return filesystem_class(url)(use_listings_cache=False, **_options_of(protocol))
 
 
 def filesystem_class(url: str) -> type[FileSystem]:
@@ -51,13 +149,34 @@ def filesystem_class(url: str) -> type[FileSystem]:
     Raises:
         ValueError, ImportError: nobody knows the protocol, or its package is not installed.
     """
-    found: type[FileSystem] = fsspec.get_filesystem_class(_protocol(url))
+    protocol = _protocol(url)
+    if protocol == GOOGLE:
+        from beam_pipeline.google_storage import GoogleStorage
+
+        return GoogleStorage
+    if protocol in WEB:
+        from beam_pipeline.web_storage import Web
+
+        return Web
+    found: type[FileSystem] = fsspec.get_filesystem_class(protocol)
     return found
 
 
 def _protocol(url: str) -> str:
     protocol, separator, _ = url.partition("://")
-    return protocol if separator else "file"
+    return _spelt(protocol) if separator else "file"
+
+
+def _spelt(protocol: str) -> str:
+    return _SPELLINGS.get(protocol, protocol)
+
+
+# Paths and URLs
+
+
+def is_on_the_web(url: str) -> bool:
+    """Whether a URL is an address that can be read and nothing else."""
+    return _protocol(url) in WEB
 
 
 def is_local(url: str) -> bool:
@@ -74,7 +193,8 @@ def absolute(url: str) -> str:
     """A path or URL that means the same from anywhere, without a slash at the end."""
     if is_local(url):
         return os.path.abspath(os.path.expanduser(local_path(url)))
-    return url.rstrip("/")
+    _, _, path = url.rstrip("/").partition("://")
+    return f"{_protocol(url)}://{path}"
 
 
 def real(url: str) -> str:
@@ -87,45 +207,143 @@ def is_glob(argument: str) -> bool:
     return any(character in argument for character in "*?[")
 
 
-def url_of(fs: FileSystem, path: str) -> str:
-    """The path or URL of what a file system has listed."""
-    return path if "file" in fs.protocol else str(fs.unstrip_protocol(path))
-
-
 def join(base: str, *parts: str) -> str:
     """Path or URL below a base."""
     return posixpath.join(base, *parts)
 
 
-@retrying
-def read(url: str) -> bytes:
-    """All bytes of a file."""
-    data: bytes = filesystem(url).cat_file(url)
+# Calls
+
+
+class Entry(NamedTuple):
+    """What a listing says of a file or folder; ``size`` is in bytes, None where unknown."""
+
+    url: str
+    is_folder: bool
+    size: int | None
+
+
+def _entry(fs: FileSystem, url: str, info: dict[str, Any]) -> Entry:
+    # A link to a folder is listed as neither file nor folder.
+    is_folder = info["type"] == "directory" or bool(info.get("islink") and fs.isdir(info["name"]))
+    name = str(info["name"])
+    if not is_local(url):
+        name = f"{_protocol(url)}://{name.rstrip('/').partition('://')[2] or name.rstrip('/')}"
+    size = info.get("size")
+    return Entry(name, is_folder, size if isinstance(size, int) else None)
+
+
+@_tried
+def read(url: str, most: int | None = None) -> bytes:
+    """All bytes of a file, or no more than its first ``most``."""
+    try:
+        data: bytes = filesystem(url).cat_file(url, end=most)
+    except OSError as error:
+        if error.errno == errno.ERANGE:  # what is asked of an empty object
+            return b""
+        raise
     return data
 
 
-@retrying
-def size_of(url: str) -> int:
-    """Bytes of a file."""
-    return int(filesystem(url).info(url)["size"])
+@_tried
+def info(url: str) -> Entry:
+    """What there is of that name.
+
+    Raises:
+        FileNotFoundError: nothing is; of an address on the web only reading it tells.
+    """
+    if is_on_the_web(url):
+        return Entry(url, is_folder=False, size=None)
+    fs = filesystem(url)
+    return _entry(fs, url, fs.info(url))
 
 
 def exists(url: str) -> bool:
     """Whether there is such a file or folder."""
-    return bool(filesystem(url).exists(url))
+    try:
+        info(url)
+    except FileNotFoundError:
+        return False
+    return True
 
 
-@contextmanager
-def opened(url: str) -> Iterator[BinaryIO]:
-    """A file to read, from any place in it."""
-    with filesystem(url).open(url, "rb") as file:
-        yield file
+@_tried
+def list_folder(url: str) -> list[Entry]:
+    """What is in a folder.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    fs = filesystem(url)
+    entries = [_entry(fs, url, info) for info in fs.ls(url, detail=True)]
+    return [entry for entry in entries if entry.url != url]  # a bucket may list the folder too
 
 
 def list_names(url: str) -> list[str]:
     """What is in a folder, by full path or URL; nothing where there is no such folder."""
-    fs = filesystem(url)
     try:
-        return sorted(url_of(fs, path) for path in fs.ls(url, detail=False))
+        return sorted(entry.url for entry in list_folder(url))
     except FileNotFoundError:
         return []
+
+
+@_tried
+def glob(pattern: str) -> list[Entry]:
+    """What matches a pattern, sorted."""
+    fs = filesystem(pattern)
+    return sorted(_entry(fs, pattern, info) for info in fs.glob(pattern, detail=True).values())
+
+
+@_tried
+def find(url: str) -> list[Entry]:
+    """Every file below a folder, to the bottom, sorted."""
+    fs = filesystem(url)
+    return sorted(_entry(fs, url, info) for info in fs.find(url, detail=True).values())
+
+
+@_tried
+def write(url: str, data: bytes) -> None:
+    """Write an object, which appears whole; of a URL, for local files do not."""
+    filesystem(url).pipe_file(url, data)
+
+
+@_tried
+def upload(path: str, url: str) -> None:
+    """Write an object from a local file."""
+    filesystem(url).put_file(path, url)
+
+
+@_tried
+def download(url: str, path: str) -> None:
+    """Copy a file to a local one."""
+    filesystem(url).get_file(url, path)
+
+
+@_tried
+def remove(url: str) -> None:
+    """Remove a file or a whole folder.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    fs = filesystem(url)
+    if is_local(url):
+        fs.rm(url, recursive=True)
+        return
+    # Name by name, for fsspec takes a name with brackets in it for a pattern.
+    names = [entry.url for entry in find(url)]
+    if plain := [name for name in names if not is_glob(name)]:
+        fs.rm(plain)
+    for name in names:
+        if is_glob(name):
+            fs.rm_file(name)
+
+
+@contextmanager
+def opened(url: str) -> Iterator[BinaryIO]:
+    """A file to read, from any place in it; what is not local is read in one go."""
+    if is_local(url):
+        with open(local_path(url), "rb") as file:
+            yield file
+    else:
+        yield io.BytesIO(read(url))

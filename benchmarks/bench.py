@@ -10,7 +10,6 @@ same clips.
 
 import argparse
 import multiprocessing
-import os
 import re
 import shutil
 import statistics
@@ -240,5 +239,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONPATH", str(Path(__file__).parents[1]))
     main()

@@ -1,7 +1,6 @@
 """The command in a process group of its own, that is killed, stopped, starved and run again."""
 
 import os
-import re
 import signal
 import subprocess
 import time
@@ -9,16 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from tests.kinetics import ROOT, Finished, Kinetics, all_rows, command, summary, without
+from tests.kinetics import PROGRESS, ROOT, Finished, Kinetics, all_rows, command, summary, without
 
 BY_WHOM_AND_WHEN = ("status", "seconds")
 PATIENCE = 120.0
 """Seconds after which a test gives up on what should take a few."""
-
-PROGRESS = re.compile(
-    r"^(\d+ of \d+ clips, .*|reading annotations, listing videos)\n", re.MULTILINE
-)
-"""What a run says every 30 s; on a busy machine even a short one may come to that."""
 
 Identity = tuple[int, int, int]
 """Inode, bytes and time of change of a file: what stays only if nobody has written it."""
