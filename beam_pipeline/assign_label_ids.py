@@ -125,9 +125,10 @@ def warnings_about(label_ids: dict[str, int], label_map: str | None) -> list[str
     """What a user should know about these ids before comparing models."""
     if label_map is not None or len(label_ids) in OFFICIAL_CLASS_COUNTS:
         return []
+    annotated = "1 class is" if len(label_ids) == 1 else f"{len(label_ids)} classes are"
     return [
         (
-            f"{len(label_ids)} classes are annotated, not 400, 600 or 700: the label ids belong "
+            f"{annotated} annotated, not 400, 600 or 700: the label ids belong "
             "to this subset alone and are not those of published models; --label_map gives those"
         )
     ]

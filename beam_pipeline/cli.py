@@ -23,7 +23,10 @@ OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
 STOPPED_BY = 128
 """Added to the number of the signal that stopped the run: 130 after Ctrl-C."""
 
-SHOWN = ("annotated", "resized", "copied", "missing", "failed")
+SAVING = 5.0
+"""Seconds that a run which ends early may take to note what it has made, in a bucket."""
+
+SHOWN = ("annotated", "found", "resized", "copied", "missing", "failed")
 """Columns of the closing table that are there even if nothing is in them."""
 
 
@@ -33,10 +36,11 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
     _silence_beam()  # from its import on
-    from beam_pipeline import local_runner
+    from beam_pipeline import local_runner, row_log
     from beam_pipeline.config import Config
     from beam_pipeline.options import KineticsOptions, parse_command_line
     from beam_pipeline.output import SUMMARY
+    from beam_pipeline.prepare_output import abandon
     from beam_pipeline.progress import LOCAL
 
     try:
@@ -54,6 +58,8 @@ def main(argv: list[str] | None = None) -> int:
         if message is None:
             raise
         print(f"beam_pipeline: {message}", file=sys.stderr)
+        row_log.save(SAVING)
+        abandon(config.output)
         _leave_at_once(RUN_FAILED)
     if summary is None:
         return OK
@@ -116,7 +122,8 @@ def report(summary: dict[str, Any], config: "Config") -> int:
     for warning in summary["warnings"]:
         print(f"  note: {warning}")
     lists = ", ".join(f"{split}.csv" for split in config.splits)
-    print(f"Lists ({lists}), manifest and clips are in {config.output.root}")
+    made = f"Lists ({lists}), manifest" if config.annotations else "Manifest"
+    print(f"{made}{' and clips' if config.resize else ''} are in {config.output.root}")
     if summary["failure_ratio"] > config.max_failure_ratio:
         print(
             f"beam_pipeline: {summary['failure_ratio']:.0%} of the clips that are there failed, "
@@ -133,6 +140,8 @@ def _stop(number: int, _frame: FrameType | None) -> NoReturn:
     signal.signal(number, signal.SIG_IGN)  # once is enough
     # Not by print, which the signal may have interrupted.
     os.write(2, b"\nbeam_pipeline: stopped; the same command goes on from here\n")
+    if row_log := sys.modules.get("beam_pipeline.row_log"):  # it has come that far
+        row_log.save(SAVING)
     _leave_at_once(STOPPED_BY + number)
 
 

@@ -2,7 +2,9 @@
 
 import re
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from typing import Any, Literal, Self, get_args
 
 import av
@@ -10,14 +12,26 @@ import av
 from beam_pipeline import storage
 from beam_pipeline.assign_label_ids import class_folder
 from beam_pipeline.codec.settings import ClipSettings
-from beam_pipeline.elements import SPLITS, Annotation, Clip, Split
+from beam_pipeline.elements import ALL, SPLITS, Annotation, Clip, Split
 from beam_pipeline.errors import UsageError
 from beam_pipeline.label_map import PUBLISHED
+from beam_pipeline.list_formats import (
+    LIST_FORMATS,
+    SLOWFAST,
+    TEXT_FORMATS,
+    TORCHVISION,
+    ListFormat,
+    list_format,
+)
+from beam_pipeline.list_videos import path_under_root
 from beam_pipeline.options import KineticsOptions
 from beam_pipeline.output import VIDEOS, Output
 
 Layout = Literal["class", "flat"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
+
+BYTES_A_SECOND = 100_000
+"""Of a video whose duration nothing states: at Kinetics' rates, and never too little time."""
 
 # What every path in a list is made of, whatever the dataset.
 _ALWAYS_IN_PATHS = re.compile(r"[A-Za-z0-9_./-]")
@@ -25,16 +39,22 @@ _ALWAYS_IN_PATHS = re.compile(r"[A-Za-z0-9_./-]")
 
 @dataclass(frozen=True)
 class Config:
-    """A run's settings. Paths are absolute, or URLs, without a slash at the end."""
+    """A run's settings. Paths are absolute, or URLs, without a slash at the end.
+
+    Without ``annotations`` every video found is resized. ``path_prefix`` is None where videos
+    that are listed as they are keep their own paths.
+    """
 
     annotations: tuple[str, ...]
     videos: tuple[str, ...]
+    resize: bool
     output: Output
     splits: tuple[Split, ...]
     classes: frozenset[str] | None
     layout: Layout
-    path_prefix: str
+    path_prefix: str | None
     separator: str
+    list_formats: tuple[str, ...]
     label_map: str | None
     clip: ClipSettings
     limit: int | None
@@ -50,24 +70,42 @@ class Config:
         Raises:
             UsageError: a flag's value cannot be used; says what to type instead.
         """
-        for name in ("annotations", "videos", "output"):
+        for name in ("videos", "output"):
             if not getattr(options, name):
                 raise UsageError(f"--{name} is missing; type --{name} FOLDER")
+        try:
+            storage.configure(storage.parse_options(options.storage_options))
+        except ValueError as error:
+            raise UsageError(
+                f"--storage_options {options.storage_options!r}: {error}; type JSON such as "
+                '\'{"gs": {"token": "anon"}}\''
+            ) from error
+        if options.annotations is None:
+            if not options.resize:
+                raise UsageError("--resize false lists annotated clips; type --annotations FOLDER")
+            _refuse(options, _ABOUT_ANNOTATED_CLIPS, "there are no --annotations")
+        if not options.resize:
+            _refuse(options, _ABOUT_MADE_CLIPS, "--resize false makes no clips")
         output = Output(storage.absolute(options.output), run=uuid.uuid4().hex)
         prefix = options.path_prefix
+        if prefix is None and options.resize:
+            prefix = output.root
         config = cls(
             annotations=_arguments("--annotations", options.annotations),
             videos=_arguments("--videos", options.videos),
+            resize=options.resize,
             output=output,
-            splits=_splits(options.splits),
+            splits=_splits(options.splits) if options.annotations else (ALL,),
             classes=_classes(options.classes),
             layout=options.layout,
-            path_prefix=output.root if prefix is None else prefix,
+            path_prefix=prefix,
             separator=options.separator,
+            list_formats=_list_formats(options.list_format),
             label_map=_label_map(options.label_map),
             clip=ClipSettings(
                 options.short_edge, options.preset, options.crf, options.gop, options.tune,
-                options.coder, options.audio,
+                options.coder, options.audio, Fraction(options.fps) if options.fps else None,
+                options.upscale, options.square_pixels,
             ),
             limit=options.limit,
             overwrite=options.overwrite,
@@ -83,13 +121,25 @@ class Config:
             for address in getattr(self, flag):
                 _check_protocol(f"--{flag}", address)
         _check_protocol("--output", self.output.root)
+        if storage.is_on_the_web(self.output.root):
+            raise UsageError(f"--output {self.output.root} cannot be written to; type a folder")
         if self.label_map is not None:
             _check_protocol("--label_map", self.label_map)
+        if not self.separator:
+            raise UsageError("--separator is empty; type --separator ' ' or --separator ','")
         if _ALWAYS_IN_PATHS.search(self.separator) or not self.separator.isprintable():
             raise UsageError(
                 f"--separator {self.separator!r} can be part of a path; type --separator ' ' "
                 "(SlowFast's own) or --separator ','"
             )
+        if TORCHVISION in self.list_formats and not self.output.is_local:
+            raise UsageError(
+                f"--list_format {TORCHVISION} makes folders of links, which --output "
+                f"{self.output.root} cannot hold; leave it out"
+            )
+        self._check_videos()
+        if not self.annotations or self.path_prefix is None:
+            return
         if not self.path_prefix.isprintable():
             raise UsageError(
                 f"the lists' paths would begin with {self.path_prefix!r}, which no line can hold; "
@@ -102,6 +152,8 @@ class Config:
                 "--separator ',' (and DATA.PATH_LABEL_SEPARATOR in its config), --path_prefix '' "
                 "for relative paths, or another --output"
             )
+
+    def _check_videos(self) -> None:
         for videos in self.videos:
             if f"{videos}/".startswith(self.output.url(VIDEOS) + "/"):
                 raise UsageError(
@@ -116,24 +168,52 @@ class Config:
 
     def clip_path(self, clip: Clip) -> str:
         """Where a clip goes, relative to the output."""
-        folders = [VIDEOS, clip.split]
+        folders = [VIDEOS, clip.split or ALL]
         if self.layout == "class":
             folders.append(class_folder(clip.label))
         return storage.join(*folders, f"{clip.clip_id}.mp4")
 
-    def listed_path(self, relative: str) -> str:
-        """A path as the list files state it."""
+    def listed_path(self, path: str | None, source: str = "") -> str:
+        """What the lists state: a clip's path, relative to the output, or its source as it is."""
+        if self.path_prefix is None:
+            return source
+        relative = path or self.name_of(source)
         return f"{self.path_prefix.rstrip('/')}/{relative}" if self.path_prefix else relative
 
-    def timeout_of(self, clip: Clip) -> float:
+    def name_of(self, source: str) -> str:
+        """The path of a video below the ``--videos`` argument that it was found in."""
+        for argument in self.videos:
+            if relative := path_under_root(source, argument):
+                return relative
+        # Named by a listing that lies elsewhere: all of its path, so that no two are one.
+        return source.split("://", 1)[-1].lstrip("/")
+
+    def lists(self) -> list[str]:
+        """Where the lists for SlowFast go."""
+        return [self.output.url(f"{split}.csv") for split in self.splits]
+
+    def dialects(self) -> list[ListFormat]:
+        """The dialects of the lists that are text files."""
+        return [list_format(f, self.separator) for f in self.list_formats if f in TEXT_FORMATS]
+
+    def timeout_of(self, clip: Clip, source_bytes: int) -> float:
         """Seconds of wall time that the work on a clip may take."""
         if self.clip_timeout is not None:
             return self.clip_timeout
+        if clip.time_start is None or clip.time_end is None:
+            return 60 + 30 * source_bytes / BYTES_A_SECOND
         return 60 + 30 * (clip.time_end - clip.time_start)
 
     def identity(self) -> dict[str, Any]:
         """What decides the bytes and paths of clips: outputs of two identities do not mix."""
-        return {**asdict(self.clip), "layout": self.layout, "av": av.__version__}
+        mode = {"annotations": "given" if self.annotations else None, "resize": self.resize}
+        if not self.resize:
+            return mode
+        clip = asdict(self.clip)
+        clip["fps"] = None if self.clip.fps is None else str(self.clip.fps)
+        if self.annotations:
+            clip["layout"] = self.layout
+        return {**mode, **clip, "av": av.__version__}
 
 
 def _check_protocol(flag: str, address: str) -> None:
@@ -141,9 +221,31 @@ def _check_protocol(flag: str, address: str) -> None:
         storage.filesystem_class(address)
     except (ValueError, ImportError) as error:
         raise UsageError(f"{flag} {address}: {error}") from error
+    protocol, remote, rest = address.partition("://")
+    if remote and not rest.partition("/")[0]:
+        raise UsageError(f"{flag} {address} names no bucket; type {protocol}://BUCKET/FOLDER")
 
 
-def _arguments(flag: str, values: list[str]) -> tuple[str, ...]:
+_ABOUT_ANNOTATED_CLIPS = (
+    "splits", "classes", "layout", "path_prefix", "separator", "label_map", "list_format",
+)  # fmt: skip
+_ABOUT_MADE_CLIPS = (
+    "short_edge", "preset", "crf", "gop", "tune", "coder", "audio", "fps", "upscale",
+    "square_pixels", "layout",
+)  # fmt: skip
+
+
+def _refuse(options: KineticsOptions, names: Sequence[str], why: str) -> None:
+    """Raise UsageError where a flag is given that would be ignored."""
+    given = options.get_all_options(drop_default=True)
+    for name in names:
+        if name in given:
+            raise UsageError(f"{why}, so --{name} would do nothing; leave it out")
+
+
+def _arguments(flag: str, values: list[str] | None) -> tuple[str, ...]:
+    if values is None:
+        return ()
     parts = split_commas(values)
     if not parts:
         raise UsageError(f"{flag} is empty; type {flag} FOLDER")
@@ -157,6 +259,14 @@ def _classes(values: list[str] | None) -> frozenset[str] | None:
     if not classes:
         raise UsageError("--classes is empty; type --classes 'air drumming' zumba")
     return classes
+
+
+def _list_formats(values: list[str] | None) -> tuple[str, ...]:
+    asked = split_commas(values or [])
+    for name in asked:
+        if name not in LIST_FORMATS:
+            raise UsageError(f"--list_format {name}: type one or more of {','.join(LIST_FORMATS)}")
+    return (SLOWFAST, *(name for name in LIST_FORMATS if name in asked and name != SLOWFAST))
 
 
 def _label_map(name: str | None) -> str | None:

@@ -9,8 +9,11 @@ from typing import Any, Literal, NamedTuple, get_args
 from apache_beam import coders
 from apache_beam.coders import coder_impl
 
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
+Split = Literal["train", "val", "test", "all"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+ALL: Split = "all"
+"""The one part of a data set that nothing annotates."""
 
 Status = Literal["resized", "copied", "reused", "listed", "missing", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -47,28 +50,30 @@ class Video(NamedTuple):
 
 
 class Clip(NamedTuple):
-    """An annotated clip with everything about its annotation settled.
+    """A clip with everything about its annotation settled.
 
     ``label`` is None where no annotation states one; then ``label_id`` is -1. Where two
-    contradict each other both are None. Times are seconds in the whole video.
+    contradict each other both are None. Times are seconds in the whole video. Where nothing is
+    annotated, the ``clip_id`` is the file's path under its root, and all else is None.
     """
 
-    youtube_id: str
-    time_start: int
-    time_end: int
-    split: Split
-    label: str | None
-    label_id: int | None
-
-    @property
-    def clip_id(self) -> str:
-        return f"{self.youtube_id}_{self.time_start:06d}_{self.time_end:06d}"
+    clip_id: str
+    youtube_id: str | None = None
+    time_start: int | None = None
+    time_end: int | None = None
+    split: Split | None = None
+    label: str | None = None
+    label_id: int | None = None
 
 
 class ResizeTask(NamedTuple):
-    """A clip to be made. ``sources`` are (path, bytes or None if unknown), the best first."""
+    """A clip to be made at ``path``, relative to the output.
+
+    ``sources`` are (path, bytes or None if unknown), the best first.
+    """
 
     clip: Clip
+    path: str
     sources: tuple[tuple[str, int | None], ...]
 
 
@@ -80,8 +85,8 @@ class Row(NamedTuple):
     """
 
     clip_id: str
-    youtube_id: str
-    split: Split
+    youtube_id: str | None
+    split: Split | None
     label: str | None
     status: Status
     reason: str | None = None
@@ -117,8 +122,8 @@ class Row(NamedTuple):
             split=clip.split,
             label=clip.label,
             label_id=clip.label_id,
-            time_start=float(clip.time_start),
-            time_end=float(clip.time_end),
+            time_start=None if clip.time_start is None else float(clip.time_start),
+            time_end=None if clip.time_end is None else float(clip.time_end),
             status=status,
             **columns,
         )

@@ -20,15 +20,25 @@ class LimitClips(beam.PTransform):
         self._config = config
 
     def expand(self, annotations: beam.PCollection[Annotation]) -> beam.PCollection[str | None]:
-        limit = self._config.limit
-        if limit is None:
-            return annotations.pipeline | "No limit" >> beam.Create([None])
         return (
             annotations
             | "Asked clips" >> beam.Filter(self._config.asks_for)
             | "Clip ids" >> beam.Map(lambda stated: stated.clip_id).with_output_types(str)
-            | "Last of the first" >> beam.CombineGlobally(_LastOfFirst(limit))
+            | LastOfFirst(self._config.limit)
         )
+
+
+class LastOfFirst(beam.PTransform):
+    """All ids to the last that a limit takes of them, in their order; None for no limit."""
+
+    def __init__(self, limit: int | None) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def expand(self, ids: beam.PCollection[str]) -> beam.PCollection[str | None]:
+        if self._limit is None:
+            return ids.pipeline | "No limit" >> beam.Create([None])
+        return ids | "Last of the first" >> beam.CombineGlobally(_LastOfFirst(self._limit))
 
 
 class _LastOfFirst(beam.CombineFn):

@@ -9,7 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from beam_pipeline import storage
 from beam_pipeline.elements import Row
+from beam_pipeline.errors import OutputError
+from beam_pipeline.output import unreadable
 
 _ARROW_TYPES: dict[Any, pa.DataType] = {
     str: pa.string(),
@@ -45,15 +48,24 @@ def write_parquet(file: BinaryIO, tables: Iterable[pa.Table]) -> None:
             writer.write_table(table)
 
 
-def read_parquet(file: BinaryIO, columns: Sequence[str] = COLUMNS) -> Iterator[pa.Table]:
+def read_parquet(url: str, columns: Sequence[str] = COLUMNS) -> Iterator[pa.Table]:
     """The tables that were written, in order, one at a time.
 
     Raises:
-        KeyError: there is no such column; another version has written it.
+        OutputError: it is damaged, or something else, or cannot be read.
+        FileNotFoundError: it is not there.
     """
-    parquet = pq.ParquetFile(file)
-    for group in range(parquet.num_row_groups):
-        yield parquet.read_row_group(group, columns=list(columns)).select(list(columns))
+    try:
+        with storage.opened(url) as file:
+            parquet = pq.ParquetFile(file)
+            for group in range(parquet.num_row_groups):
+                yield parquet.read_row_group(group, columns=list(columns)).select(list(columns))
+    except FileNotFoundError:
+        raise
+    except (OSError, KeyError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # Arrow's own have none
+            raise unreadable(url, error) from error
+        raise OutputError(f"{url} is damaged: {error}; type --overwrite to go on") from error
 
 
 def values_of(table: pa.Table) -> Iterator[tuple[Any, ...]]:

@@ -2,22 +2,17 @@
 
 import posixpath
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from operator import attrgetter
-from typing import Any
-from zlib import crc32
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import apache_beam as beam
 from apache_beam import pvalue
 
 from beam_pipeline import progress
 from beam_pipeline.assign_label_ids import UNLABELLED_ID
-from beam_pipeline.batches import gather, unpack
+from beam_pipeline.batches import BringTogether, Group, Kinds, groups_of
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Annotation, Clip, ResizeTask, Row, Video
-from beam_pipeline.errors import InputError
 from beam_pipeline.output import Output
 
 ROWS = "rows"
@@ -43,21 +38,13 @@ def base_name(path: str) -> str:
     return posixpath.splitext(posixpath.basename(path))[0]
 
 
-BUCKETS = 512
-"""Parts of the join: enough for many workers, few enough that each is worth a shuffle's while."""
-
-# What meets under group_of: the elements' type, and where the name is that the group is told by.
-_GATHERED: dict[str, tuple[type, Callable[[Any], str]]] = {
-    "annotations": (Annotation, lambda stated: stated.youtube_id),
-    "videos": (Video, lambda video: base_name(video.path)),
-    "rows": (Row, lambda row: row.youtube_id),
-    "made": (Video, lambda video: base_name(video.path)),
+KINDS: Kinds = {
+    "annotations": (Annotation, lambda stated: group_of(stated.youtube_id)),
+    "videos": (Video, lambda video: group_of(base_name(video.path))),
+    "rows": (Row, lambda row: group_of(row.youtube_id or "")),
+    "made": (Video, lambda video: group_of(base_name(video.path))),
 }
-
-
-def bucket_of(name: str) -> int:
-    """The bucket of a group; the same on every machine."""
-    return crc32(group_of(name).encode()) % BUCKETS
+"""What is about one clip meets under ``group_of``; ``made`` are videos in the output."""
 
 
 class MatchClips(beam.PTransform):
@@ -82,11 +69,8 @@ class MatchClips(beam.PTransform):
     def expand(self, inputs: dict[str, beam.PCollection]) -> pvalue.DoOutputsTuple:
         """Takes ``annotations``, ``videos``, ``rows`` (Row) and ``made`` (Video, in the output)."""
         return (
-            {
-                name: inputs[name] | f"Gather {name}" >> gather(int, _bucket_by(name_of))
-                for name, (_, name_of) in _GATHERED.items()
-            }
-            | "Bring together" >> beam.CoGroupByKey()
+            inputs
+            | BringTogether(KINDS)
             | "Decide"
             >> beam.ParDo(_Decide(self._config), *self._side_inputs)
             .with_output_types(ResizeTask, **{ROWS: Row, UNANNOTATED: int})
@@ -94,70 +78,56 @@ class MatchClips(beam.PTransform):
         )
 
 
-def _bucket_by(name_of: Callable[[Any], str]) -> Callable[[Any], int]:
-    return lambda element: bucket_of(name_of(element))
-
-
 class _Decide(beam.DoFn):
     def __init__(self, config: Config) -> None:
         self._config = config
+
+    def setup(self) -> None:
+        self._dialects = self._config.dialects()
 
     def process(
         self,
         element: tuple[int, dict[str, Iterable[bytes]]],
         label_ids: dict[str, int],
-        found: int,
+        _found: int,  # unread: nothing is decided before there is known to be a video
         last: str | None,
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
-        if not found:
-            raise InputError(
-                f"no video under {', '.join(self._config.videos)}; --videos searches for "
-                ".mp4 .mkv .webm .avi .mov files"
-            )
         _, bucket = element
-        for group in groups_of(bucket):
+        for group in groups_of(KINDS, bucket).values():
             yield from self._decide(group, label_ids, last)
 
     def _decide(
-        self, group: "Group", label_ids: dict[str, int], last: str | None
+        self, group: Group, label_ids: dict[str, int], last: str | None
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
-        clips = settle(group.annotations, label_ids)
-        matched = match(clips, group.videos)
-        finished = finished_rows(group.rows, group.made, self._config.output)
+        clips = settle(group["annotations"], label_ids)
+        matched = match(clips, group["videos"])
+        finished = finished_rows(group["rows"], group["made"], self._config.output)
         if matched.unannotated:
             yield pvalue.TaggedOutput(UNANNOTATED, matched.unannotated)
         for settled in clips:
             within = last is None or settled.clip.clip_id <= last
             if within and self._config.asks_for(settled.clip):
                 path = self._config.clip_path(settled.clip)
-                _check_path(path, self._config.separator)
-                decision = decide(settled, matched, finished.get(path))
+                decision = decide(settled, matched, path, finished.get(path))
+                if isinstance(decision, ResizeTask) and not self._config.resize:
+                    decision = listed_row(decision)
+                self._check_lists(path, decision)
                 if isinstance(decision, Row):
                     yield pvalue.TaggedOutput(ROWS, decision)
                 else:
                     progress.LOCAL.plan()
                     yield decision
 
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """All that has one ``group_of``: what is stated, found, and left by earlier runs."""
-
-    annotations: list[Annotation] = field(default_factory=list)
-    videos: list[Video] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-    made: list[Video] = field(default_factory=list)
-
-
-def groups_of(bucket: dict[str, Iterable[bytes]]) -> Iterable[Group]:
-    """A bucket's batches as groups."""
-    groups: defaultdict[str, Group] = defaultdict(Group)
-    for kind, (element_type, name_of) in _GATHERED.items():
-        member: Callable[[Group], list[Any]] = attrgetter(kind)
-        elements: Iterator[Any] = unpack(element_type, bucket[kind])
-        for element in elements:
-            member(groups[group_of(name_of(element))]).append(element)
-    return groups.values()
+    def _check_lists(self, path: str, decision: ResizeTask | Row) -> None:
+        """Raise InputError where a trainer would misread a path that is, or may be, listed."""
+        if self._config.resize:
+            listed = self._config.listed_path(path)
+        elif isinstance(decision, Row) and decision.source and decision.status == "listed":
+            listed = self._config.listed_path(None, decision.source)
+        else:
+            return
+        for dialect in self._dialects:
+            dialect.check(listed)
 
 
 @dataclass(frozen=True)
@@ -215,7 +185,7 @@ def _settle_one(statements: Sequence[Annotation], label_ids: dict[str, int]) -> 
 def _clip(stated: Annotation, label: str | None, label_ids: dict[str, int]) -> Clip:
     youtube_id, time_start, time_end, _, split, _ = stated
     label_id = UNLABELLED_ID if label is None else label_ids[label]
-    return Clip(youtube_id, time_start, time_end, split, label, label_id)
+    return Clip(stated.clip_id, youtube_id, time_start, time_end, split, label, label_id)
 
 
 def _where(annotation: Annotation) -> str:
@@ -232,7 +202,7 @@ def match(clips: Sequence[Settled], videos: Iterable[Video]) -> Matched:
     by_name = {settled.clip.clip_id for settled in clips}
     by_id: dict[str, list[str]] = {}
     for settled in clips:
-        by_id.setdefault(settled.clip.youtube_id, []).append(settled.clip.clip_id)
+        by_id.setdefault(settled.clip.youtube_id or "", []).append(settled.clip.clip_id)
 
     ranked: dict[str, list[tuple[int, bool, str, Video]]] = {}
     ambiguous: dict[str, list[Video]] = {}
@@ -270,16 +240,16 @@ def finished_rows(rows: Iterable[Row], made: Iterable[Video], output: Output) ->
     }
 
 
-def decide(settled: Settled, matched: Matched, finished: Row | None) -> ResizeTask | Row:
-    """What is to be done for one clip; ``finished`` is the row of its output, if it is made."""
+def decide(settled: Settled, matched: Matched, path: str, finished: Row | None) -> ResizeTask | Row:
+    """What is to be done for one clip, whose output is ``path``; ``finished`` if it is made."""
     clip = settled.clip
     if settled.conflict:
         return Row.of(clip, "failed", reason="conflicting_annotations", detail=settled.conflict)
     if finished:
         return finished.reused_for(clip)
     if sources := matched.sources.get(clip.clip_id):
-        return ResizeTask(clip, tuple((video.path, video.size) for video in sources))
-    if files := matched.ambiguous.get(clip.youtube_id):
+        return ResizeTask(clip, path, tuple((video.path, video.size) for video in sources))
+    if files := matched.ambiguous.get(clip.youtube_id or ""):
         return Row.of(
             clip,
             "failed",
@@ -291,9 +261,12 @@ def decide(settled: Settled, matched: Matched, finished: Row | None) -> ResizeTa
     return Row.of(clip, "missing", reason="no_file")
 
 
-def _check_path(path: str, separator: str) -> None:
-    if separator in path:
-        raise InputError(
-            f"the path {path} contains the separator {separator!r}: SlowFast would cut "
-            "it there; type another --separator"
-        )
+def listed_row(task: ResizeTask) -> Row:
+    """The row of a clip that is listed as it is: the best of its files that holds anything."""
+    for source, size in task.sources:
+        if size != 0:
+            return Row.of(task.clip, "listed", source=source, source_bytes=size)
+    source, _ = task.sources[0]
+    return Row.of(
+        task.clip, "failed", reason="empty_file", detail="0 bytes", source=source, source_bytes=0
+    )

@@ -1,6 +1,6 @@
 """Shards to what a split ends up with: one list and one manifest."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -11,7 +11,10 @@ import pyarrow.compute as pc
 from beam_pipeline import manifest, storage
 from beam_pipeline.config import Config
 from beam_pipeline.elements import LISTED, Split
-from beam_pipeline.output import MANIFESTS, Output
+from beam_pipeline.errors import OutputError
+from beam_pipeline.link_classes import ListedClip, check_classes, link_classes
+from beam_pipeline.list_formats import SLOWFAST, TORCHVISION
+from beam_pipeline.output import LISTS, MANIFESTS, Output
 
 
 class MergeSplits(beam.PTransform):
@@ -44,7 +47,7 @@ def _merge(collected: tuple[Split, dict[str, Iterable[Any]]], config: Config) ->
 
 
 def merge_split(split: Split, shards: Iterable[tuple[int, str]], config: Config) -> None:
-    """Write ``<split>.csv`` and ``manifest/<split>.parquet`` from shards in any order.
+    """Write ``manifest/<split>.parquet`` and the split's lists from shards in any order.
 
     Shards are ranges of clip_ids, so that merging is putting one behind the other. Where
     nothing has changed since the last run, the files are left as they are.
@@ -52,31 +55,55 @@ def merge_split(split: Split, shards: Iterable[tuple[int, str]], config: Config)
     output = config.output
     paths = [path for _, path in sorted(shards)]
     name = f"{MANIFESTS}/{split}.parquet"
+    if TORCHVISION in config.list_formats:
+        check_classes(_listed(output, paths), split)
     if not _is_unchanged(output, name, paths):
         with output.writing(name) as file:
             manifest.write_parquet(file, _tables(output, paths))
-    lines = (line for table in _tables(output, [name]) for line in list_lines(table, config))
-    output.write_if_new(f"{split}.csv", "".join(lines).encode())
+    if config.annotations:
+        write_lists(split, config)
 
 
-def list_lines(rows: pa.Table, config: Config) -> Iterator[str]:
-    """``path label`` lines of the clips that exist, as SlowFast reads them.
+def write_lists(split: Split, config: Config) -> None:
+    """Write a split's lists, in every dialect asked for, of the clips in its manifest that exist.
 
-    SlowFast splits each line at its PATH_LABEL_SEPARATOR and understands no quotes.
+    Raises:
+        InputError: a trainer would misread one.
+        OutputError: one cannot be written, or is not read back as it was written.
     """
-    columns = (rows.column(name).to_pylist() for name in ("status", "path", "label_id"))
-    for status, path, label_id in zip(*columns, strict=True):
-        if status in LISTED:
-            yield f"{config.listed_path(path)}{config.separator}{label_id}\n"
+    output = config.output
+    clips = _listed(output, [f"{MANIFESTS}/{split}.parquet"])
+    entries = [(config.listed_path(clip.path, clip.source), clip.label_id) for clip in clips]
+    for dialect in config.dialects():
+        relative = f"{LISTS}/{dialect.name}/{split}.csv"
+        if dialect.name == SLOWFAST:
+            relative = f"{split}.csv"
+        output.write_if_new(relative, dialect.write(entries).encode())
+        if dialect.misreads(storage.read(output.url(relative)).decode(), entries):
+            raise OutputError(
+                f"{output.url(relative)} is not what was written there; run the same command again"
+            )
+    if TORCHVISION in config.list_formats:
+        link_classes(split, clips, output)
+
+
+def _listed(output: Output, paths: Iterable[str]) -> list[ListedClip]:
+    columns = ("clip_id", "label", "label_id", "path", "source", "status")
+    return [
+        ListedClip(*values[:-1])
+        for table in _tables(output, paths, columns)
+        for values in manifest.values_of(manifest.with_status(table, LISTED))
+    ]
 
 
 def _is_unchanged(output: Output, name: str, shards: list[str]) -> bool:
     """Whether a manifest says already what the shards say, but for who made it and when."""
-    if not storage.exists(output.url(name)):
-        return False
     # Each shard is a table of the manifest, so that they pair up.
     pairs = zip_longest(_tables(output, [name]), _tables(output, shards))
-    return all(old and new and _lasting(old).equals(_lasting(new)) for old, new in pairs)
+    try:
+        return all(old and new and _lasting(old).equals(_lasting(new)) for old, new in pairs)
+    except FileNotFoundError:
+        return False  # there is none yet
 
 
 def _lasting(rows: pa.Table) -> pa.Table:
@@ -85,7 +112,8 @@ def _lasting(rows: pa.Table) -> pa.Table:
     return rows.drop_columns(["seconds", "status"]).append_column("status", status)
 
 
-def _tables(output: Output, paths: Iterable[str]) -> Iterator[pa.Table]:
+def _tables(
+    output: Output, paths: Iterable[str], columns: Sequence[str] = manifest.COLUMNS
+) -> Iterator[pa.Table]:
     for path in paths:
-        with storage.opened(output.url(path)) as file:
-            yield from manifest.read_parquet(file)
+        yield from manifest.read_parquet(output.url(path), columns)

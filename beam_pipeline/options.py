@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+from fractions import Fraction
 from typing import Any, NoReturn
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -11,6 +12,7 @@ from beam_pipeline.codec.settings import AUDIO, CODERS, PRESETS, TUNES, ClipSett
 from beam_pipeline.elements import SPLITS
 from beam_pipeline.errors import UsageError
 from beam_pipeline.label_map import PUBLISHED
+from beam_pipeline.list_formats import LIST_FORMATS
 
 _DEFAULTS = ClipSettings()
 
@@ -21,12 +23,16 @@ class KineticsOptions(PipelineOptions):
     @classmethod
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
         several: dict[str, Any] = {"nargs": "+", "action": "extend"}
+        boolean: dict[str, Any] = {
+            "type": _boolean, "nargs": "?", "const": True, "metavar": "BOOL",
+        }  # fmt: skip
         what = parser.add_argument_group("what to prepare")
         what.add_argument(
             "--annotations",
             metavar="A",
             **several,
-            help="official annotation files: JSON, CSV, folders or globs of them",
+            help="official annotation files: JSON, CSV, folders, globs or archives of them "
+            "(default: none, then every video found is resized, and nothing listed)",
         )
         what.add_argument(
             "--videos",
@@ -47,6 +53,14 @@ class KineticsOptions(PipelineOptions):
             metavar="C",
             **several,
             help="only these classes, by their full names; ids stay those of all (default: all)",
+        )
+
+        what.add_argument(
+            "--resize",
+            **boolean,
+            default=True,
+            help="false: make no clips, write the lists for videos as they are, where they are "
+            "(default: true)",
         )
 
         how = parser.add_argument_group("how clips are made")
@@ -98,6 +112,26 @@ class KineticsOptions(PipelineOptions):
             default=_DEFAULTS.audio,
             help="keep: copied where MP4 can hold it, else AAC (default: %(default)s)",
         )
+        how.add_argument(
+            "--fps",
+            type=_rate,
+            metavar="RATE",
+            help="constant rate, frames a second, such as 30 or 30000/1001 (default: every frame "
+            "at its own time)",
+        )
+        how.add_argument(
+            "--upscale",
+            **boolean,
+            default=_DEFAULTS.upscale,
+            help="false: a clip with a smaller short edge keeps its size, rounded to even "
+            "(default: true)",
+        )
+        how.add_argument(
+            "--square_pixels",
+            **boolean,
+            default=_DEFAULTS.square_pixels,
+            help="fold a sample aspect ratio other than 1 into the size (default: false)",
+        )
 
         lists = parser.add_argument_group("how clips are named and listed")
         lists.add_argument(
@@ -117,7 +151,14 @@ class KineticsOptions(PipelineOptions):
             "--separator",
             default=" ",
             metavar="TEXT",
-            help="between path and label (default: one space)",
+            help="between path and label, for SlowFast and mmaction2 (default: one space)",
+        )
+        lists.add_argument(
+            "--list_format",
+            metavar="F",
+            **several,
+            help="whose lists to write: " + ", ".join(LIST_FORMATS) + "; SlowFast's are always "
+            "there, the others in lists/<format>/ (default: slowfast)",
         )
         lists.add_argument(
             "--label_map",
@@ -134,12 +175,15 @@ class KineticsOptions(PipelineOptions):
             help="for a trial: only the first N clips by clip_id (default: all)",
         )
         run.add_argument(
+            "--storage_options",
+            metavar="JSON",
+            help='for fsspec, {"project": …, "token": …, "endpoint_url": …}, or by protocol: '
+            '{"gs": {…}, "s3": {…}} (default: none)',
+        )
+        run.add_argument(
             "--overwrite",
-            type=_boolean,
-            nargs="?",
-            const=True,
+            **boolean,
             default=False,
-            metavar="BOOL",
             help="make everything again, also what an earlier run has made (default: false)",
         )
         run.add_argument(
@@ -198,7 +242,7 @@ def parse_command_line(argv: list[str]) -> PipelineOptions:
 def _help_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="beam_pipeline",
-        usage="python -m beam_pipeline --annotations A … --videos V … --output O [options]",
+        usage="python -m beam_pipeline [--annotations A …] --videos V … --output O [options]",
         description="Resize the clips of Kinetics and write the lists that trainers read.",
         epilog="Any Apache Beam option may follow, --runner among them. Flags that take several "
         "values take them spaced, repeated, or comma-separated.",
@@ -236,6 +280,19 @@ def _boolean(text: str) -> bool:
         return {"true": True, "false": False}[text.lower()]
     except KeyError:
         raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false") from None
+
+
+def _rate(text: str) -> str:
+    """A rate as text, for options travel as JSON."""
+    try:
+        rate = Fraction(text).limit_denominator(1001)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= 240:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a rate above 0, up to 240; type 30, 29.97 or 30000/1001"
+        )
+    return str(rate)
 
 
 def _seconds(text: str) -> float:

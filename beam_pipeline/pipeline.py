@@ -21,6 +21,9 @@
                             |
                        WriteSummary                           failed.csv, ..., summary.json last
 
+Without ``--annotations`` there is TakeVideos in the place of the upper left: every video is a
+task. With ``--resize false`` there are no tasks: MatchClips gives the rows of clips as they are.
+
 Every stage is a file of that name. What crosses between them is in ``elements.py``: paths and
 facts, never a video's bytes. A stage can be done twice with the same result, wherever it runs:
 names come from the data, and files appear whole. Nothing is left to do once the graph has run,
@@ -33,33 +36,31 @@ from apache_beam import pvalue
 from beam_pipeline.assign_label_ids import AssignLabelIds
 from beam_pipeline.config import Config
 from beam_pipeline.limit_clips import LimitClips
-from beam_pipeline.list_videos import ListTree, ListVideos
+from beam_pipeline.list_videos import ListTree, ListVideos, check_found
 from beam_pipeline.match_clips import ROWS, UNANNOTATED, MatchClips
 from beam_pipeline.merge_splits import MergeSplits
 from beam_pipeline.output import VIDEOS
 from beam_pipeline.prepare_output import PrepareOutput
 from beam_pipeline.read_annotations import ReadAnnotations
-from beam_pipeline.resize_clips import ResizeClips
+from beam_pipeline.resize_clips import RETRIES, ResizeClips
 from beam_pipeline.row_log import ReadRows
+from beam_pipeline.take_videos import LEFT_OUT, TakeVideos
 from beam_pipeline.write_shards import WriteShards
 from beam_pipeline.write_summary import WriteSummary
 
 
 def build(pipeline: beam.Pipeline, config: Config) -> None:
     """Put the whole job into a pipeline."""
-    annotations = (
-        pipeline
-        | "Annotation arguments" >> beam.Create(list(enumerate(config.annotations)))
-        | ReadAnnotations()
-    )
     videos = (
         pipeline
         | "Video arguments" >> beam.Create(list(enumerate(config.videos)))
         | ListVideos(config.output.root)
     )
-    label_ids = pvalue.AsSingleton(annotations | AssignLabelIds(config.label_map, config.classes))
-    last = pvalue.AsSingleton(annotations | LimitClips(config))
-    found = pvalue.AsSingleton(videos | "Count videos" >> beam.combiners.Count.Globally())
+    found = pvalue.AsSingleton(
+        videos
+        | "Count videos" >> beam.combiners.Count.Globally()
+        | "Check videos" >> beam.Map(check_found, config.videos)
+    )
 
     rows = pipeline | PrepareOutput(config) | ReadRows()
     made = (
@@ -68,15 +69,32 @@ def build(pipeline: beam.Pipeline, config: Config) -> None:
         | "List outputs" >> ListTree(output=None)
     )
 
-    everything = {"annotations": annotations, "videos": videos, "rows": rows, "made": made}
-    matched = everything | "MatchClips" >> MatchClips(config, label_ids, found, last)
-    resized = matched["tasks"] | ResizeClips(config)
-    unannotated = pvalue.AsSingleton(
-        matched[UNANNOTATED] | "Count unannotated" >> beam.CombineGlobally(sum)
-    )
+    there = {"videos": videos, "rows": rows, "made": made}
+    if config.annotations:
+        annotations = (
+            pipeline
+            | "Annotation arguments" >> beam.Create(list(enumerate(config.annotations)))
+            | ReadAnnotations(config.lists())
+        )
+        label_ids = annotations | AssignLabelIds(config.label_map, config.classes)
+        last = annotations | LimitClips(config)
+        taken = {"annotations": annotations, **there} | MatchClips(
+            config, pvalue.AsSingleton(label_ids), found, pvalue.AsSingleton(last)
+        )
+        unannotated = taken[UNANNOTATED] | "Count unannotated" >> beam.CombineGlobally(sum)
+        size = pvalue.AsSingleton(annotations | "Count" >> beam.combiners.Count.Globally())
+    else:
+        label_ids = pipeline | "No labels" >> beam.Create([{}])
+        taken = there | TakeVideos(config, found)
+        unannotated = taken[LEFT_OUT] | "Count left out" >> beam.CombineGlobally(sum)
+        size = found
+
+    resized = taken["tasks"] | ResizeClips(config)
+    retries = resized[RETRIES] | "Count retries" >> beam.CombineGlobally(sum)
+    about = [pvalue.AsSingleton(one) for one in (label_ids, unannotated, retries)]
     (
-        (matched[ROWS], resized)
-        | WriteShards(config)
+        (taken[ROWS], resized[ROWS])
+        | WriteShards(config, size)
         | MergeSplits(config)
-        | WriteSummary(config, label_ids, unannotated)
+        | WriteSummary(config, *about)
     )

@@ -16,6 +16,8 @@ LINE_EVERY = 30.0
 
 REFRESH_EVERY = 0.5
 
+WAITING = "all is made; another run has left its state here: looking whether it is at work"
+
 
 class Counts:
     """What the stages that run in this process have seen; elsewhere nobody reads it."""
@@ -26,6 +28,7 @@ class Counts:
 
     def clear(self) -> None:
         self.tasks = self.done = self.made = self.failed = 0
+        self.waiting = False  # for signs of another run
         self._began = 0.0
 
     def plan(self) -> None:
@@ -93,7 +96,7 @@ class LiveLine:
                 last = self._stop.wait(REFRESH_EVERY)
                 bar.update(
                     line,
-                    description="resizing" if LOCAL.tasks else None,
+                    description=WAITING if LOCAL.waiting else "resizing" if LOCAL.tasks else None,
                     total=LOCAL.tasks or None,
                     completed=LOCAL.done,
                     rate=LOCAL.rate,
@@ -104,7 +107,9 @@ class LiveLine:
 
     def _print(self) -> None:
         while not self._stop.wait(LINE_EVERY):
-            if not LOCAL.tasks:
+            if LOCAL.waiting:
+                line = WAITING
+            elif not LOCAL.tasks:
                 line = "reading annotations, listing videos"
             else:
                 rate = LOCAL.rate

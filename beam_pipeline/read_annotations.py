@@ -1,11 +1,14 @@
-"""Annotation files: official JSON and CSV, told apart by what they hold."""
+"""Annotation files: official JSON and CSV, and archives of them, told apart by what they hold."""
 
 import csv
 import io
 import json
+import lzma
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+import tarfile
+import zlib
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
@@ -27,7 +30,11 @@ HEADER = ("youtube_id", "time_start", "time_end")
 """The columns every CSV has; ``label``, ``split`` and ``is_cc`` may be there."""
 
 EXTENSIONS = (".csv", ".json")
-"""What is read of a folder of annotations."""
+"""What is read of a folder or an archive of annotations."""
+
+# How gzip, bzip2 and xz begin, and what a tar archive has in its first header.
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+_TAR, _TAR_AT = b"ustar", 257
 
 # An id becomes a file name, and part of a path in a list.
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]|^\.")
@@ -38,41 +45,92 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class ReadAnnotations(beam.PTransform):
-    """--annotations arguments, numbered in order, to every statement they hold."""
+    """--annotations arguments, numbered in order, to every statement they hold.
+
+    ``lists`` are the files that this run will write in their place, if they were among them.
+    """
+
+    def __init__(self, lists: Collection[str] = ()) -> None:
+        super().__init__()
+        self._lists = frozenset(storage.real(path) for path in lists)
 
     def expand(self, arguments: beam.PCollection[tuple[int, str]]) -> beam.PCollection[Annotation]:
         return (
             arguments
-            | "Find files" >> beam.FlatMapTuple(find_files).with_output_types(tuple[int, str])
+            | "Find files"
+            >> beam.FlatMapTuple(find_files, self._lists).with_output_types(tuple[int, str])
             | "Spread files" >> beam.Reshuffle()
             | "Read files" >> beam.FlatMapTuple(read_file).with_output_types(Annotation)
         )
 
 
-def find_files(rank: int, argument: str) -> Iterator[tuple[int, str]]:
-    """The annotation files that an argument names: a file, a folder or a glob."""
-    fs = storage.filesystem(argument)
-    if fs.isdir(argument):
-        found = [path for path in fs.find(argument) if path.lower().endswith(EXTENSIONS)]
-        if not found:
-            raise InputError(f"--annotations {argument}: no .csv or .json file in this folder")
-    elif fs.exists(argument):
-        found = [argument]
-    else:
-        found = fs.glob(argument) if storage.is_glob(argument) else []
-        if not found:
-            raise InputError(f"--annotations {argument}: there is no such file or folder")
+def find_files(rank: int, argument: str, lists: Collection[str] = ()) -> Iterator[tuple[int, str]]:
+    """The annotation files that an argument names: a file, a folder or a glob.
+
+    Raises:
+        InputError: there is none, or it is one of ``lists``, which would be overwritten.
+    """
+    try:
+        found = _find(argument)
+    except OSError as error:
+        raise InputError(f"--annotations {argument}: {error.strerror or error}") from error
     for path in sorted(found):
-        yield rank, storage.url_of(fs, path)
+        if storage.real(path) in lists:
+            raise InputError(
+                f"--annotations {path} is where the list of that split goes; type another --output"
+            )
+        yield rank, path
+
+
+def _find(argument: str) -> list[str]:
+    try:
+        named = storage.info(argument)
+    except FileNotFoundError:
+        found = storage.glob(argument) if storage.is_glob(argument) else []
+        if not found:
+            raise InputError(f"--annotations {argument}: there is no such file or folder") from None
+        return [entry.url for entry in found]
+    if not named.is_folder:
+        return [argument]
+    found = [entry for entry in storage.find(argument) if entry.url.lower().endswith(EXTENSIONS)]
+    if not found:
+        raise InputError(
+            f"--annotations {argument}: no .csv or .json file in this folder; type an archive "
+            "by its own name"
+        )
+    return [entry.url for entry in found]
 
 
 def read_file(rank: int, path: str) -> Iterator[Annotation]:
-    """Every statement of one annotation file."""
+    """Every statement of one annotation file, or of all that are in an archive."""
     try:
         data = storage.read(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return parse(rank, path, data)
+    if not data.startswith(_COMPRESSED) and data[_TAR_AT : _TAR_AT + len(_TAR)] != _TAR:
+        yield from parse(rank, path, data)
+        return
+    members = list(_members(path, data))
+    if not members:
+        raise InputError(f"{path}: no .csv or .json file in this archive")
+    for name, content in members:
+        yield from parse(rank, f"{path}/{name}", content)
+
+
+def _members(path: str, archive: bytes) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the annotation files in a tar archive, compressed or not."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+            for member in members:
+                name = posixpath.normpath(member.name)
+                hidden = posixpath.basename(name).startswith(".")  # such as macOS puts beside each
+                if member.isfile() and name.lower().endswith(EXTENSIONS) and not hidden:
+                    content = members.extractfile(member)
+                    yield name, content.read() if content else b""
+    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise InputError(
+            f"{path}: a damaged archive, or none of a .tar; unpack it, or fetch it again"
+        ) from error
 
 
 def parse(rank: int, path: str, data: bytes) -> Iterator[Annotation]:
@@ -99,7 +157,7 @@ def parse(rank: int, path: str, data: bytes) -> Iterator[Annotation]:
 def _parse_csv(rank: int, path: str, text: str) -> Iterator[Annotation]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        header = [name.strip() for name in next(reader, [])]
+        header = [name.strip().lower() for name in next(reader, [])]
         if not set(HEADER) <= set(header):
             raise InputError(
                 f"{path} line 1: neither Kinetics JSON nor CSV; a CSV starts with a header that "

@@ -4,11 +4,12 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 import apache_beam as beam
+from apache_beam import pvalue
 
 from beam_pipeline import manifest
 from beam_pipeline.batches import gather, unpack
 from beam_pipeline.config import Config
-from beam_pipeline.elements import Row, Split
+from beam_pipeline.elements import ALL, Row, Split
 from beam_pipeline.output import SHARDS as FOLDER
 from beam_pipeline.output import Output
 
@@ -17,23 +18,31 @@ from beam_pipeline.output import Output
 # begin with these.
 SHARD_STARTS = "\x00059CFIMPTWZadhlpsw"
 SHARDS = len(SHARD_STARTS)
+"""Of a large data set."""
+
+SHARD_ROWS = 10_000
+"""Clips that are worth one more shard."""
 
 ShardKey = tuple[Split, int]
 
 
 class WriteShards(beam.PTransform):
-    """Rows, from any number of stages, to (split, (number, path)) of every shard with any."""
+    """Rows, from any number of stages, to (split, (number, path)) of every shard with any.
 
-    def __init__(self, config: Config) -> None:
+    ``size`` is how many clips there may be: few need few shards.
+    """
+
+    def __init__(self, config: Config, size: pvalue.AsSingleton) -> None:
         super().__init__()
         self._config = config
+        self._size = size
 
     def expand(
         self, stages: Sequence[beam.PCollection[Row]]
     ) -> beam.PCollection[tuple[Split, tuple[int, str]]]:
         # Gathered before they flow together, which costs as much for a row as for a batch.
         gathered = [
-            rows | f"Gather rows {number}" >> gather(ShardKey, _shard_key)
+            rows | f"Gather rows {number}" >> gather(ShardKey, _shard_key, self._size)
             for number, rows in enumerate(stages)
         ]
         return (
@@ -49,13 +58,13 @@ class WriteShards(beam.PTransform):
         )
 
 
-def _shard_key(row: Row) -> ShardKey:
-    return row.split, shard_of(row.clip_id)
+def _shard_key(row: Row, size: int) -> ShardKey:
+    return row.split or ALL, shard_of(row.clip_id, min(SHARDS, 1 + size // SHARD_ROWS))
 
 
-def shard_of(clip_id: str) -> int:
+def shard_of(clip_id: str, shards: int = SHARDS) -> int:
     """The number of a clip's shard; a clip_id that sorts later has none that is lower."""
-    return bisect_right(SHARD_STARTS, clip_id[:1]) - 1
+    return (bisect_right(SHARD_STARTS, clip_id[:1]) - 1) * shards // SHARDS
 
 
 def write_shard(

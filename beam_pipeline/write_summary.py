@@ -6,32 +6,40 @@ import io
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
 import av
 import pyarrow as pa
+import pyarrow.compute as pc
 from apache_beam import pvalue
 
 from beam_pipeline import __version__, manifest, storage
-from beam_pipeline.assign_label_ids import warnings_about
+from beam_pipeline.assign_label_ids import UNLABELLED_ID, warnings_about
 from beam_pipeline.config import Config
-from beam_pipeline.elements import LISTED, SPLITS, STATUSES, Split
+from beam_pipeline.elements import ALL, LISTED, SPLITS, STATUSES, Split
 from beam_pipeline.output import MANIFESTS, SUMMARY, Output
 from beam_pipeline.prepare_output import leave_output
+
+FINGERPRINTED = ("clip_id", "label_id", "sha256")
 
 
 class WriteSummary(beam.PTransform):
     """Once all splits are merged: the files about the whole, ``summary.json`` last."""
 
     def __init__(
-        self, config: Config, label_ids: pvalue.AsSingleton, unannotated: pvalue.AsSingleton
+        self,
+        config: Config,
+        label_ids: pvalue.AsSingleton,
+        unannotated: pvalue.AsSingleton,
+        retries: pvalue.AsSingleton,
     ) -> None:
         super().__init__()
         self._config = config
-        self._label_ids = label_ids
-        self._unannotated = unannotated
+        self._side_inputs = (label_ids, unannotated, retries)
 
     def expand(self, merged: beam.PCollection[Split]) -> beam.PCollection[None]:
         return (
@@ -39,66 +47,132 @@ class WriteSummary(beam.PTransform):
             | "All splits" >> beam.combiners.ToList()
             | "Finish"
             >> beam.Map(
-                lambda _, *whole: finish(self._config, *whole),
-                self._label_ids,
-                self._unannotated,
+                lambda _, *whole: finish(self._config, *whole), *self._side_inputs
             ).with_output_types(None)
         )
 
 
-def finish(config: Config, label_ids: dict[str, int], unannotated: int) -> None:
-    """Write all files about the whole run from its merged manifests, then drop its state."""
+def finish(config: Config, label_ids: dict[str, int], unannotated: int, retries: int) -> None:
+    """Write all files about the whole run from its merged manifests, then drop its state.
+
+    ``retries`` are those that stages before have told of.
+    """
     output = config.output
-    output.write_if_new("label2id.json", _json(label_ids))
-    for status in ("missing", "failed"):
-        text = io.StringIO(newline="")
-        tables = (table for split in SPLITS for table in _tables(output, split))
-        manifest.write_csv(text, (manifest.with_status(table, [status]) for table in tables))
-        output.write_if_new(f"{status}.csv", text.getvalue().encode())
-    output.write_if_new(SUMMARY, _json(summarize(config, label_ids, unannotated)))
+    # Those of splits that are not asked for count for the tables of what is missing and failed.
+    parts = [read_part(output, split) for split in (SPLITS if config.annotations else (ALL,))]
+    if config.annotations:
+        output.write_if_new("label2id.json", _json(label_ids))
+        output.write_if_new("missing.csv", _csv(part.missing for part in parts))
+    output.write_if_new("failed.csv", _csv(part.failed for part in parts))
+    asked = [part for part in parts if part.split in config.splits]
+    summary = summarize(asked, config, label_ids, unannotated)
+    summary["retries"] = retries + storage.RETRIES.take()
+    output.write_if_new(SUMMARY, _json(summary))
     leave_output(output)
 
 
-def summarize(config: Config, label_ids: dict[str, int], unannotated: int) -> dict[str, Any]:
-    """The content of ``summary.json``, counted over the manifests of the splits asked for."""
-    splits: dict[str, dict[str, int]] = {}
-    reasons: Counter[str] = Counter()
-    for split in config.splits:
+@dataclass(frozen=True)
+class Part:
+    """What the manifest of a split says, as far as it matters for the whole.
+
+    ``missing`` and ``failed`` are the rows of that status, ``listed`` the clip_id, label_id and
+    sha256 of clips that exist, ``counts`` how many rows have each status and reason, and
+    ``unlabelled`` how many no label is stated for.
+    """
+
+    split: Split
+    counts: Counter[tuple[str, str | None]]
+    unlabelled: int
+    missing: pa.Table
+    failed: pa.Table
+    listed: pa.Table
+
+    @property
+    def statuses(self) -> Counter[str]:
+        """How many rows have each status."""
         statuses: Counter[str] = Counter()
-        for table in _tables(config.output, split, ("status", "reason")):
-            for (status, reason), count in Counter(manifest.values_of(table)).items():
-                statuses[status] += count
-                if status == "failed":
-                    reasons[reason] += count
-        splits[split] = {
-            "annotated": statuses.total(),
-            **{status: statuses[status] for status in STATUSES},
+        for (status, _), count in self.counts.items():
+            statuses[status] += count
+        return statuses
+
+
+def read_part(output: Output, split: Split) -> Part:
+    """Read the manifest of a split once; one that is not there is empty."""
+    counts: Counter[tuple[str, str | None]] = Counter()
+    missing, failed, listed = [], [], []
+    unlabelled = 0
+    with suppress(FileNotFoundError):
+        for table in manifest.read_parquet(output.url(f"{MANIFESTS}/{split}.parquet")):
+            counts.update(Counter(manifest.values_of(table.select(["status", "reason"]))))
+            unlabelled += pc.sum(pc.equal(table.column("label_id"), UNLABELLED_ID)).as_py() or 0
+            missing.append(manifest.with_status(table, ["missing"]))
+            failed.append(manifest.with_status(table, ["failed"]))
+            listed.append(manifest.with_status(table, LISTED).select(FINGERPRINTED))
+    tables = (
+        pa.concat_tables([manifest.to_table([]).select(columns), *found])
+        for columns, found in (
+            (manifest.COLUMNS, missing), (manifest.COLUMNS, failed), (FINGERPRINTED, listed),
+        )
+    )  # fmt: skip
+    return Part(split, counts, unlabelled, *tables)
+
+
+def summarize(
+    parts: Sequence[Part], config: Config, label_ids: dict[str, int], unannotated: int
+) -> dict[str, Any]:
+    """The content of ``summary.json``, counted over the splits asked for."""
+    counted = "annotated" if config.annotations else "found"
+    splits = {
+        part.split: {
+            counted: part.statuses.total(),
+            **{status: part.statuses[status] for status in STATUSES},
         }
-    total = {
-        key: sum(counts[key] for counts in splits.values()) for key in ("annotated", *STATUSES)
+        for part in parts
     }
-    there = total["annotated"] - total["missing"]
-    warnings = warnings_about(label_ids, config.label_map)
-    if total["annotated"] and not there:
+    reasons = Counter[str | None]()
+    for part in parts:
+        for (status, reason), count in part.counts.items():
+            if status == "failed":
+                reasons[reason] += count
+    total = {key: sum(counts[key] for counts in splits.values()) for key in (counted, *STATUSES)}
+    there = total[counted] - total["missing"]
+    warnings = warnings_about(label_ids, config.label_map) if config.annotations else []
+    for part in parts:
+        if part.unlabelled and part.split in ("train", "val"):
+            warnings.append(
+                f"no label is stated for {part.unlabelled:,} of {part.statuses.total():,} clips of "
+                f"{part.split}: they are listed with {UNLABELLED_ID}; see whether the header of "
+                "its CSV names a column label"
+            )
+    if not config.annotations and unannotated:
+        warnings.append(
+            f"{unannotated:,} videos would go where another goes, and were left out: their paths "
+            "differ in the suffix alone, or in the --videos argument; rename them, or give each "
+            "folder an --output of its own"
+        )
+    if config.annotations and not total[counted]:
+        warnings.append(f"no clip is annotated in {', '.join(config.annotations)}")
+    if total[counted] and not there:
         warnings.append(
             "not one annotated clip has a file: files are matched by name, "
             "<youtube_id>_<start, 6 digits>_<end, 6 digits>.mp4 or <youtube_id>.mp4"
         )
-    fingerprint, membership = fingerprints(config)
+    fingerprint, membership = fingerprints(parts)
     return {
         "splits": splits,
         "total": total,
-        "reasons": dict(sorted(reasons.items())),
-        "unannotated": unannotated,
+        "reasons": dict(sorted(reasons.items(), key=str)),
+        "unannotated": unannotated if config.annotations else 0,
         "classes": len(label_ids),
         "failure_ratio": total["failed"] / there if there else 0.0,
-        "fingerprint": fingerprint,
+        "fingerprint": fingerprint if config.resize else None,
         "membership_fingerprint": membership,
         "warnings": warnings,
         "settings": {
             **config.identity(),
             "path_prefix": config.path_prefix,
             "separator": config.separator,
+            "list_format": list(config.list_formats),
             "label_map": config.label_map,
             "limit": config.limit,
             "classes": None if config.classes is None else sorted(config.classes),
@@ -113,34 +187,28 @@ def summarize(config: Config, label_ids: dict[str, int], unannotated: int) -> di
     }
 
 
-def fingerprints(config: Config) -> tuple[str, str]:
+def fingerprints(parts: Iterable[Part]) -> tuple[str, str]:
     """SHA-256 over the clips listed, sorted: with their bytes, and as members only.
 
     A line is ``clip_id label_id sha256`` (without the last for members), ended by a line feed.
+    Of clips that are listed as they are nobody knows the bytes: the first says nothing then.
     """
     whole, members = hashlib.sha256(), hashlib.sha256()
-    columns = ("clip_id", "label_id", "sha256", "status")
-    listed = (_listed(_tables(config.output, split, columns)) for split in config.splits)
-    for clip_id, label_id, sha256, _ in heapq.merge(*listed):
+    for clip_id, label_id, sha256 in heapq.merge(*(_rows(part.listed) for part in parts)):
         members.update(f"{clip_id} {label_id}\n".encode())
         whole.update(f"{clip_id} {label_id} {sha256}\n".encode())
     return whole.hexdigest(), members.hexdigest()
 
 
-def _listed(tables: Iterable[pa.Table]) -> Iterator[tuple[Any, ...]]:
-    for table in tables:
-        yield from manifest.values_of(manifest.with_status(table, LISTED))
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    for batch in table.to_batches():  # not all of them as Python's own at once
+        yield from manifest.values_of(pa.Table.from_batches([batch]))
 
 
-def _tables(
-    output: Output, split: Split, columns: tuple[str, ...] = manifest.COLUMNS
-) -> Iterator[pa.Table]:
-    """The manifest of a split, if there is one: also of an earlier run."""
-    url = output.url(f"{MANIFESTS}/{split}.parquet")
-    if not storage.exists(url):
-        return
-    with storage.opened(url) as file:
-        yield from manifest.read_parquet(file, columns)
+def _csv(tables: Iterable[pa.Table]) -> bytes:
+    text = io.StringIO(newline="")
+    manifest.write_csv(text, tables)
+    return text.getvalue().encode()
 
 
 def _json(content: dict[str, Any]) -> bytes:

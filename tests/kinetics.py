@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -21,6 +22,7 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from beam_pipeline.config import Config
 from beam_pipeline.local_runner import runner_for
 from beam_pipeline.options import KineticsOptions, parse_command_line
+from beam_pipeline.progress import WAITING
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -50,7 +52,7 @@ STATUSES = {"resized", "copied", "reused", "listed", "missing", "failed"}
 MADE = {"resized", "copied", "reused"}
 REASONS = {
     "empty_file", "not_a_video", "no_video_stream", "undecodable", "truncated", "unreadable",
-    "timeout", "crashed", "too_large", "ambiguous", "conflicting_annotations",
+    "timeout", "crashed", "too_large", "outside_video", "ambiguous", "conflicting_annotations",
 }  # fmt: skip
 
 Row = dict[str, Any]
@@ -118,9 +120,9 @@ class Kinetics:
     def prepare(self, output: Path, *flags: str) -> "Finished":
         """Run the command on this data set."""
         inputs = ("--annotations", *(str(self.annotations / f"{split}.*") for split in SPLITS))
+        size = () if "--resize=false" in flags else ("--short_edge", str(SHORT_EDGE))
         return run(
-            *inputs, "--videos", str(self.videos), "--output", str(output),
-            "--short_edge", str(SHORT_EDGE), *flags,
+            *inputs, "--videos", str(self.videos), "--output", str(output), *size, *flags,
         )  # fmt: skip
 
 
@@ -152,6 +154,12 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
 # Running
 
 
+PROGRESS = re.compile(
+    rf"^(\d+ of \d+ clips, .*|reading annotations, listing videos|{WAITING})\n", re.MULTILINE
+)
+"""What a run says every 30 s; on a busy machine even a short one may come to that."""
+
+
 @dataclass(frozen=True)
 class Finished:
     """How a command ended."""
@@ -175,7 +183,7 @@ def command(*flags: str) -> list[str]:
 def run(*flags: str) -> Finished:
     """Run the command to its end."""
     ended = subprocess.run(command(*flags), cwd=ROOT, capture_output=True, text=True, timeout=300)
-    return Finished(ended.returncode, ended.stdout, ended.stderr)
+    return Finished(ended.returncode, ended.stdout, PROGRESS.sub("", ended.stderr))
 
 
 def configured(*flags: str) -> Config:

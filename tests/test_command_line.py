@@ -338,6 +338,18 @@ def test_a_run_that_ended_before_its_first_clip_binds_no_other_to_its_settings(
     assert "type --crf 30 to go on" in ended.complaint
 
 
+def test_clips_of_which_nobody_knows_the_settings_are_made_again(
+    few: Kinetics, tmp_path: Path
+) -> None:
+    """An --overwrite that is killed between the summary and the manifests leaves this."""
+    output, fresh = tmp_path / "output", tmp_path / "fresh"
+    few.prepare(output, "--crf", "22")
+    (output / "summary.json").unlink()
+    assert few.prepare(output, "--crf", "40").status == 0
+    few.prepare(fresh, "--crf", "40")
+    assert summary(output)["fingerprint"] == summary(fresh)["fingerprint"]
+
+
 def test_a_reader_of_the_table_who_leaves_early_sees_no_traceback(
     few: Kinetics, tmp_path: Path
 ) -> None:
@@ -524,18 +536,45 @@ def test_a_wrong_command_line_ends_with_status_2_before_anything_is_read(tmp_pat
     assert not (tmp_path / "output").exists()
 
 
-def test_a_whole_video_is_not_passed_off_as_its_clip(tmp_path: Path) -> None:
+def test_a_clip_is_cut_out_of_the_whole_video(tmp_path: Path) -> None:
     kinetics = Kinetics(tmp_path / "long")
     five_seconds = small_clip(frames=5, rate=1)
     kinetics.add("aWhole_000001_000003", "train", "zumba", five_seconds, name="aWhole")
     kinetics.add("bLonger_000001_000003", "train", "zumba", five_seconds)
     kinetics.add("cClip_000001_000004", "train", "zumba", five_seconds, name="cClip")
+    kinetics.add("dLate_000100_000102", "train", "zumba", five_seconds, name="dLate")
     kinetics.write().prepare(tmp_path / "output")
     rows = all_rows(tmp_path / "output")
-    assert rows["aWhole_000001_000003"]["reason"] == "whole_video"
-    assert "lasts 5.0 s" in rows["aWhole_000001_000003"]["detail"]
-    assert rows["bLonger_000001_000003"]["status"] == "resized"
-    assert rows["cClip_000001_000004"]["status"] == "resized"
+    assert rows["aWhole_000001_000003"]["frames"] == 2
+    assert rows["aWhole_000001_000003"]["source_duration"] == 5.0
+    assert rows["bLonger_000001_000003"]["frames"] == 5
+    assert rows["cClip_000001_000004"]["frames"] == 5
+    assert rows["dLate_000100_000102"]["reason"] == "outside_video"
+    check_output(tmp_path / "output", kinetics.clip_ids())
+
+
+def test_a_whole_video_too_large_for_memory_is_cut(tmp_path: Path) -> None:
+    kinetics = Kinetics(tmp_path / "long")
+    whole = small_clip(frames=100, rate=5) + b"\0" * 65 * 1024**2  # no box: padding
+    kinetics.add("aWhole_000010_000013", "train", "zumba", whole, name="aWhole")
+    kinetics.write().prepare(tmp_path / "output")
+    row = all_rows(tmp_path / "output")["aWhole_000010_000013"]
+    assert (row["status"], row["frames"], row["source_duration"]) == ("resized", 15, 20.0)
+
+
+def test_rate_and_shape_of_the_clips_can_be_chosen(few: Kinetics, tmp_path: Path) -> None:
+    few.prepare(tmp_path / "output", "--fps", "10", "--upscale=false", "--short_edge=512")
+    row = all_rows(tmp_path / "output")["aTrain_000001_000011"]
+    assert (row["fps"], row["frames"]) == (10.0, 5)  # of 12 at 25 a second
+    assert (row["width"], row["height"]) == (128, 96)
+    ended = few.prepare(tmp_path / "output", "--short_edge=512", "--square_pixels")
+    assert ended.status == 1
+    assert "type --fps 10 and type --upscale false and type --square_pixels false" in (
+        ended.complaint
+    )
+    ended = few.prepare(tmp_path / "new", "--short_edge=512")
+    ended = few.prepare(tmp_path / "new", "--short_edge=512", "--fps=30")
+    assert "leave out --fps to go on" in ended.complaint
 
 
 @pytest.mark.parametrize(

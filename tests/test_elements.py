@@ -12,6 +12,8 @@ from tests.kinetics import COLUMN_TYPES, on_beam
 
 ELEMENTS = (Annotation, Video, Clip, ResizeTask, Row)
 
+PLACE = (0, "f.csv", 2, 0)
+
 
 @pytest.mark.parametrize("element_type", ELEMENTS)
 @given(st.data())
@@ -41,12 +43,13 @@ def test_the_manifest_has_the_columns_of_the_contract() -> None:
 
 
 def test_a_clip_id_has_times_of_six_digits_or_more() -> None:
-    assert Clip("a_b", 7, 17, "val", None, -1).clip_id == "a_b_000007_000017"
-    assert Clip("a", 999_999, 1_000_009, "val", None, -1).clip_id == "a_999999_1000009"
+    assert Annotation("a_b", 7, 17, None, "val", PLACE).clip_id == "a_b_000007_000017"
+    assert Annotation("a", 999_999, 1_000_009, None, "val", PLACE).clip_id == "a_999999_1000009"
 
 
 def test_a_row_takes_over_what_is_known_of_the_clip() -> None:
-    row = Row.of(Clip("abc", 7, 17, "val", "zumba", 3), "failed", reason="timeout")
+    clip = Clip("abc_000007_000017", "abc", 7, 17, "val", "zumba", 3)
+    row = Row.of(clip, "failed", reason="timeout")
     assert (row.clip_id, row.youtube_id, row.split, row.label, row.label_id) == (
         "abc_000007_000017", "abc", "val", "zumba", 3,
     )  # fmt: skip

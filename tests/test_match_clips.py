@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beam_pipeline.elements import Annotation, ResizeTask, Row, Video
-from beam_pipeline.errors import message_of
+from beam_pipeline.errors import InputError, message_of
+from beam_pipeline.list_videos import check_found
 from beam_pipeline.match_clips import (
     ROWS,
     UNANNOTATED,
@@ -44,7 +45,7 @@ def decided(
     clips = settle(annotations, LABEL_IDS)
     files = [video if isinstance(video, Video) else Video(video, 0, 1) for video in videos]
     matched = match(clips, files)
-    decisions = {settled.clip.clip_id: decide(settled, matched, None) for settled in clips}
+    decisions = {settled.clip.clip_id: decide(settled, matched, "", None) for settled in clips}
     assert len(decisions) == len(clips)
     return decisions
 
@@ -249,7 +250,7 @@ def test_a_row_without_its_output_is_nothing() -> None:
 def test_a_finished_clip_is_reused_under_what_is_annotated_now() -> None:
     (settled,) = settle([stated("abc_000001_000011", "zumba")], LABEL_IDS)
     matched = match([settled], [Video("/v/abc.mp4", 0, 1)])
-    row = decide(settled, matched, MADE)
+    row = decide(settled, matched, MADE.path, MADE)
     assert isinstance(row, Row)
     assert (row.status, row.label, row.label_id, row.seconds) == ("reused", "zumba", 1, None)
     assert (row.path, row.bytes, row.source) == (MADE.path, 7, "/v/abc.mp4")
@@ -258,7 +259,7 @@ def test_a_finished_clip_is_reused_under_what_is_annotated_now() -> None:
 def test_contradicting_annotations_are_not_overruled_by_an_output() -> None:
     both = [stated("abc_000001_000011"), stated("abc_000001_000011", "zumba")]
     (settled,) = settle(both, LABEL_IDS)
-    assert decide(settled, match([settled], []), MADE).status == "failed"
+    assert decide(settled, match([settled], []), MADE.path, MADE).status == "failed"
 
 
 # The key
@@ -436,9 +437,9 @@ def test_tasks_rows_and_strangers_come_out_of_beam() -> None:
 
 
 def test_no_video_at_all_is_an_error_that_names_the_folders() -> None:
-    with pytest.raises(Exception, match="no video") as caught:
-        run_match([stated("abc_000001_000011")], [], lambda matched: None, found=0)
-    assert "/v" in message_of(caught.value)
+    with pytest.raises(InputError, match="no video under /v, /w"):
+        check_found(0, ["/v", "/w"])
+    assert check_found(5, ["/v"]) == 5
 
 
 def test_a_path_with_the_separator_in_it_is_an_error_that_names_the_flag() -> None:

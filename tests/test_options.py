@@ -3,19 +3,20 @@
 import argparse
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
-from beam_pipeline import __version__
+from beam_pipeline import __version__, storage
 from beam_pipeline.cli import main
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip
 from beam_pipeline.options import KineticsOptions, parse_command_line
 from tests.kinetics import configured
 
-CLIP = Clip("abc", 1, 11, "val", "air drumming", 0)
+CLIP = Clip("abc_000001_000011", "abc", 1, 11, "val", "air drumming", 0)
 
 # Each flag, a value that is not the default, and where it ends up.
 VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
@@ -30,6 +31,10 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--tune", "none", lambda c: c.clip.tune, "none"),
     ("--coder", "cabac", lambda c: c.clip.coder, "cabac"),
     ("--audio", "drop", lambda c: c.clip.audio, "drop"),
+    ("--fps", "29.97", lambda c: c.clip.fps, Fraction(2997, 100)),
+    ("--fps", "30000/1001", lambda c: c.clip.fps, Fraction(30000, 1001)),
+    ("--upscale", "false", lambda c: c.clip.upscale, False),
+    ("--square_pixels", "true", lambda c: c.clip.square_pixels, True),
     ("--layout", "flat", lambda c: c.layout, "flat"),
     ("--path_prefix", "/data", lambda c: c.path_prefix, "/data"),
     ("--separator", ",", lambda c: c.separator, ","),
@@ -37,6 +42,14 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--limit", "5", lambda c: c.limit, 5),
     ("--label_map", "/x/map.txt", lambda c: c.label_map, "/x/map.txt"),
     ("--label_map", "kinetics600", lambda c: c.label_map, "kinetics600"),
+    ("--resize", "false", lambda c: c.resize, False),
+    ("--list_format", "torchvision", lambda c: c.list_formats, ("slowfast", "torchvision")),
+    (
+        "--storage_options",
+        '{"gs": {"token": "anon"}}',
+        lambda c: storage._options,
+        {"gs": {"token": "anon"}},
+    ),
     ("--overwrite", "true", lambda c: c.overwrite, True),
     ("--workers", "7", lambda c: c.workers, 7),
     ("--clip_timeout", "2.5", lambda c: c.clip_timeout, 2.5),
@@ -108,7 +121,7 @@ def test_what_is_not_said_is_as_documented() -> None:
     assert (config.layout, config.separator, config.path_prefix) == ("class", " ", "/o")
     assert (config.clip.short_edge, config.clip.audio) == (256, "keep")
     assert (config.workers, config.overwrite, config.max_failure_ratio) == (None, False, 0.5)
-    assert config.timeout_of(CLIP) == 60 + 30 * 10
+    assert config.timeout_of(CLIP, 5) == 60 + 30 * 10
 
 
 def test_beams_own_flags_pass() -> None:
@@ -170,7 +183,7 @@ def test_settings_that_decide_bytes_or_paths_make_another_output() -> None:
     for flag, text, *_ in VALUES:
         decides = flag in {
             "--short_edge", "--preset", "--crf", "--gop", "--tune", "--coder", "--audio",
-            "--layout",
+            "--layout", "--fps", "--upscale", "--square_pixels", "--resize",
         }  # fmt: skip
         assert (configured(flag, text).identity() != same) == decides, flag
 
@@ -200,6 +213,12 @@ def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
         (("--tune", "piano"), "'piano'"),
         (("--coder", "morse"), "'morse'"),
         (("--audio", "maybe"), "'maybe'"),
+        (("--fps", "0"), "'0'"),
+        (("--fps", "1/0"), "30000/1001"),
+        (("--fps", "fast"), "'fast'"),
+        (("--fps", "1000"), "240"),
+        (("--upscale=maybe",), "'maybe'"),
+        (("--square_pixels=maybe",), "'maybe'"),
         (("--layout", "tree"), "'tree'"),
         (("--limit", "0"), "'0'"),
         (("--workers", "0"), "'0'"),
@@ -230,6 +249,8 @@ def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
         (("--videos", ""), "--videos"),
         (("--annotations", ","), "--annotations"),
         (("--output", ""), "--output"),
+        (("--output", "gs://"), "gs://BUCKET/FOLDER"),
+        (("--videos", "gs:///clips"), "names no bucket"),
         (("--shortedge", "256"), "--short_edge"),
         (("--short-edge=256",), "--short_edge"),
         (("--short", "256"), "--short"),
@@ -257,7 +278,7 @@ def test_a_wrong_command_line_is_one_line_that_says_what_to_type(
     assert about in err
 
 
-@pytest.mark.parametrize("missing", ["annotations", "videos", "output"])
+@pytest.mark.parametrize("missing", ["videos", "output"])
 def test_a_flag_that_must_be_there_is_asked_for(
     missing: str, capsys: pytest.CaptureFixture[str], never_run: None
 ) -> None:
@@ -265,6 +286,31 @@ def test_a_flag_that_must_be_there_is_asked_for(
     del given[missing]
     assert main([f"--{name}={value}" for name, value in given.items()]) == 2
     assert f"--{missing}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "about"),
+    [
+        (("--resize=false",), "type --annotations FOLDER"),
+        (("--splits=val",), "there are no --annotations, so --splits would do nothing"),
+        (("--classes=zumba",), "--classes"),
+        (("--layout=flat",), "--layout"),
+        (("--path_prefix=/x",), "--path_prefix"),
+        (("--separator=,",), "--separator"),
+        (("--label_map=kinetics400",), "--label_map"),
+        (("--list_format=videomae",), "--list_format"),
+        (("--annotations=/a", "--resize=false", "--crf=30"), "makes no clips, so --crf would"),
+        (("--annotations=/a", "--resize=false", "--layout=flat"), "--layout"),
+        (("--annotations=/a", "--resize=false", "--square_pixels"), "--square_pixels"),
+        (("--annotations=/a", "--list_format=webdataset"), "slowfast,pytorchvideo,mmaction2"),
+        (("--annotations=/a", "--list_format=torchvision", "--output=gs://b/k"), "torchvision"),
+    ],
+)
+def test_a_flag_that_would_do_nothing_is_refused(
+    flags: tuple[str, ...], about: str, capsys: pytest.CaptureFixture[str], never_run: None
+) -> None:
+    assert main(["--videos=/v", "--output=/o", *flags]) == 2
+    assert about in capsys.readouterr().err
 
 
 def test_an_output_with_spaces_can_be_listed_by_another_separator_or_prefix() -> None:

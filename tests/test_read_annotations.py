@@ -1,8 +1,10 @@
 """Annotation files in every form, and what is said about those that cannot be read."""
 
 import csv
+import gzip
 import io
 import json
+import tarfile
 from pathlib import Path
 
 import apache_beam as beam
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from beam_pipeline.elements import Annotation
 from beam_pipeline.errors import InputError, message_of
-from beam_pipeline.read_annotations import ReadAnnotations, find_files, parse
+from beam_pipeline.read_annotations import ReadAnnotations, find_files, parse, read_file
 from tests.kinetics import on_beam
 
 SIX_COLUMNS = (
@@ -377,6 +379,73 @@ def test_annotations_that_are_not_there_are_named(tmp_path: Path, name: str) -> 
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=f"{tmp_path}"):
         list(find_files(0, str(tmp_path / name)))
+
+
+def archive(path: Path, files: dict[str, str], mode: str = "w:gz") -> Path:
+    with tarfile.open(path, mode) as made:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            made.addfile(member, io.BytesIO(text.encode()))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("k.tar.gz", "w:gz"), ("k.tgz", "w:gz"), ("k.tar", "w:"), ("k.tar.xz", "w:xz"),
+     ("k.tar.bz2", "w:bz2"), ("kinetics.json", "w:gz")],
+)  # fmt: skip
+def test_an_archive_holds_annotation_files(tmp_path: Path, name: str, mode: str) -> None:
+    """As DeepMind's do: the same clips as CSV and as JSON, and a word to the reader."""
+    files = {
+        "./k700/train.csv": SIX_COLUMNS.replace(",val,", ",,"),
+        "./k700/train.json": entry(subset="train"),
+        "./k700/._train.csv": "\x00\x05\x16\x07",
+        "./k700/README.md": "read me",
+    }
+    found = list(read_file(3, str(archive(tmp_path / name, files, mode))))
+    assert {statement.split for statement in found} == {"train"}
+    assert {statement.place[:2] for statement in found} == {
+        (3, f"{tmp_path}/{name}/k700/train.csv"),
+        (3, f"{tmp_path}/{name}/k700/train.json"),
+    }
+
+
+def test_a_row_in_an_archive_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = archive(tmp_path / "k.tar.gz", {"val.csv": SIX_COLUMNS + "zumba,x,9,5,val,0\n"})
+    with pytest.raises(InputError, match=r"k\.tar\.gz/val\.csv line 3: the clip ends at 5"):
+        list(read_file(0, str(path)))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
+def test_an_archive_that_was_cut_short_is_an_error(tmp_path: Path, share: float) -> None:
+    rows = "".join(f"zumba,id{number:09d},1,11,val,0\n" for number in range(5000))
+    path = archive(tmp_path / "k.tar.gz", {"val.csv": SIX_COLUMNS + rows})
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(InputError, match=r"k\.tar\.gz: a damaged archive"):
+        list(read_file(0, str(path)))
+
+
+@pytest.mark.parametrize(
+    ("content", "about"),
+    [
+        (gzip.compress(b"youtube_id,time_start,time_end\n"), "a damaged archive, or none"),
+        (b"BZh nonsense", "a damaged archive"),
+        (b"\xfd7zXZ nonsense", "a damaged archive"),
+    ],
+)
+def test_what_only_looks_like_an_archive_is_named(
+    tmp_path: Path, content: bytes, about: str
+) -> None:
+    (tmp_path / "val.csv").write_bytes(content)
+    with pytest.raises(InputError, match=about):
+        list(read_file(0, str(tmp_path / "val.csv")))
+
+
+def test_an_archive_without_annotations_is_named(tmp_path: Path) -> None:
+    path = archive(tmp_path / "k.tar.gz", {"clip.mp4": "video"})
+    with pytest.raises(InputError, match=r"no \.csv or \.json file in this archive"):
+        list(read_file(0, str(path)))
 
 
 def test_all_files_of_all_arguments_come_through_beam(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ None of them can be installed here; what counts is how they take a line apart. E
 gives what the trainer would open and the class it would believe in, and raises where it would.
 """
 
-import csv
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,26 @@ def mmaction2(file: Path, data_prefix: str = "", delimiter: str = " ") -> list[S
 
 
 def videomae(file: Path, delimiter: str = " ") -> list[Sample]:
-    """VideoMAE reads a table with pandas: quotes count, and all rows have as many columns."""
-    with file.open(newline="") as text:
-        rows = list(csv.reader(text, delimiter=delimiter))
-    if len({len(row) for row in rows}) > 1:
-        raise ValueError("rows of several lengths")
-    return [Sample(row[0], int(row[1])) for row in rows]
+    """VideoMAE reads a table with pandas: its first column and its second."""
+    table = pd.read_csv(file, header=None, delimiter=delimiter)
+    return [Sample(path, int(label)) for path, label in table.values]
+
+
+def torchvision(root: Path, split: str) -> list[Sample]:
+    """torchvision lists root/split/class/…; a class's id is its folder's place among the sorted.
+
+    A class folder without a video is an error.
+    """
+    samples = []
+    classes = sorted(entry.name for entry in os.scandir(root / split) if entry.is_dir())
+    for label, name in enumerate(classes):
+        videos = [
+            os.path.join(folder, file)
+            for folder, _, files in sorted(os.walk(root / split / name, followlinks=True))
+            for file in sorted(files)
+            if file.lower().endswith(("avi", "mp4"))
+        ]
+        if not videos:
+            raise FileNotFoundError(name)
+        samples += [Sample(path, label) for path in videos]
+    return samples
