@@ -119,6 +119,8 @@ def report(summary: dict[str, Any], config: "Config") -> int:
         print(f"  {count:,} failed: {reason}")
     if summary["unannotated"]:
         print(f"  {summary['unannotated']:,} files match no annotation")
+    if unannotated := summary.get("archives", {}).get("unannotated"):
+        print(f"  {unannotated:,} files in archives match no annotation")
     for warning in summary["warnings"]:
         print(f"  note: {warning}")
     lists = ", ".join(f"{split}.csv" for split in config.splits)

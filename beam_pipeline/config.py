@@ -12,6 +12,7 @@ import av
 from beam_pipeline import storage
 from beam_pipeline.assign_label_ids import class_folder
 from beam_pipeline.codec.settings import ClipSettings
+from beam_pipeline.datasets import DATASETS, mirrored
 from beam_pipeline.elements import ALL, SPLITS, Annotation, Clip, Split
 from beam_pipeline.errors import UsageError
 from beam_pipeline.label_map import PUBLISHED
@@ -62,6 +63,8 @@ class Config:
     workers: int | None
     clip_timeout: float | None
     max_failure_ratio: float
+    dataset: str | None
+    mirror: str | None
 
     @classmethod
     def from_options(cls, options: KineticsOptions) -> Self:
@@ -71,7 +74,7 @@ class Config:
             UsageError: a flag's value cannot be used; says what to type instead.
         """
         for name in ("videos", "output"):
-            if not getattr(options, name):
+            if not getattr(options, name) and (name == "output" or options.dataset is None):
                 raise UsageError(f"--{name} is missing; type --{name} FOLDER")
         try:
             storage.configure(storage.parse_options(options.storage_options))
@@ -80,7 +83,12 @@ class Config:
                 f"--storage_options {options.storage_options!r}: {error}; type JSON such as "
                 '\'{"gs": {"token": "anon"}}\''
             ) from error
-        if options.annotations is None:
+        if options.dataset_mirror is not None and options.dataset is None:
+            raise UsageError(
+                "--dataset_mirror stands in for the addresses of a data set; type --dataset "
+                f"{','.join(DATASETS)}"
+            )
+        if options.annotations is None and options.dataset is None:
             if not options.resize:
                 raise UsageError("--resize false lists annotated clips; type --annotations FOLDER")
             _refuse(options, _ABOUT_ANNOTATED_CLIPS, "there are no --annotations")
@@ -90,18 +98,27 @@ class Config:
         prefix = options.path_prefix
         if prefix is None and options.resize:
             prefix = output.root
+        mirror = options.dataset_mirror and storage.absolute(options.dataset_mirror)
+        annotations, videos = options.annotations, options.videos
+        label_map = _label_map(options.label_map)
+        splits = _splits(options.splits)
+        if options.dataset is not None:
+            dataset = DATASETS[options.dataset]
+            annotations = annotations or [mirrored(a, mirror) for a in dataset.annotations]
+            videos = videos or [mirrored(v, mirror) for v in dataset.videos(splits)]
+            label_map = label_map or dataset.label_map
         config = cls(
-            annotations=_arguments("--annotations", options.annotations),
-            videos=_arguments("--videos", options.videos),
+            annotations=_arguments("--annotations", annotations),
+            videos=_arguments("--videos", videos),
             resize=options.resize,
             output=output,
-            splits=_splits(options.splits) if options.annotations else (ALL,),
+            splits=splits if annotations else (ALL,),
             classes=_classes(options.classes),
             layout=options.layout,
             path_prefix=prefix,
             separator=options.separator,
             list_formats=_list_formats(options.list_format),
-            label_map=_label_map(options.label_map),
+            label_map=label_map,
             clip=ClipSettings(
                 options.short_edge, options.preset, options.crf, options.gop, options.tune,
                 options.coder, options.audio, Fraction(options.fps) if options.fps else None,
@@ -112,6 +129,8 @@ class Config:
             workers=options.workers,
             clip_timeout=options.clip_timeout,
             max_failure_ratio=options.max_failure_ratio,
+            dataset=options.dataset,
+            mirror=mirror,
         )  # fmt: skip
         config._check()
         return config
@@ -168,7 +187,9 @@ class Config:
 
     def clip_path(self, clip: Clip) -> str:
         """Where a clip goes, relative to the output."""
-        folders = [VIDEOS, clip.split or ALL]
+        if clip.split is None:  # nothing is annotated: the id is a path
+            return storage.join(VIDEOS, f"{clip.clip_id}.mp4")
+        folders = [VIDEOS, clip.split]
         if self.layout == "class":
             folders.append(class_folder(clip.label))
         return storage.join(*folders, f"{clip.clip_id}.mp4")

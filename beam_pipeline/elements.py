@@ -49,6 +49,27 @@ class Video(NamedTuple):
     size: int | None
 
 
+class Archive(NamedTuple):
+    """A tar archive that may hold clips, read from front to back. ``size`` is in bytes."""
+
+    path: str
+    rank: int
+    size: int | None
+
+
+class ReadArchive(NamedTuple):
+    """What was seen of an archive.
+
+    ``videos`` and ``unannotated`` count its videos and those that match no annotation; ``broken``
+    says why it broke off, None where it did not.
+    """
+
+    path: str
+    videos: int
+    unannotated: int
+    broken: str | None
+
+
 class Clip(NamedTuple):
     """A clip with everything about its annotation settled.
 
@@ -69,12 +90,14 @@ class Clip(NamedTuple):
 class ResizeTask(NamedTuple):
     """A clip to be made at ``path``, relative to the output.
 
-    ``sources`` are (path, bytes or None if unknown), the best first.
+    ``sources`` are (path, bytes or None if unknown), the best first. ``turn`` says how many
+    archives' ranks come before them, see ``order_archives.py``.
     """
 
     clip: Clip
     path: str
     sources: tuple[tuple[str, int | None], ...]
+    turn: int = 0
 
 
 class Row(NamedTuple):
@@ -169,5 +192,5 @@ class _TupleCoder(coders.coders.FastCoder):
         return hash(self._type)
 
 
-for element in (Annotation, Video, Clip, ResizeTask, Row):
+for element in (Annotation, Video, Archive, ReadArchive, Clip, ResizeTask, Row):
     coders.registry.register_coder(element, _TupleCoder)

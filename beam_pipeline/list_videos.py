@@ -1,4 +1,4 @@
-"""Which files there are that may hold clips."""
+"""Which files there are that may hold clips: videos, and archives of them."""
 
 import posixpath
 from collections.abc import Iterable, Iterator
@@ -7,11 +7,13 @@ import apache_beam as beam
 from apache_beam import pvalue
 
 from beam_pipeline import storage
-from beam_pipeline.elements import Video
+from beam_pipeline.datasets import mirrored
+from beam_pipeline.elements import Archive, Video
 from beam_pipeline.errors import InputError
 from beam_pipeline.output import STATE, VIDEOS
 
 EXTENSIONS = (".mp4", ".mkv", ".webm", ".avi", ".mov")
+ARCHIVE_EXTENSIONS = (".tar", ".tar.gz", ".tgz")
 LISTING_EXTENSION = ".txt"
 
 SPREAD_LEVELS = 3
@@ -20,24 +22,33 @@ SPREAD_LEVELS = 3
 Folder = tuple[int, str]
 """Rank and path or URL of a folder to search."""
 
-FOLDERS = "folders"
+FOLDERS, VIDEO_FILES, ARCHIVES = "folders", "videos", "archives"
 
 
 class ListVideos(beam.PTransform):
-    """--videos arguments, numbered in order, to every video file they name."""
+    """--videos arguments, numbered in order, to all ``videos`` and ``archives`` they name.
 
-    def __init__(self, output: str) -> None:
+    ``mirror`` stands in for the public addresses that listings name.
+    """
+
+    def __init__(self, output: str, mirror: str | None = None) -> None:
         super().__init__()
         self._output = output
+        self._mirror = mirror
 
-    def expand(self, arguments: beam.PCollection[tuple[int, str]]) -> beam.PCollection[Video]:
-        named = arguments | "Resolve arguments" >> _list(ResolveArgument(self._output))
+    def expand(self, arguments: beam.PCollection[tuple[int, str]]) -> dict[str, beam.PCollection]:
+        named = arguments | "Resolve arguments" >> _list(
+            ResolveArgument(self._output, self._mirror)
+        )
         searched = named[FOLDERS] | ListTree(self._output)
-        return (named.videos, searched) | "All videos" >> beam.Flatten()
+        return {
+            kind: (named[kind], searched[kind]) | f"All {kind}" >> beam.Flatten()
+            for kind in (VIDEO_FILES, ARCHIVES)
+        }
 
 
 class ListTree(beam.PTransform):
-    """Folders to every video file below them; ``output``, if given, is left out.
+    """Folders to all ``videos`` and ``archives`` below them; ``output``, if given, is left out.
 
     A tree is not listed by one call: its upper levels are listed folder by folder, wherever
     there is a free worker, and only what lies below them in one go.
@@ -47,48 +58,51 @@ class ListTree(beam.PTransform):
         super().__init__()
         self._output = output
 
-    def expand(self, folders: beam.PCollection[Folder]) -> beam.PCollection[Video]:
-        found = []
+    def expand(self, folders: beam.PCollection[Folder]) -> dict[str, beam.PCollection]:
+        levels = []
         for level in range(1, SPREAD_LEVELS + 1):
             listed = (
                 folders
                 | f"Spread level {level}" >> beam.Reshuffle()
                 | f"List level {level}" >> _list(ListFolder(self._output))
             )
-            found.append(listed.videos)
+            levels.append(listed)
             folders = listed[FOLDERS]
-        below = (
+        levels.append(
             folders
             | "Spread what is below" >> beam.Reshuffle()
-            | "Search what is below"
-            >> beam.FlatMap(search_folder, self._output).with_output_types(Video)
+            | "Search what is below" >> _list(SearchFolder(self._output))
         )
-        return (*found, below) | "Whole tree" >> beam.Flatten()
+        return {
+            kind: [level[kind] for level in levels] | f"Whole tree's {kind}" >> beam.Flatten()
+            for kind in (VIDEO_FILES, ARCHIVES)
+        }
 
 
 def check_found(found: int, arguments: Iterable[str]) -> int:
-    """How many videos there are; InputError if it is none, for then an argument must be wrong."""
+    """How many there are; InputError if it is none, for then an argument must be wrong."""
     if not found:
         raise InputError(
             f"no video under {', '.join(arguments)}; --videos searches for {' '.join(EXTENSIONS)} "
-            "files"
+            f"files and {' '.join(ARCHIVE_EXTENSIONS)} archives"
         )
     return found
 
 
 def _list(fn: beam.DoFn) -> beam.ParDo:
-    typed = beam.ParDo(fn).with_output_types(Video, **{FOLDERS: Folder})
-    return typed.with_outputs(FOLDERS, main="videos")
+    typed = beam.ParDo(fn).with_output_types(Video, **{FOLDERS: Folder, ARCHIVES: Archive})
+    return typed.with_outputs(FOLDERS, ARCHIVES, main=VIDEO_FILES)
 
 
 class ResolveArgument(beam.DoFn):
     """See ``resolve_argument``."""
 
-    def __init__(self, output: str) -> None:
+    def __init__(self, output: str, mirror: str | None) -> None:
         self._output = output
+        self._mirror = mirror
 
     def process(self, element: tuple[int, str]) -> Iterator[Video | pvalue.TaggedOutput]:
-        yield from _tagged(resolve_argument(*element, self._output))
+        yield from _tagged(resolve_argument(*element, self._output, self._mirror))
 
 
 class ListFolder(beam.DoFn):
@@ -99,20 +113,36 @@ class ListFolder(beam.DoFn):
 
     def process(self, element: Folder) -> Iterator[Video | pvalue.TaggedOutput]:
         for found in list_folder(element, self._output):
-            if not isinstance(found, Video) and not _is_text(found[1]):
+            if not isinstance(found, Video | Archive) and not _is_text(found[1]):
                 # A name that is not text cannot cross the stages: its folder is searched here.
-                yield from search_folder(found, self._output)
+                yield from _tagged(search_folder(found, self._output))
             else:
                 yield from _tagged([found])
 
 
-def _tagged(found: Iterable[Video | Folder]) -> Iterator[Video | pvalue.TaggedOutput]:
+class SearchFolder(beam.DoFn):
+    """See ``search_folder``."""
+
+    def __init__(self, output: str | None) -> None:
+        self._output = output
+
+    def process(self, element: Folder) -> Iterator[Video | pvalue.TaggedOutput]:
+        yield from _tagged(search_folder(element, self._output))
+
+
+def _tagged(found: Iterable[Video | Archive | Folder]) -> Iterator[Video | pvalue.TaggedOutput]:
     for entry in found:
-        yield entry if isinstance(entry, Video) else pvalue.TaggedOutput(FOLDERS, entry)
+        if isinstance(entry, Video):
+            yield entry
+        else:
+            kind = ARCHIVES if isinstance(entry, Archive) else FOLDERS
+            yield pvalue.TaggedOutput(kind, entry)
 
 
-def resolve_argument(rank: int, argument: str, output: str) -> Iterator[Video | Folder]:
-    """What an argument names: a folder, a video, the lines of a listing, a glob's matches.
+def resolve_argument(
+    rank: int, argument: str, output: str, mirror: str | None = None
+) -> Iterator[Video | Archive | Folder]:
+    """What an argument names: a folder, a video, an archive, a listing's lines, a glob's matches.
 
     Raises:
         InputError: there is no such thing, or it is neither.
@@ -129,17 +159,17 @@ def resolve_argument(rank: int, argument: str, output: str) -> Iterator[Video | 
     if named.is_folder:
         yield rank, argument
     elif argument.lower().endswith(LISTING_EXTENSION):
-        yield from _read_listing(rank, argument, output)
-    elif _is_video(argument):
-        yield _video(named, rank)
+        yield from _read_listing(rank, argument, output, mirror)
+    elif found := _as_file(named, rank):
+        yield found
     else:
         raise InputError(
-            f"--videos {argument}: neither a folder nor a video ({' '.join(EXTENSIONS)}) nor a "
-            f"listing ({LISTING_EXTENSION})"
+            f"--videos {argument}: neither a folder nor a video ({' '.join(EXTENSIONS)}) nor an "
+            f"archive ({' '.join(ARCHIVE_EXTENSIONS)}) nor a listing ({LISTING_EXTENSION})"
         )
 
 
-def _expand_glob(rank: int, pattern: str, output: str) -> Iterator[Video | Folder]:
+def _expand_glob(rank: int, pattern: str, output: str) -> Iterator[Video | Archive | Folder]:
     try:
         matches = storage.glob(pattern)
     except OSError as error:
@@ -150,12 +180,12 @@ def _expand_glob(rank: int, pattern: str, output: str) -> Iterator[Video | Folde
         if not _is_output(entry.url, output):
             if entry.is_folder:
                 yield rank, entry.url
-            elif _is_video(entry.url):
-                yield _video(entry, rank)
+            elif found := _as_file(entry, rank):
+                yield found
 
 
-def list_folder(folder: Folder, output: str | None) -> Iterator[Video | Folder]:
-    """The videos and the folders in one folder; the output's own folder is left out.
+def list_folder(folder: Folder, output: str | None) -> Iterator[Video | Archive | Folder]:
+    """The videos, archives and folders in one folder; the output's own folder is left out.
 
     Raises:
         InputError: it is there and cannot be listed.
@@ -173,16 +203,16 @@ def list_folder(folder: Folder, output: str | None) -> Iterator[Video | Folder]:
             circle = f"{storage.real(url)}/".startswith(f"{real}/")  # a link to where we come from
             if not circle and (output is None or not _is_output(real, storage.real(output))):
                 yield rank, entry.url
-        elif _is_video(entry.url):
-            yield _video(entry, rank)
+        elif found := _as_file(entry, rank):
+            yield found
 
 
-def search_folder(top: Folder, output: str | None) -> Iterator[Video]:
-    """All videos below a folder, to the bottom."""
+def search_folder(top: Folder, output: str | None) -> Iterator[Video | Archive]:
+    """All videos and archives below a folder, to the bottom."""
     waiting = [top]
     while waiting:
         for found in list_folder(waiting.pop(), output):
-            if isinstance(found, Video):
+            if isinstance(found, Video | Archive):
                 yield found
             else:
                 waiting.append(found)
@@ -199,7 +229,7 @@ def path_under_root(path: str, argument: str) -> str | None:
         folders = argument.split("/")
         fixed = next(number for number, name in enumerate(folders) if storage.is_glob(name))
         roots.append("/".join(folders[:fixed]))
-    elif argument.lower().endswith((*EXTENSIONS, LISTING_EXTENSION)):
+    elif is_video(argument) or argument.lower().endswith(LISTING_EXTENSION):
         roots.append(posixpath.dirname(argument))
     for root in roots:
         if path.startswith(f"{root}/"):
@@ -207,8 +237,10 @@ def path_under_root(path: str, argument: str) -> str | None:
     return None
 
 
-def _read_listing(rank: int, listing: str, output: str) -> Iterator[Video]:
-    """A path or URL a line; relative ones start at the listing's folder."""
+def _read_listing(
+    rank: int, listing: str, output: str, mirror: str | None
+) -> Iterator[Video | Archive]:
+    """A path or URL a line, spaces and all; relative ones start at the listing's folder."""
     try:
         lines = storage.read(listing).decode("utf-8-sig").split("\n")
     except OSError as error:
@@ -218,10 +250,12 @@ def _read_listing(rank: int, listing: str, output: str) -> Iterator[Video]:
     base = posixpath.dirname(listing)
     for line in lines:
         name = line.strip()
-        if _is_video(name):
-            path = storage.absolute(name if "://" in name else storage.join(base, name))
-            if not _is_output(path, output):
-                yield Video(path, rank, None)
+        path = storage.absolute(name if "://" in name else storage.join(base, name))
+        path = mirrored(path, mirror)
+        if not _is_output(path, output) and (
+            found := _as_file(storage.Entry(path, is_folder=False, size=None), rank)
+        ):
+            yield found
 
 
 def _is_text(path: str) -> bool:
@@ -232,8 +266,21 @@ def _is_text(path: str) -> bool:
     return True
 
 
-def _is_video(path: str) -> bool:
+def base_name(path: str) -> str:
+    """A file's name without folder and extension."""
+    return posixpath.splitext(posixpath.basename(path))[0]
+
+
+def is_video(path: str) -> bool:
+    """Whether a file's name says that it is a video."""
     return path.lower().endswith(EXTENSIONS)
+
+
+def is_archive(path: str) -> bool:
+    """Whether a file's name says that it is an archive; an address may have a query behind it."""
+    if storage.is_on_the_web(path):
+        path = path.partition("?")[0]
+    return path.lower().endswith(ARCHIVE_EXTENSIONS)
 
 
 def _is_output(path: str, output: str) -> bool:
@@ -242,7 +289,11 @@ def _is_output(path: str, output: str) -> bool:
     return path == output or path.startswith(tuple(f"{own}/" for own in results)) or path in results
 
 
-def _video(entry: storage.Entry, rank: int) -> Video:
+def _as_file(entry: storage.Entry, rank: int) -> Video | Archive | None:
     # A name that is not text is shown as it can be; should it match, it will not be found.
     readable = entry.url.encode("utf-8", "backslashreplace").decode()
-    return Video(readable, rank, entry.size)
+    if is_video(readable):
+        return Video(readable, rank, entry.size)
+    if is_archive(readable):
+        return Archive(readable, rank, entry.size)
+    return None

@@ -1,7 +1,7 @@
 """Which file is which clip, and what is to be done about it."""
 
-import posixpath
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,10 +13,14 @@ from beam_pipeline.assign_label_ids import UNLABELLED_ID
 from beam_pipeline.batches import BringTogether, Group, Kinds, groups_of
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Annotation, Clip, ResizeTask, Row, Video
+from beam_pipeline.list_videos import base_name
+from beam_pipeline.order_archives import split_sources
 from beam_pipeline.output import Output
+from beam_pipeline.wanted_clips import record_of
 
 ROWS = "rows"
 UNANNOTATED = "unannotated"
+WANTED = "wanted"
 
 _TIMES = re.compile(r"(_\d{6,})+$")
 
@@ -33,11 +37,6 @@ def group_of(name: str) -> str:
     return _TIMES.sub("", name)
 
 
-def base_name(path: str) -> str:
-    """A file's name without folder and extension."""
-    return posixpath.splitext(posixpath.basename(path))[0]
-
-
 KINDS: Kinds = {
     "annotations": (Annotation, lambda stated: group_of(stated.youtube_id)),
     "videos": (Video, lambda video: group_of(base_name(video.path))),
@@ -50,8 +49,10 @@ KINDS: Kinds = {
 class MatchClips(beam.PTransform):
     """Annotations, videos and earlier results to tasks, and rows for clips that need no work.
 
-    Outputs ``tasks`` (ResizeTask), ``rows`` (Row) and ``unannotated`` (int, files of a group
-    that match nothing). One shuffle of everything: what is stated about a video, its files,
+    Outputs ``tasks`` (ResizeTask), ``rows`` (Row), ``unannotated`` (int, files of a group that
+    match nothing) and, where there are archives, ``wanted`` (bytes, records of every annotated
+    clip): then a clip without a file has a row too, for the case that no archive has it. One
+    shuffle of everything: what is stated about a video, its files,
     and the rows and outputs of its clips from earlier runs meet under ``group_of``.
     """
 
@@ -61,10 +62,11 @@ class MatchClips(beam.PTransform):
         label_ids: pvalue.AsSingleton,
         found: pvalue.AsSingleton,
         last: pvalue.AsSingleton,
+        archive_ranks: pvalue.AsSingleton,
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (label_ids, found, last)
+        self._side_inputs = (label_ids, found, last, archive_ranks)
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> pvalue.DoOutputsTuple:
         """Takes ``annotations``, ``videos``, ``rows`` (Row) and ``made`` (Video, in the output)."""
@@ -73,8 +75,8 @@ class MatchClips(beam.PTransform):
             | BringTogether(KINDS)
             | "Decide"
             >> beam.ParDo(_Decide(self._config), *self._side_inputs)
-            .with_output_types(ResizeTask, **{ROWS: Row, UNANNOTATED: int})
-            .with_outputs(ROWS, UNANNOTATED, main="tasks")
+            .with_output_types(ResizeTask, **{ROWS: Row, UNANNOTATED: int, WANTED: bytes})
+            .with_outputs(ROWS, UNANNOTATED, WANTED, main="tasks")
         )
 
 
@@ -91,32 +93,51 @@ class _Decide(beam.DoFn):
         label_ids: dict[str, int],
         _found: int,  # unread: nothing is decided before there is known to be a video
         last: str | None,
+        archive_ranks: tuple[int, ...],
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
         _, bucket = element
+        records: list[bytes] = []
         for group in groups_of(KINDS, bucket).values():
-            yield from self._decide(group, label_ids, last)
+            yield from self._decide(group, label_ids, last, archive_ranks, records)
+        if archive_ranks:
+            yield pvalue.TaggedOutput(WANTED, b"".join(records))
 
     def _decide(
-        self, group: Group, label_ids: dict[str, int], last: str | None
+        self,
+        group: Group,
+        label_ids: dict[str, int],
+        last: str | None,
+        archive_ranks: tuple[int, ...],
+        records: list[bytes],
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
         clips = settle(group["annotations"], label_ids)
         matched = match(clips, group["videos"])
         finished = finished_rows(group["rows"], group["made"], self._config.output)
+        of_id = Counter(settled.clip.youtube_id for settled in clips)
         if matched.unannotated:
             yield pvalue.TaggedOutput(UNANNOTATED, matched.unannotated)
         for settled in clips:
-            within = last is None or settled.clip.clip_id <= last
-            if within and self._config.asks_for(settled.clip):
-                path = self._config.clip_path(settled.clip)
-                decision = decide(settled, matched, path, finished.get(path))
-                if isinstance(decision, ResizeTask) and not self._config.resize:
-                    decision = listed_row(decision)
-                self._check_lists(path, decision)
-                if isinstance(decision, Row):
-                    yield pvalue.TaggedOutput(ROWS, decision)
-                else:
-                    progress.LOCAL.plan()
-                    yield decision
+            clip = settled.clip
+            path = self._config.clip_path(clip)
+            within = last is None or clip.clip_id <= last
+            asked = within and self._config.asks_for(clip)
+            wanted = asked and not settled.conflict and path not in finished
+            if archive_ranks:
+                records.append(record_of(clip, wanted, of_id[clip.youtube_id] == 1))
+            if not asked:
+                continue
+            decision = decide(settled, matched, path, finished.get(path))
+            if isinstance(decision, ResizeTask) and not self._config.resize:
+                decision = listed_row(decision)
+            self._check_lists(path, decision)
+            if wanted and (archive_ranks or isinstance(decision, ResizeTask)):
+                progress.LOCAL.plan()
+            if isinstance(decision, Row):
+                yield pvalue.TaggedOutput(ROWS, decision)
+                continue
+            if archive_ranks:
+                yield pvalue.TaggedOutput(ROWS, Row.of(clip, "missing", reason="no_file"))
+            yield from split_sources(decision, matched.sources[clip.clip_id], archive_ranks)
 
     def _check_lists(self, path: str, decision: ResizeTask | Row) -> None:
         """Raise InputError where a trainer would misread a path that is, or may be, listed."""
@@ -250,15 +271,19 @@ def decide(settled: Settled, matched: Matched, path: str, finished: Row | None) 
     if sources := matched.sources.get(clip.clip_id):
         return ResizeTask(clip, path, tuple((video.path, video.size) for video in sources))
     if files := matched.ambiguous.get(clip.youtube_id or ""):
-        return Row.of(
-            clip,
-            "failed",
-            reason="ambiguous",
-            source=files[0].path,
-            detail=f"several clips are of {clip.youtube_id}; name the file by its clip, "
-            f"{clip.clip_id}",
-        )
+        return ambiguous_row(clip, files[0].path)
     return Row.of(clip, "missing", reason="no_file")
+
+
+def ambiguous_row(clip: Clip, source: str) -> Row:
+    """The row of a clip for which there is only a file that may be of another one too."""
+    return Row.of(
+        clip,
+        "failed",
+        reason="ambiguous",
+        source=source,
+        detail=f"several clips are of {clip.youtube_id}; name the file by its clip, {clip.clip_id}",
+    )
 
 
 def listed_row(task: ResizeTask) -> Row:

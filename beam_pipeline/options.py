@@ -9,6 +9,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline import __version__
 from beam_pipeline.codec.settings import AUDIO, CODERS, PRESETS, TUNES, ClipSettings
+from beam_pipeline.datasets import DATASETS
 from beam_pipeline.elements import SPLITS
 from beam_pipeline.errors import UsageError
 from beam_pipeline.label_map import PUBLISHED
@@ -38,10 +39,24 @@ class KineticsOptions(PipelineOptions):
             "--videos",
             metavar="V",
             **several,
-            help="where the clips are: folders (searched to the bottom), globs, files, or .txt "
-            "files with a path a line; of two files for one clip the argument named first wins",
+            help="where the clips are: folders (searched to the bottom), globs, files, archives "
+            "(.tar, .tar.gz, .tgz), or .txt files with a path or URL a line; of two files for one "
+            "clip the argument named first wins",
         )
         what.add_argument("--output", metavar="O", help="folder for clips, lists and manifest")
+        what.add_argument(
+            "--dataset",
+            choices=tuple(DATASETS),
+            metavar="D",
+            help="stands for the public addresses of annotations, videos and label map: "
+            + ", ".join(DATASETS)
+            + "; what is given besides counts in their place",
+        )
+        what.add_argument(
+            "--dataset_mirror",
+            metavar="URL",
+            help="takes the place of the public hosts in --dataset's addresses",
+        )
         what.add_argument(
             "--splits",
             metavar="S",

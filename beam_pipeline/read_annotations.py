@@ -1,4 +1,7 @@
-"""Annotation files: official JSON and CSV, and archives of them, told apart by what they hold."""
+"""Annotation files: official JSON and CSV, folder listings, and archives of them.
+
+What they hold tells them apart, not their names.
+"""
 
 import csv
 import io
@@ -28,6 +31,9 @@ SPLIT_WORDS: dict[str, Split] = {
 
 HEADER = ("youtube_id", "time_start", "time_end")
 """The columns every CSV has; ``label``, ``split`` and ``is_cc`` may be there."""
+
+_CLIP_ID = re.compile(r"(.+)_(\d{6,})_(\d{6,})")
+"""The name of a clip in a folder listing."""
 
 EXTENSIONS = (".csv", ".json")
 """What is read of a folder or an archive of annotations."""
@@ -151,6 +157,8 @@ def parse(rank: int, path: str, data: bytes) -> Iterator[Annotation]:
         raise InputError(f"{path} line {line}: not UTF-8 text; expected JSON or CSV") from error
     if text.lstrip().startswith("{"):
         return _parse_json(rank, path, text)
+    if text.lstrip().partition("\n")[0].rstrip().endswith(":"):
+        return _parse_listing(rank, path, text)
     return _parse_csv(rank, path, text)
 
 
@@ -182,6 +190,29 @@ def _parse_csv(rank: int, path: str, text: str) -> Iterator[Annotation]:
             )
     except csv.Error as error:
         raise InputError(f"{path} line {reader.line_num}: {error}") from error
+
+
+def _parse_listing(rank: int, path: str, text: str) -> Iterator[Annotation]:
+    """What ``ls -R`` says of a folder with a folder for each class: sections, ``folder:`` first.
+
+    Kinetics-600's ``train.txt`` and ``val.txt`` at CVDF are said to look like that; nobody could
+    see to it here. The section of the whole, which names the classes, is passed over.
+    """
+    label: str | None = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        name = line.strip()
+        if name.endswith(":"):
+            folders = [folder for folder in name[:-1].split("/") if folder.strip(".")]
+            is_whole = not folders or (len(folders) == 1 and folders[0] in SPLIT_WORDS)
+            label = None if is_whole else folders[-1]
+        elif name and label is not None:
+            stated = _CLIP_ID.fullmatch(posixpath.splitext(name)[0])
+            if stated is None:
+                raise InputError(
+                    f"{path} line {number}: {name!r} is no clip of {label!r}; expected "
+                    "<youtube_id>_<start, 6 digits>_<end, 6 digits>.mp4"
+                )
+            yield _annotation((rank, path, number, 0), *stated.groups(), label, None)
 
 
 def _parse_json(rank: int, path: str, text: str) -> Iterator[Annotation]:

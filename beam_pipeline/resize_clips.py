@@ -3,12 +3,14 @@
 import os
 import stat
 import tempfile
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import asdict
 from fractions import Fraction
+from typing import Any, ClassVar, NamedTuple
 
 import apache_beam as beam
 from apache_beam import pvalue
@@ -22,10 +24,12 @@ from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.codec.timestamps import Segment
 from beam_pipeline.config import Config
-from beam_pipeline.elements import Clip, ResizeTask, Row
-from beam_pipeline.match_clips import ROWS, base_name
+from beam_pipeline.elements import LISTED, Clip, ResizeTask, Row
+from beam_pipeline.list_videos import base_name
+from beam_pipeline.match_clips import ROWS
 from beam_pipeline.output import refusals
 from beam_pipeline.row_log import RowLog
+from beam_pipeline.wanted_clips import key_of, split_keys
 
 IN_MEMORY = 64 * 1024**2
 """Bytes; larger sources go through a temporary file."""
@@ -40,70 +44,148 @@ class ResizeClips(beam.PTransform):
     """Tasks to ``rows`` (Row), as many at once as there are cores, and ``retries`` (int).
 
     The latter are all that the processes of this stage have asked storage again, for whatever.
+    ``made`` are keys of clips that turns before have made: they are left alone.
 
     The shuffle in front spreads the tasks evenly over the workers, and is where a runner takes
     up again when a worker dies: what comes before is not done twice.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, made: pvalue.AsList) -> None:
         super().__init__()
         self._config = config
+        self._made = made
 
     def expand(self, tasks: beam.PCollection[ResizeTask]) -> pvalue.DoOutputsTuple:
         return (
             tasks
             | "Spread the work" >> beam.Reshuffle()
             | "Resize"
-            >> beam.ParDo(_Resize(self._config))
+            >> beam.ParDo(_Resize(self._config), self._made)
             .with_output_types(Row, **{RETRIES: int})
             .with_outputs(RETRIES, main=ROWS)
         )
 
 
+class AddMade(beam.PTransform):
+    """Keys of made clips (bytes, many in one), and rows, to the keys of all of them."""
+
+    def expand(
+        self, made_and_rows: tuple[beam.PCollection[bytes], beam.PCollection[Row]]
+    ) -> beam.PCollection[bytes]:
+        made, rows = made_and_rows
+        keys = (
+            rows
+            | "Made" >> beam.Filter(lambda row: row.status in LISTED)
+            | "Key" >> beam.Map(key_of).with_output_types(bytes)
+            | "All keys" >> beam.CombineGlobally(b"".join).without_defaults()
+        )
+        return (made, keys) | "Add" >> beam.Flatten()
+
+
 class _Resize(beam.DoFn):
-    """Feeds a pool of child processes; rows come out as clips get done, in any order."""
+    """Feeds a crew; rows come out as clips get done, in any order."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
 
     def setup(self) -> None:
-        workers = self._config.workers or usable_cores()
-        self._pool = CodecPool(workers)
-        self._log = RowLog(self._config.output)
-        self._in_flight = workers + READ_AHEAD
-        self._threads = ThreadPoolExecutor(self._in_flight)
+        self._crew = Crew.join(self._config)
 
     def start_bundle(self) -> None:
-        self._pending: set[Future[Row]] = set()
+        self._work = self._crew.start()
+        self._made: frozenset[bytes] | None = None
 
-    def process(self, task: ResizeTask) -> Iterator[Row]:
-        self._pending.add(
-            self._threads.submit(resize_clip, task, self._config, self._pool, self._log)
-        )
-        yield from self._done(self._in_flight)
+    def process(self, task: ResizeTask, made: list[bytes]) -> Iterator[Row]:
+        if self._made is None:
+            self._made = frozenset(split_keys(made))
+        if not self._made or key_of(task.clip) not in self._made:
+            self._work.submit(resize_clip, task)
+            yield from self._work.done()
 
     def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
-        while self._pending:
-            for row in self._done(1):
-                yield WindowedValue(row, MIN_TIMESTAMP, (GlobalWindow(),))
-        self._log.close()
-        retries = WindowedValue(storage.RETRIES.take(), MIN_TIMESTAMP, (GlobalWindow(),))
-        yield pvalue.TaggedOutput(RETRIES, retries)
+        yield from self._work.finish()
 
     def teardown(self) -> None:
-        self._pool.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._crew.leave()
 
-    def _done(self, most: int) -> Iterable[Row]:
+
+class Crew:
+    """What makes clips in this process: children that hold codecs, threads that feed them.
+
+    All stages of a run share it.
+    """
+
+    _crews: ClassVar[dict[str, "Crew"]] = {}
+    _joining: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, config: Config) -> None:
+        workers = config.workers or usable_cores()
+        self.config = config
+        self.pool = CodecPool(workers)
+        self.log = RowLog(config.output)
+        self.in_flight = workers + READ_AHEAD
+        self.threads = ThreadPoolExecutor(self.in_flight)
+        self._stages = 0
+
+    @classmethod
+    def join(cls, config: Config) -> "Crew":
+        """The crew of a run; as often as it is joined it has to be left."""
+        with cls._joining:
+            name = config.output.url(config.output.state)
+            crew = cls._crews.get(name) or cls._crews.setdefault(name, cls(config))
+            crew._stages += 1
+            return crew
+
+    def leave(self) -> None:
+        """End it, if this was its last stage."""
+        with self._joining:
+            self._stages -= 1
+            if not self._stages:
+                del self._crews[self.config.output.url(self.config.output.state)]
+                self.pool.close()
+                self.threads.shutdown(wait=False, cancel_futures=True)
+
+    def start(self) -> "Work":
+        """Work for one bundle."""
+        return Work(self)
+
+
+class Work:
+    """The clips of one bundle that are under way."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        self._pending: set[Future[Row]] = set()
+
+    def submit(self, make: Callable[..., Row], *about: Any) -> "Future[Row]":
+        """Have ``make(*about, crew)`` done by a thread of the crew."""
+        future = self._crew.threads.submit(make, *about, self._crew)
+        self._pending.add(future)
+        return future
+
+    def done(self, most: int | None = None) -> list[Row]:
         """Rows of finished clips; waits until fewer than ``most`` are under way."""
         rows = []
-        while len(self._pending) >= most:
+        while len(self._pending) >= (most or self._crew.in_flight):
             done, self._pending = wait(self._pending, return_when=FIRST_COMPLETED)
             for future in done:
                 row = future.result()
                 progress.LOCAL.finish(row)
                 rows.append(row)
         return rows
+
+    def finish(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
+        """All rows that are left, and the retries there have been, for ``finish_bundle``."""
+        while self._pending:
+            for row in self.done(1):
+                yield at_the_end(row)
+        self._crew.log.close()
+        yield pvalue.TaggedOutput(RETRIES, at_the_end(storage.RETRIES.take()))
+
+
+def at_the_end(element: Any) -> WindowedValue:
+    """What ``finish_bundle`` may yield: an element with a window."""
+    return WindowedValue(element, MIN_TIMESTAMP, (GlobalWindow(),))
 
 
 def usable_cores() -> int:
@@ -113,56 +195,90 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def resize_clip(task: ResizeTask, config: Config, pool: CodecPool, log: RowLog) -> Row:
+def resize_clip(task: ResizeTask, crew: Crew) -> Row:
     """Make one clip of the best of its sources that can be read and decoded.
 
     Raises:
         OutputError: the clip cannot be written.
     """
     began = time.monotonic()
-    relative = task.path
     failures: list[Row] = []
     for path, size in task.sources:
         with ExitStack() as stack:
-            made: str | None = None
             try:
-                source, size = _fetch(path, size, stack)
+                content, size = _fetch(path, size, stack)
             except (OSError, ValueError, ImportError) as error:  # the latter of URLs in listings
                 detail = getattr(error, "strerror", None) or str(error)
                 outcome = Outcome.failed("unreadable", detail)
+                row = row_of(task.clip, task.path, path, size, outcome, began)
             else:
-                if isinstance(source, str):
-                    made = stack.enter_context(config.output.temporary_path())
-                request = Request(source, made, config.clip, _segment(task.clip, path))
-                outcome = pool.run(request, config.timeout_of(task.clip, size))
-                if outcome.refusal is not None:
-                    with refusals(config.output.url(relative)):
-                        raise outcome.refusal
-            row = Row.of(
-                task.clip,
-                outcome.status,
-                reason=outcome.reason,
-                detail=outcome.detail,
-                source=path,
-                path=None if outcome.status == "failed" else relative,
-                source_bytes=size,
-                seconds=time.monotonic() - began,
-                **asdict(outcome.facts),
-            )
-            if outcome.status == "failed":
-                failures.append(row)
-                continue
-            if config.output.is_local:
-                config.output.displace(relative, row.bytes, row.sha256)
-                log.add(row)
-            if made is not None:
-                config.output.publish(made, relative)
-            elif outcome.output is not None:
-                config.output.write(relative, outcome.output)
-            if not config.output.is_local:
-                log.add(row)  # what another run has left there is gone by now
+                source = Source(path, content, size)
+                row = make_clip(task.clip, task.path, source, began, crew)
+        if row.status != "failed":
             return row
+        failures.append(row)
     return failures[0]
+
+
+class Source(NamedTuple):
+    """A file that a clip is made of.
+
+    ``path`` says for people where it is, ``content`` is its bytes or a local path to them, and
+    ``size`` counts them.
+    """
+
+    path: str
+    content: bytes | str
+    size: int
+
+
+def make_clip(clip: Clip, relative: str, source: Source, began: float, crew: Crew) -> Row:
+    """Make a clip at ``relative`` in the output; the work on it began at that monotonic time.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    output = crew.config.output
+    with ExitStack() as stack:
+        made = None
+        if isinstance(source.content, str):
+            made = stack.enter_context(output.temporary_path())
+        segment = _segment(clip, source.path)
+        request = Request(source.content, made, crew.config.clip, segment)
+        outcome = crew.pool.run(request, crew.config.timeout_of(clip, source.size))
+        if outcome.refusal is not None:
+            with refusals(output.url(relative)):
+                raise outcome.refusal
+        row = row_of(clip, relative, source.path, source.size, outcome, began)
+        if row.status == "failed":
+            return row
+        if output.is_local:
+            output.displace(relative, row.bytes, row.sha256)
+            crew.log.add(row)
+        if made is not None:
+            output.publish(made, relative)
+        elif outcome.output is not None:
+            output.write(relative, outcome.output)
+        if not output.is_local:
+            crew.log.add(row)  # what another run has left there is gone by now
+        return row
+
+
+def row_of(
+    clip: Clip, relative: str, source: str, size: int | None, outcome: Outcome, began: float
+) -> Row:
+    """The row of a clip whose work is at its end."""
+    return Row.of(
+        clip,
+        outcome.status,
+        reason=outcome.reason,
+        detail=outcome.detail,
+        source=source,
+        path=None if outcome.status == "failed" else relative,
+        source_bytes=size,
+        seconds=time.monotonic() - began,
+        **asdict(outcome.facts),
+    )
 
 
 def _segment(clip: Clip, path: str) -> Segment | None:

@@ -234,10 +234,10 @@ def _entry(fs: FileSystem, url: str, info: dict[str, Any]) -> Entry:
 
 
 @_tried
-def read(url: str, most: int | None = None) -> bytes:
-    """All bytes of a file, or no more than its first ``most``."""
+def read(url: str, end: int | None = None, begin: int | None = None) -> bytes:
+    """All bytes of a file, or those from ``begin`` up to ``end``, as far as it goes."""
     try:
-        data: bytes = filesystem(url).cat_file(url, end=most)
+        data: bytes = filesystem(url).cat_file(url, start=begin, end=end)
     except OSError as error:
         if error.errno == errno.ERANGE:  # what is asked of an empty object
             return b""
@@ -337,6 +337,13 @@ def remove(url: str) -> None:
     for name in names:
         if is_glob(name):
             fs.rm_file(name)
+
+
+def web_stream(url: str) -> io.RawIOBase:
+    """An address on the web, read from front to back."""
+    from beam_pipeline.web_storage import WebStream
+
+    return WebStream(filesystem(url), url)
 
 
 @contextmanager

@@ -6,13 +6,16 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline import progress, storage
+from beam_pipeline import progress
 from beam_pipeline.batches import BringTogether, Group, Kinds, groups_of
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip, ResizeTask, Row, Video
+from beam_pipeline.errors import InputError
 from beam_pipeline.limit_clips import LastOfFirst
-from beam_pipeline.match_clips import ROWS, finished_rows
+from beam_pipeline.match_clips import ROWS, WANTED, finished_rows
+from beam_pipeline.order_archives import split_sources
 from beam_pipeline.output import VIDEOS
+from beam_pipeline.wanted_clips import record_of
 
 SUFFIX = ".mp4"
 LEFT_OUT = "left_out"
@@ -21,7 +24,8 @@ LEFT_OUT = "left_out"
 class TakeVideos(beam.PTransform):
     """Videos and earlier results to ``tasks`` (ResizeTask) and ``rows`` (Row) of what is made.
 
-    Also ``left_out`` (int), how many videos would go where another goes.
+    Also ``left_out`` (int), how many videos would go where another goes, and ``wanted`` (bytes),
+    records of what is made already, which is what archives need not be searched for.
 
     A clip's id is its file's path below its root, without the suffix. Of files that have one
     path, in several roots or with several suffixes, the lower rank wins, then the smaller path;
@@ -29,10 +33,12 @@ class TakeVideos(beam.PTransform):
     manifest, whether its source is there still or not.
     """
 
-    def __init__(self, config: Config, found: pvalue.AsSingleton) -> None:
+    def __init__(
+        self, config: Config, found: pvalue.AsSingleton, archive_ranks: pvalue.AsSingleton
+    ) -> None:
         super().__init__()
         self._config = config
-        self._found = found
+        self._side_inputs = (found, archive_ranks)
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> pvalue.DoOutputsTuple:
         """Takes ``videos``, ``rows`` (Row) and ``made`` (Video, in the output)."""
@@ -45,9 +51,9 @@ class TakeVideos(beam.PTransform):
             inputs
             | BringTogether(_kinds(self._config))
             | "Decide"
-            >> beam.ParDo(_Decide(self._config), self._found, pvalue.AsSingleton(last))
-            .with_output_types(ResizeTask, **{ROWS: Row, LEFT_OUT: int})
-            .with_outputs(ROWS, LEFT_OUT, main="tasks")
+            >> beam.ParDo(_Decide(self._config), *self._side_inputs, pvalue.AsSingleton(last))
+            .with_output_types(ResizeTask, **{ROWS: Row, LEFT_OUT: int, WANTED: bytes})
+            .with_outputs(ROWS, LEFT_OUT, WANTED, main="tasks")
         )
 
 
@@ -59,8 +65,14 @@ class _Decide(beam.DoFn):
         self,
         element: tuple[int, dict[str, Iterable[bytes]]],
         _found: int,  # unread: nothing is decided before there is known to be a video
+        archive_ranks: tuple[int, ...],
         last: str | None,
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
+        if archive_ranks and self._config.limit is not None:
+            raise InputError(
+                "--limit takes the first clips by their names, which archives do not tell before "
+                "they are read; leave it out, or type --annotations"
+            )
         _, bucket = element
         for name, group in groups_of(_kinds(self._config), bucket).items():
             if last is None or name <= last:
@@ -70,27 +82,36 @@ class _Decide(beam.DoFn):
                     yield pvalue.TaggedOutput(LEFT_OUT, len(files) - 1)
                 if isinstance(decision, Row):
                     yield pvalue.TaggedOutput(ROWS, decision)
+                    yield pvalue.TaggedOutput(WANTED, record_of(Clip(name), False, False))
                 elif decision is not None:
                     progress.LOCAL.plan()
-                    yield decision
+                    yield from split_sources(decision, _best_first(group), archive_ranks)
 
 
 def decide(name: str, group: Group, config: Config) -> ResizeTask | Row | None:
     """What is to be done for one name; None where nothing of it is left."""
-    clip, path = Clip(name), storage.join(VIDEOS, name + SUFFIX)
+    clip = Clip(name)
+    path = config.clip_path(clip)
     if finished := finished_rows(group["rows"], group["made"], config.output).get(path):
         return finished.reused_for(clip)
     if not group["videos"]:
         return None
+    return ResizeTask(clip, path, tuple((v.path, v.size) for v in _best_first(group)))
+
+
+def _best_first(group: Group) -> list[Video]:
     files = {video.path: video for video in sorted(group["videos"], reverse=True, key=_order)}
-    best_first = sorted(files.values(), key=_order)
-    return ResizeTask(clip, path, tuple((video.path, video.size) for video in best_first))
+    return sorted(files.values(), key=_order)
 
 
 def name_of(video: Video, config: Config) -> str:
-    """The clip_id of a video: a path that leads nowhere but down."""
-    parts = config.name_of(video.path).split("/")
-    return posixpath.splitext("/".join(part for part in parts if part.strip(".")))[0]
+    """The clip_id of a video: its path below its root."""
+    return downward(config.name_of(video.path))
+
+
+def downward(path: str) -> str:
+    """A path that leads nowhere but down, without the suffix."""
+    return posixpath.splitext("/".join(part for part in path.split("/") if part.strip(".")))[0]
 
 
 def _kinds(config: Config) -> Kinds:

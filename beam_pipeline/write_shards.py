@@ -1,15 +1,16 @@
 """Rows to shards: small sorted files that a split's lists are merged from."""
 
+import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline import manifest
+from beam_pipeline import manifest, storage
 from beam_pipeline.batches import gather, unpack
 from beam_pipeline.config import Config
-from beam_pipeline.elements import ALL, Row, Split
+from beam_pipeline.elements import ALL, LISTED, ReadArchive, Row, Split
 from beam_pipeline.output import SHARDS as FOLDER
 from beam_pipeline.output import Output
 
@@ -29,33 +30,79 @@ ShardKey = tuple[Split, int]
 class WriteShards(beam.PTransform):
     """Rows, from any number of stages, to (split, (number, path)) of every shard with any.
 
-    ``size`` is how many clips there may be: few need few shards.
+    Of a clip that several stages have rows for, one counts: see ``best_rows``. ``size`` is how
+    many clips there may be: few need few shards. ``read`` are the archives that were.
     """
 
-    def __init__(self, config: Config, size: pvalue.AsSingleton) -> None:
+    def __init__(self, config: Config, size: pvalue.AsSingleton, read: pvalue.AsSingleton) -> None:
         super().__init__()
         self._config = config
         self._size = size
+        self._read = read
 
     def expand(
         self, stages: Sequence[beam.PCollection[Row]]
     ) -> beam.PCollection[tuple[Split, tuple[int, str]]]:
         # Gathered before they flow together, which costs as much for a row as for a batch.
-        gathered = [
-            rows | f"Gather rows {number}" >> gather(ShardKey, _shard_key, self._size)
+        gathered = {
+            number: rows | f"Gather rows {number}" >> gather(ShardKey, _shard_key, self._size)
             for number, rows in enumerate(stages)
-        ]
+        }
         return (
             gathered
-            | "All rows" >> beam.Flatten()
             # Also the barrier that keeps clips from being made again when what follows is
             # tried again.
-            | "Collect shards" >> beam.GroupByKey()
+            | "Collect shards" >> beam.CoGroupByKey()
             | "Write shards"
-            >> beam.MapTuple(
-                lambda shard, rows: write_shard(shard, unpack(Row, rows), self._config.output)
-            ).with_output_types(tuple[Split, tuple[int, str]])
+            >> beam.Map(_write, self._config.output, self._read).with_output_types(
+                tuple[Split, tuple[int, str]]
+            )
         )
+
+
+def _write(
+    collected: tuple[ShardKey, dict[int, Iterable[bytes]]],
+    output: Output,
+    read: Sequence[ReadArchive],
+) -> tuple[Split, tuple[int, str]]:
+    shard, stages = collected
+    rows = best_rows([unpack(Row, stages[number]) for number in sorted(stages)], output)
+    return write_shard(shard, (about_archives(row, read) for row in rows), output)
+
+
+def best_rows(stages: Iterable[Iterable[Row]], output: Output) -> list[Row]:
+    """One row for each clip: that it is made, else why not, else that it is missing.
+
+    Of several that say the same the earliest stage's counts. Two workers may have made one clip
+    of two archives: then the row counts whose clip is there.
+    """
+    best: dict[str, Row] = {}
+    for rows in stages:
+        for row in rows:
+            known = best.get(row.clip_id)
+            if known is None or _merit(row) > _merit(known):
+                best[row.clip_id] = row
+            elif row.status in LISTED and known.status in LISTED and row.sha256 != known.sha256:
+                best[row.clip_id] = _that_is_there(known, row, output)
+    return list(best.values())
+
+
+def _merit(row: Row) -> int:
+    return 2 if row.status in LISTED else row.status == "failed"
+
+
+def _that_is_there(one: Row, other: Row, output: Output) -> Row:
+    there = hashlib.sha256(storage.read(output.url(one.path or ""))).hexdigest()
+    return other if other.sha256 == there else one
+
+
+def about_archives(row: Row, read: Sequence[ReadArchive]) -> Row:
+    """A row that says, of a missing clip, that it may have been in an archive that broke off."""
+    broken = [archive for archive in read if archive.broken]
+    if row.status != "missing" or not broken:
+        return row
+    more = f", {len(broken) - 1} more broke off" if len(broken) > 1 else ""
+    return row._replace(detail=f"{broken[0].path} broke off: {broken[0].broken}{more}")
 
 
 def _shard_key(row: Row, size: int) -> ShardKey:

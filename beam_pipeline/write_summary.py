@@ -20,7 +20,7 @@ from apache_beam import pvalue
 from beam_pipeline import __version__, manifest, storage
 from beam_pipeline.assign_label_ids import UNLABELLED_ID, warnings_about
 from beam_pipeline.config import Config
-from beam_pipeline.elements import ALL, LISTED, SPLITS, STATUSES, Split
+from beam_pipeline.elements import ALL, LISTED, SPLITS, STATUSES, ReadArchive, Split
 from beam_pipeline.output import MANIFESTS, SUMMARY, Output
 from beam_pipeline.prepare_output import leave_output
 
@@ -36,10 +36,11 @@ class WriteSummary(beam.PTransform):
         label_ids: pvalue.AsSingleton,
         unannotated: pvalue.AsSingleton,
         retries: pvalue.AsSingleton,
+        read: pvalue.AsSingleton,
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (label_ids, unannotated, retries)
+        self._side_inputs = (label_ids, unannotated, retries, read)
 
     def expand(self, merged: beam.PCollection[Split]) -> beam.PCollection[None]:
         return (
@@ -52,10 +53,16 @@ class WriteSummary(beam.PTransform):
         )
 
 
-def finish(config: Config, label_ids: dict[str, int], unannotated: int, retries: int) -> None:
+def finish(
+    config: Config,
+    label_ids: dict[str, int],
+    unannotated: int,
+    retries: int,
+    read: Sequence[ReadArchive],
+) -> None:
     """Write all files about the whole run from its merged manifests, then drop its state.
 
-    ``retries`` are those that stages before have told of.
+    ``retries`` are those that stages before have told of, ``read`` the archives that were read.
     """
     output = config.output
     # Those of splits that are not asked for count for the tables of what is missing and failed.
@@ -66,9 +73,39 @@ def finish(config: Config, label_ids: dict[str, int], unannotated: int, retries:
     output.write_if_new("failed.csv", _csv(part.failed for part in parts))
     asked = [part for part in parts if part.split in config.splits]
     summary = summarize(asked, config, label_ids, unannotated)
+    if archives := _about_archives(output, read):
+        summary["archives"] = archives
+        summary["warnings"] += _broken(archives)
     summary["retries"] = retries + storage.RETRIES.take()
     output.write_if_new(SUMMARY, _json(summary))
     leave_output(output)
+
+
+def _about_archives(output: Output, read: Sequence[ReadArchive]) -> dict[str, Any] | None:
+    """What the last run that needed an archive saw of them; None where there never was one."""
+    if not read:
+        earlier = output.read_json(SUMMARY)
+        return None if earlier is None else earlier.get("archives")
+    return {
+        "read": len(read),
+        "videos": sum(archive.videos for archive in read),
+        "unannotated": sum(archive.unannotated for archive in read),
+        "broken": [
+            {"archive": archive.path, "detail": archive.broken}
+            for archive in read
+            if archive.broken
+        ],
+    }
+
+
+def _broken(archives: dict[str, Any]) -> Iterator[str]:
+    if broken := archives["broken"]:
+        of = f"{len(broken):,} of {archives['read']:,} archives"
+        yield (
+            f"{of} broke off, {broken[0]['archive']} first ({broken[0]['detail']}): the clips "
+            "before that are made; summary.json lists them; run the same command again for the "
+            "rest"
+        )
 
 
 @dataclass(frozen=True)
@@ -176,6 +213,7 @@ def summarize(
             "label_map": config.label_map,
             "limit": config.limit,
             "classes": None if config.classes is None else sorted(config.classes),
+            "dataset": config.dataset,
         },
         "versions": {
             "beam_pipeline": __version__,

@@ -1,5 +1,6 @@
 """What all tests share: the runs that several of them look at."""
 
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ settings.register_profile(
     "kinetics", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("kinetics")
+
+# Whoever starts the tests in the background has them ignore Ctrl-C, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SIZE = (128, 96)
 FRAMES = 12

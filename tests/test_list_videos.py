@@ -40,7 +40,9 @@ def check_on_beam(*arguments: Path, expected: list[Video]) -> None:
     """Hold what the transform itself finds under several arguments against what it should."""
     with on_beam() as pipeline:
         ranked = list(enumerate(map(str, arguments)))
-        assert_that(pipeline | beam.Create(ranked) | ListVideos("/elsewhere"), equal_to(expected))
+        listed = pipeline | beam.Create(ranked) | ListVideos("/elsewhere")
+        assert_that(listed["videos"], equal_to(expected))
+        assert_that(listed["archives"], equal_to([]), "no archives")
 
 
 # Folders
@@ -92,7 +94,8 @@ def test_links_in_a_circle_come_to_an_end(tmp_path: Path, depth: int) -> None:
     (bottom / "again").symlink_to(tmp_path)
     assert {Path(video.path).name for video in found(tmp_path)} == {"clip.mp4"}
     with on_beam() as pipeline:
-        videos = pipeline | beam.Create([(0, str(tmp_path))]) | ListVideos("/elsewhere")
+        listed = pipeline | beam.Create([(0, str(tmp_path))]) | ListVideos("/elsewhere")
+        videos = listed["videos"]
         files = videos | beam.Map(lambda video: Path(video.path).name) | beam.Distinct()
         assert_that(files, equal_to(["clip.mp4"]))
 
@@ -227,6 +230,7 @@ def test_beam_says_what_is_not_there(tmp_path: Path) -> None:
 def test_names_that_are_not_utf_8_do_not_stop_the_listing(tmp_path: Path) -> None:
     put(tmp_path, "a.mp4", os.fsdecode(b"odd-\xff.mp4"), os.fsdecode(b"folder-\xff/b.mp4"))
     with on_beam() as pipeline:
-        videos = pipeline | beam.Create([(0, str(tmp_path))]) | ListVideos("/elsewhere")
+        listed = pipeline | beam.Create([(0, str(tmp_path))]) | ListVideos("/elsewhere")
+        videos = listed["videos"]
         endings = videos | beam.Map(lambda video: video.path[-5:])
         assert_that(endings, equal_to(["a.mp4"[-5:], "f.mp4"[-5:], "b.mp4"[-5:]]))

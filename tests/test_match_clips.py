@@ -400,6 +400,7 @@ def run_match(
                 pvalue.AsSingleton(pipeline | "L" >> beam.Create([LABEL_IDS])),
                 pvalue.AsSingleton(pipeline | "F" >> beam.Create([found])),
                 pvalue.AsSingleton(pipeline | "N" >> beam.Create([None])),
+                pvalue.AsSingleton(pipeline | "K" >> beam.Create([()])),
             )
         )
 

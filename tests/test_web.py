@@ -1,76 +1,13 @@
 """Annotations, label maps, listings and clips at addresses on the web."""
 
-import asyncio
 import json
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from tests.kinetics import SHORT_EDGE, Kinetics, all_rows, lines, run, summary
-
-Fault = int | str
-
-
-@dataclass
-class Site:
-    """A folder on the web; ``fault`` says how the n-th request for a path goes wrong."""
-
-    folder: Path
-    fault: Callable[[str, int], Fault | None] = lambda path, before: None
-    asked: list[str] = field(default_factory=list)
-    authorized: list[str | None] = field(default_factory=list)
-
-    def __enter__(self) -> "Site":
-        self._loop = asyncio.new_event_loop()
-        started = threading.Event()
-        self._thread = threading.Thread(target=self._serve, args=(started,), daemon=True)
-        self._thread.start()
-        assert started.wait(30)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(60)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(60)
-        self._loop.close()
-
-    def _serve(self, started: threading.Event) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._start())
-        started.set()
-        self._loop.run_forever()
-
-    async def _start(self) -> None:
-        app = web.Application()
-        app.router.add_get("/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "localhost", 0).start()
-        self.address = f"http://localhost:{self._runner.addresses[0][1]}"
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
-        path = request.match_info["path"]
-        fault = self.fault(path, self.asked.count(path))
-        self.asked.append(path)
-        self.authorized.append(request.headers.get("Authorization"))
-        if isinstance(fault, int):
-            return web.Response(status=fault)
-        file = self.folder / path
-        if not file.is_file():
-            return web.Response(status=404)
-        if fault == "cut":
-            answer = web.StreamResponse()
-            answer.content_length = file.stat().st_size
-            await answer.prepare(request)
-            await answer.write(file.read_bytes()[:10])
-            assert request.transport is not None
-            request.transport.abort()
-            return answer
-        return web.FileResponse(file)
+from tests.site import Fault, Site
 
 
 @pytest.fixture

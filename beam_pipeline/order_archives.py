@@ -1,0 +1,116 @@
+"""Whose turn it is: loose files and archives of a lower rank come before those of a higher one.
+
+What an archive holds shows only when it is read. So the work is done in turns, each of them
+loose files first and then the archives of one rank, and what a turn has made is no longer
+looked for in the next. Without archives there is one turn.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+import apache_beam as beam
+
+from beam_pipeline.config import Config
+from beam_pipeline.elements import Archive, ReadArchive, ResizeTask, Video
+from beam_pipeline.errors import InputError
+from beam_pipeline.list_videos import is_video
+
+MOST_TURNS = 8
+"""Each costs the graph a few stages. Archives of the ranks behind share the last turn; on one
+machine they are visited in order there too."""
+
+
+def turns_of(arguments: Sequence[str]) -> int:
+    """How many turns there may be: a rank with archives needs one."""
+    return min(MOST_TURNS, max(1, sum(not is_video(argument) for argument in arguments)))
+
+
+class OrderArchives(beam.PTransform):
+    """Archives to their ``ranks`` (one tuple, sorted) and ``turns`` (a collection each).
+
+    Within a turn they come in the order of rank and path, spread over the workers.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self._config = config
+
+    def expand(
+        self, archives: beam.PCollection[Archive]
+    ) -> tuple[beam.PCollection[tuple[int, ...]], list[beam.PCollection[Archive]]]:
+        turns = turns_of(self._config.videos)
+        together = archives | "All archives" >> beam.combiners.ToList()
+        ranks = together | "Ranks" >> beam.Map(ranks_of, self._config.resize).with_output_types(
+            tuple[int, ...]
+        )
+        ordered = (
+            together
+            | "Order" >> beam.FlatMap(in_turns, turns).with_output_types(tuple[int, Archive])
+            | "Turns" >> beam.Partition(lambda numbered, _: numbered[0], turns)
+        )
+        return ranks, [
+            numbered
+            | f"Archives of turn {turn}" >> beam.Values()
+            | f"Spread archives of turn {turn}" >> beam.Reshuffle()
+            for turn, numbered in enumerate(ordered)
+        ]
+
+
+def ranks_of(archives: Sequence[Archive], resize: bool) -> tuple[int, ...]:
+    """The ranks that have archives.
+
+    Raises:
+        InputError: there are some, and videos are to be listed as they are.
+    """
+    if archives and not resize:
+        raise InputError(
+            f"--resize false lists videos as they are, and {min(archives).path} is an archive: "
+            "unpack it, or leave out --resize false"
+        )
+    return tuple(sorted({archive.rank for archive in archives}))
+
+
+def in_turns(archives: Sequence[Archive], turns: int) -> Iterator[tuple[int, Archive]]:
+    """(turn, archive), in the order in which they are to be read; named twice, read once."""
+    ranks = ranks_of(archives, resize=True)
+    once = {a.path: a for a in sorted(archives, key=lambda a: (a.rank, a.path), reverse=True)}
+    for archive in sorted(once.values(), key=lambda archive: (archive.rank, archive.path)):
+        yield min(ranks.index(archive.rank), turns - 1), archive
+
+
+def in_turn(task: ResizeTask, turns: int) -> int:
+    """The number of a task's turn, of so many."""
+    return min(task.turn, turns - 1)
+
+
+def check_read(read: Sequence[ReadArchive]) -> list[ReadArchive]:
+    """The archives that were read, sorted.
+
+    Raises:
+        InputError: there was a video in none of them, for none could be read.
+    """
+    if read and all(archive.broken and not archive.videos for archive in read):
+        first = min(read)
+        raise InputError(
+            f"none of {len(read)} archives could be read; {first.path}: {first.broken}; see "
+            "whether that address is right and answers, and run the same command again"
+        )
+    return sorted(read, key=lambda archive: archive.path)
+
+
+def split_sources(
+    task: ResizeTask, sources: Sequence[Video], archive_ranks: Sequence[int]
+) -> Iterator[ResizeTask]:
+    """A task for each turn that has a loose file for it; ``sources`` are all that it has.
+
+    Loose files of a rank behind that of all archives come after the last turn.
+    """
+    if not archive_ranks:
+        yield task
+        return
+    turns: dict[int, list[tuple[str, int | None]]] = {}
+    for video in sources:
+        turn = bisect_left(archive_ranks, video.rank)
+        turns.setdefault(turn, []).append((video.path, video.size))
+    for turn, its in sorted(turns.items()):
+        yield task._replace(sources=tuple(its), turn=turn)

@@ -1,0 +1,198 @@
+"""The work on archives: each read once from front to back, the clips in it made on all cores."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack
+
+import apache_beam as beam
+from apache_beam import pvalue
+from apache_beam.utils.windowed_value import WindowedValue
+
+from beam_pipeline import progress
+from beam_pipeline.archives import BrokenArchive, Member, members
+from beam_pipeline.codec.outcome import Outcome
+from beam_pipeline.config import Config
+from beam_pipeline.datasets import class_of_archive
+from beam_pipeline.elements import Archive, Clip, ReadArchive, Row
+from beam_pipeline.list_videos import is_video
+from beam_pipeline.match_clips import ROWS, ambiguous_row
+from beam_pipeline.output import refusals
+from beam_pipeline.resize_clips import IN_MEMORY, RETRIES, Crew, Source, make_clip, row_of
+from beam_pipeline.streams import opened_stream
+from beam_pipeline.take_videos import downward
+from beam_pipeline.wanted_clips import WantedClips
+
+LARGEST = 4 * 1024**3
+"""Bytes of a member; one that claims more is not even tried."""
+
+READ = "read"
+
+
+class ResizeMembers(beam.PTransform):
+    """Archives to ``rows`` (Row) of clips in them, ``read`` (ReadArchive) and ``retries`` (int).
+
+    ``wanted`` is the table of clips to look for, ``made`` are keys of those that were made by the
+    turns before. Members that nobody wants are passed over undecoded.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        label_ids: pvalue.AsSingleton,
+        wanted: pvalue.AsList,
+        made: pvalue.AsList,
+    ) -> None:
+        super().__init__()
+        self._config = config
+        self._side_inputs = (label_ids, wanted, made)
+
+    def expand(self, archives: beam.PCollection[Archive]) -> pvalue.DoOutputsTuple:
+        return archives | "Resize" >> beam.ParDo(
+            _ResizeMembers(self._config), *self._side_inputs
+        ).with_output_types(Row, **{READ: ReadArchive, RETRIES: int}).with_outputs(
+            READ, RETRIES, main=ROWS
+        )
+
+
+class _ResizeMembers(beam.DoFn):
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def setup(self) -> None:
+        self._crew = Crew.join(self._config)
+
+    def start_bundle(self) -> None:
+        self._work = self._crew.start()
+        self._search: _Search | None = None
+
+    def process(
+        self,
+        archive: Archive,
+        label_ids: dict[str, int],
+        wanted: list[bytes],
+        made: list[bytes],
+    ) -> Iterator[Row | pvalue.TaggedOutput]:
+        if self._search is None:
+            table = WantedClips(
+                b"".join(wanted),
+                made,
+                label_ids,
+                annotated=bool(self._config.annotations),
+            )
+            self._search = _Search(self._config, table)
+        labels = sorted(label_ids)
+        label = class_of_archive(self._config.dataset, archive.path, labels)
+        if self._search.may_be_over and self._search.is_over:
+            return
+        if label is None or self._search.wants_class(label):
+            yield from self._read(archive, self._search)
+
+    def _read(self, archive: Archive, search: "_Search") -> Iterator[Row | pvalue.TaggedOutput]:
+        videos = unannotated = 0
+        broken: str | None = None
+        try:
+            with opened_stream(archive.path) as stream:
+                for member in members(stream):
+                    if not is_video(member.name):
+                        continue
+                    videos += 1
+                    clips, known, ambiguous = search.find(archive, member)
+                    unannotated += not known
+                    for clip in clips:
+                        if ambiguous:
+                            yield ambiguous_row(clip, f"{archive.path}/{member.name}")
+                        elif future := self._begin(archive, member, clip):
+                            search.await_(clip, future)
+                    yield from self._work.done()
+                    if search.may_be_over:
+                        yield from self._work.done(1)
+                        if search.is_over:
+                            break
+        except FileNotFoundError:
+            broken = "there is no such file"
+        except (BrokenArchive, OSError) as error:  # the latter where not even its beginning comes
+            broken = getattr(error, "strerror", None) or str(error)
+        yield pvalue.TaggedOutput(READ, ReadArchive(archive.path, videos, unannotated, broken))
+
+    def _begin(self, archive: Archive, member: Member, clip: Clip) -> "Future[Row]":
+        """Read a member and have its clip made; BrokenArchive where it ends before."""
+        began = time.monotonic()
+        path = f"{archive.path}/{member.name}"
+        relative = self._config.clip_path(clip)
+        if not self._config.annotations:
+            progress.LOCAL.plan()
+        if member.size > LARGEST:
+            detail = f"it claims {member.size:,} bytes in the archive; at most {LARGEST:,}"
+            outcome = Outcome.failed("too_large", detail)
+            return self._work.submit(_refuse, clip, relative, path, member.size, outcome, began)
+        if member.size <= IN_MEMORY:
+            source = Source(path, member.read(), member.size)
+            return self._work.submit(make_clip, clip, relative, source, began)
+        with ExitStack() as stack:
+            copy = stack.enter_context(self._config.output.temporary_path())
+            with refusals(copy), open(copy, "wb") as file:
+                member.save(file)
+            source = Source(path, copy, member.size)
+            future = self._work.submit(make_clip, clip, relative, source, began)
+            kept = stack.pop_all()
+            future.add_done_callback(lambda _: kept.close())
+            return future
+
+    def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
+        yield from self._work.finish()
+
+    def teardown(self) -> None:
+        self._crew.leave()
+
+
+def _refuse(
+    clip: Clip, relative: str, path: str, size: int, outcome: Outcome, began: float, _: Crew
+) -> Row:
+    return row_of(clip, relative, path, size, outcome, began)
+
+
+class _Search:
+    """What one worker looks for in its archives, and has under way."""
+
+    def __init__(self, config: Config, wanted: WantedClips) -> None:
+        self._annotated = bool(config.annotations)
+        self._wanted = wanted
+        self._pending: dict[str, Future[Row]] = {}
+
+    def find(self, archive: Archive, member: Member) -> tuple[tuple[Clip, ...], bool, bool]:
+        """Clips that a member is to be tried for, whether its name is known, and is ambiguous.
+
+        Of two members for one clip the first that can be used counts: the second waits to see.
+        """
+        name = member.name if self._annotated else downward(member.name)
+        match = self._wanted.find(name)
+        if len(match.clips) == 1 and not match.ambiguous:
+            self._settle(match.clips[0].clip_id)
+            match = self._wanted.find(name)
+        return match
+
+    def await_(self, clip: Clip, future: "Future[Row]") -> None:
+        """Note that a clip is under way."""
+        self._pending[clip.clip_id] = future
+        for clip_id in [name for name, pending in self._pending.items() if pending.done()]:
+            self._settle(clip_id)
+
+    def _settle(self, clip_id: str) -> None:
+        if (future := self._pending.pop(clip_id, None)) and future.result().status != "failed":
+            self._wanted.take(future.result())
+
+    def wants_class(self, label: str) -> bool:
+        return self._wanted.wants_class(label)
+
+    @property
+    def may_be_over(self) -> bool:
+        """Whether all that is wanted is under way."""
+        return self._annotated and len(self._wanted) <= len(self._pending)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is wanted any more; waits for what is under way."""
+        for clip_id in list(self._pending):
+            self._settle(clip_id)
+        return not self._wanted.is_open

@@ -1,0 +1,87 @@
+"""A folder on the web, on this machine, with the faults that the web has."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+Fault = int | str
+"""A status to answer with, or how an answer goes wrong half-way through what is left of the file:
+``cut`` (the connection breaks) or ``silent`` (nothing more comes)."""
+
+
+@dataclass
+class Site:
+    """Serves a folder; ``fault`` says how the n-th request for a path goes wrong.
+
+    Without ``ranges`` every answer is the whole file.
+    """
+
+    folder: Path
+    fault: Callable[[str, int], Fault | None] = lambda path, before: None
+    ranges: bool = True
+    asked: list[str] = field(default_factory=list)
+    begun_at: list[tuple[str, int]] = field(default_factory=list)
+    authorized: list[str | None] = field(default_factory=list)
+
+    def __enter__(self) -> "Site":
+        self._loop = asyncio.new_event_loop()
+        started = threading.Event()
+        self._thread = threading.Thread(target=self._serve, args=(started,), daemon=True)
+        self._thread.start()
+        assert started.wait(30)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(60)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(60)
+        self._loop.close()
+
+    def _serve(self, started: threading.Event) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._start())
+        started.set()
+        self._loop.run_forever()
+
+    async def _start(self) -> None:
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, shutdown_timeout=0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "localhost", 0).start()
+        self.address = f"http://localhost:{self._runner.addresses[0][1]}"
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        path = request.match_info["path"]
+        fault = self.fault(path, self.asked.count(path))
+        self.asked.append(path)
+        self.authorized.append(request.headers.get("Authorization"))
+        if isinstance(fault, int):
+            return web.Response(status=fault)
+        file = self.folder / path
+        if not file.is_file():
+            return web.Response(status=404)
+        content = file.read_bytes()
+        begin = (request.http_range.start or 0) if self.ranges else 0
+        self.begun_at.append((path, begin))
+        status = 206 if self.ranges and "Range" in request.headers else 200
+        answer = web.StreamResponse(status=status, headers={"ETag": f'"{len(content)}"'})
+        answer.content_length = len(content) - begin
+        if status == 206:
+            answer.headers["Content-Range"] = f"bytes {begin}-{len(content) - 1}/{len(content)}"
+        await answer.prepare(request)
+        if fault is None:
+            await answer.write(content[begin:])
+            await answer.write_eof()
+            return answer
+        await answer.write(content[begin : (begin + len(content)) // 2])
+        if fault == "silent":
+            while request.transport is not None and not request.transport.is_closing():
+                await asyncio.sleep(0.05)
+        elif request.transport is not None:
+            request.transport.abort()
+        return answer

@@ -1,0 +1,389 @@
+"""Archives as --videos, from the command line: nothing unpacked, the same clips as from files."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.buckets import BUCKET, Buckets
+from tests.conftest import small_clip
+from tests.kinetics import (
+    SHORT_EDGE,
+    Finished,
+    Kinetics,
+    all_rows,
+    check_output,
+    manifest,
+    run,
+    snapshot,
+    summary,
+    table,
+)
+from tests.packing import entry, pack, packed
+
+SIZE = ("--short_edge", str(SHORT_EDGE))
+
+
+@pytest.fixture(scope="module")
+def five(tmp_path_factory: pytest.TempPathFactory, one_clip: bytes) -> Kinetics:
+    """Five clips, one of them unlabelled, and one that is missing."""
+    made = Kinetics(tmp_path_factory.mktemp("five"))
+    made.add("aTrain_000001_000011", "train", "air drumming", one_clip, "air drumming")
+    made.add("bTrain_000001_000011", "train", "zumba", small_clip(frames=5), "zumba")
+    made.add("cVal_000002_000012", "val", "zumba", small_clip(frames=7), suffix=".mkv")
+    made.add("dMissing_000003_000013", "val", "zumba")
+    made.add("eTest_000004_000014", "test", None, small_clip(frames=3), name="eTest")
+    return made.write()
+
+
+@pytest.fixture(scope="module")
+def loose(five: Kinetics, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What a run over the loose files writes."""
+    output = tmp_path_factory.mktemp("loose") / "output"
+    assert five.prepare(output, "--path_prefix=").status == 0
+    return {name: content for name, (content, _) in snapshot(output).items()}
+
+
+def files(kinetics: Kinetics) -> dict[str, bytes]:
+    return {f"./{name}": content for name, (content, _) in snapshot(kinetics.videos).items()}
+
+
+def prepare(kinetics: Kinetics, output: Path, *videos: Path | str, flags=()) -> Finished:
+    return run(
+        "--annotations", str(kinetics.annotations), "--videos", *map(str, videos),
+        "--output", str(output), *SIZE, "--path_prefix=", *flags,
+    )  # fmt: skip
+
+
+def made_by(output: Path) -> dict[str, bytes]:
+    return {name: content for name, (content, _) in snapshot(output).items()}
+
+
+def check_equal(made: dict[str, bytes], loose: dict[str, bytes]) -> None:
+    """Clips and lists byte for byte, and nothing else beside them."""
+    assert set(made) == set(loose)
+    same = [name for name in made if name.endswith((".mp4", ".csv")) and name != "failed.csv"]
+    assert {name: made[name] for name in same} == {name: loose[name] for name in same}
+
+
+SHAPES = {
+    "flat.tar.gz": (lambda name: name.rpartition("/")[2], "w:gz"),
+    "classes.tgz": (lambda name: name, "w:gz"),
+    "plain.tar": (lambda name: name, "w"),
+    "deep and plain whatever its name.tar.gz": (lambda name: "/mnt/a/b/c/" + name[2:], "w"),
+    "packed whatever its name.tar": (lambda name: "../../" + name, "w:gz"),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_an_archive_of_any_shape_gives_what_its_files_give(
+    five: Kinetics, loose: dict[str, bytes], tmp_path: Path, name: str
+) -> None:
+    rename, mode = SHAPES[name]
+    archive = pack(
+        tmp_path / "in" / name, {rename(path): data for path, data in files(five).items()}, mode
+    )
+    before = snapshot(tmp_path / "in")
+    ended = prepare(five, tmp_path / "output", archive)
+    assert (ended.status, ended.err) == (0, "")
+    check_equal(made_by(tmp_path / "output"), loose)
+    assert snapshot(tmp_path / "in") == before
+    check_output(tmp_path / "output", five.clip_ids(), prefix="")
+    rows = all_rows(tmp_path / "output")
+    assert rows["cVal_000002_000012"]["source"] == f"{archive}/" + rename(
+        "./val/cVal_000002_000012.mkv"
+    ).removeprefix("./")
+    assert summary(tmp_path / "output")["archives"] == {
+        "read": 1, "videos": 4, "unannotated": 0, "broken": [],
+    }  # fmt: skip
+
+
+def test_archives_are_found_in_folders_globs_and_listings(
+    five: Kinetics, loose: dict[str, bytes], tmp_path: Path
+) -> None:
+    for number, (path, data) in enumerate(files(five).items()):
+        pack(tmp_path / "in" / f"part {number}.tar.gz", {path: data})
+    (tmp_path / "in" / "listing.txt").write_text(
+        "".join(f"part {number}.tar.gz\n" for number in range(4)) + "\n"
+    )
+    for number, argument in enumerate(["in", "in/*.tar.gz", "in/listing.txt"]):
+        output = tmp_path / f"output{number}"
+        assert prepare(five, output, tmp_path / argument).status == 0
+        check_equal(made_by(output), loose)
+
+
+def test_a_bucket_s_archives_give_the_same(
+    five: Kinetics, loose: dict[str, bytes], tmp_path: Path
+) -> None:
+    pack(tmp_path / "in" / "all.tar.gz", files(five))
+    with Buckets() as buckets:
+        videos = buckets.put(tmp_path / "in", "archives")
+        annotations = buckets.put(five.annotations, "annotations")
+        buckets.reset()
+        buckets.fault = lambda call: (
+            "cut" if "all.tar.gz" in call.name and call.kind == "read" and not call.before else None
+        )
+        ended = run(
+            "--annotations", annotations, "--videos", f"{videos}/all.tar.gz", "--output",
+            f"gs://{BUCKET}/out", *SIZE, "--path_prefix=", *buckets.flags,
+        )  # fmt: skip
+        assert (ended.status, ended.err) == (0, "")
+        check_equal(buckets.files("out"), loose)
+
+
+# Ranks
+
+
+def frames_by_clip(output: Path) -> dict[str, int | None]:
+    return {clip_id: row["frames"] for clip_id, row in all_rows(output).items()}
+
+
+def only(kinetics: Kinetics, clip_id: str, frames: int) -> dict[str, bytes]:
+    return {f"{clip_id}.mp4": small_clip(frames=frames)}
+
+
+A, B = "aTrain_000001_000011", "bTrain_000001_000011"
+
+
+def test_the_archive_or_folder_that_is_named_first_wins(five: Kinetics, tmp_path: Path) -> None:
+    for name, frames in (("one", 21), ("two", 22), ("three", 23)):
+        pack(tmp_path / f"{name}.tar.gz", only(five, A, frames))
+    one, two, three = (tmp_path / f"{name}.tar.gz" for name in ("one", "two", "three"))
+    orders = [
+        ((one, two, five.videos), 21), ((two, one, five.videos), 22),
+        ((five.videos, one), 12), ((three, five.videos, one), 23),
+    ]  # fmt: skip
+    for number, (videos, frames) in enumerate(orders):
+        output = tmp_path / str(number)
+        assert prepare(five, output, *videos).status == 0
+        assert frames_by_clip(output)[A] == frames
+        assert frames_by_clip(output)[B] == 5
+
+
+def test_where_the_first_is_broken_the_next_in_rank_is_taken(
+    five: Kinetics, tmp_path: Path
+) -> None:
+    broken = {f"{A}.mp4": b"broken", f"{B}.mp4": b"broken"}
+    first = pack(tmp_path / "first.tar", broken, "w")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / f"{A}.mp4").write_bytes(b"broken")
+    (folder / f"{B}.mp4").write_bytes(small_clip(frames=24))
+    last = pack(tmp_path / "last.tar.gz", only(five, A, 25))
+    assert prepare(five, tmp_path / "output", first, folder, last).status == 0
+    found = frames_by_clip(tmp_path / "output")
+    assert (found[A], found[B]) == (25, 24)
+    assert prepare(five, tmp_path / "none", first, folder).status == 0
+    row = all_rows(tmp_path / "none")[A]
+    assert (row["status"], row["reason"], row["source"]) == (
+        "failed", "not_a_video", f"{first}/{A}.mp4",
+    )  # fmt: skip
+
+
+def test_of_one_rank_the_first_address_wins_and_in_an_archive_the_first_member(
+    five: Kinetics, tmp_path: Path
+) -> None:
+    twice = io.BytesIO()
+    with tarfile.open(fileobj=twice, mode="w:gz") as archive:
+        for content in (b"broken", small_clip(frames=21), small_clip(frames=22)):
+            archive.addfile(entry(f"{A}.mp4", len(content)), io.BytesIO(content))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "1.tar.gz").write_bytes(twice.getvalue())
+    pack(tmp_path / "in" / "2.tar.gz", only(five, A, 23) | only(five, B, 24))
+    pack(tmp_path / "in" / "0.tar.gz", only(five, B, 25))
+    assert prepare(five, tmp_path / "output", tmp_path / "in").status == 0
+    found = frames_by_clip(tmp_path / "output")
+    assert (found[A], found[B]) == (21, 25)
+
+
+def test_a_bare_id_of_several_clips_is_ambiguous_in_an_archive_too(
+    tmp_path: Path, one_clip: bytes
+) -> None:
+    kinetics = Kinetics(tmp_path / "k")
+    kinetics.add("same_000001_000011", "val", "zumba")
+    kinetics.add("same_000020_000030", "val", "zumba")
+    archive = pack(tmp_path / "a.tar", {"same.mp4": one_clip, "stranger.mp4": one_clip}, "w")
+    assert prepare(kinetics.write(), tmp_path / "output", archive).status == 1
+    rows = all_rows(tmp_path / "output")
+    assert {row["reason"] for row in rows.values()} == {"ambiguous"}
+    assert summary(tmp_path / "output")["archives"]["unannotated"] == 1
+
+
+def test_a_whole_video_in_an_archive_is_cut(tmp_path: Path) -> None:
+    kinetics = Kinetics(tmp_path / "k")
+    kinetics.add("whole_000001_000002", "val", "zumba")
+    archive = pack(tmp_path / "a.tar", {"whole.mp4": small_clip(frames=150)}, "w")
+    assert prepare(kinetics.write(), tmp_path / "output", archive).status == 0
+    (row,) = manifest(tmp_path / "output", "val")
+    assert (row["frames"], row["source_duration"]) == (25, 6.0)
+
+
+# What is not wanted
+
+
+def test_only_what_is_wanted_is_read(five: Kinetics, tmp_path: Path) -> None:
+    """The end of an archive is not missed once all that is asked for is there."""
+    content = packed(files(five), "w")
+    at = content.index(b"val/cVal")
+    (tmp_path / "cut.tar").write_bytes(content[: at - 100])  # train comes before val
+    order = [name for name in files(five) if "train" in name]
+    assert all(content.index(name.encode()) < at for name in order)
+    ended = prepare(five, tmp_path / "output", tmp_path / "cut.tar", flags=("--splits", "train"))
+    assert ended.status == 0
+    assert summary(tmp_path / "output")["archives"]["broken"] == []
+    assert summary(tmp_path / "output")["total"]["resized"] == 2
+
+
+def test_a_second_run_opens_no_archive_for_what_is_made(five: Kinetics, tmp_path: Path) -> None:
+    archive = pack(tmp_path / "all.tar.gz", files(five))
+    flags = ("--splits", "train")
+    prepare(five, tmp_path / "output", archive, flags=flags)
+    before = snapshot(tmp_path / "output")
+    archive.write_bytes(b"nobody looks at this")
+    ended = prepare(five, tmp_path / "output", archive, flags=flags)
+    assert "nothing was written" in ended.out
+    assert snapshot(tmp_path / "output") == before
+
+
+def test_a_run_after_a_broken_archive_makes_the_rest(
+    five: Kinetics, loose: dict[str, bytes], tmp_path: Path
+) -> None:
+    whole = packed(files(five), "w")
+    archive = tmp_path / "all.tar"
+    archive.write_bytes(whole[: whole.index(b"val/cVal") + 200])
+    ended = prepare(five, tmp_path / "output", archive)
+    assert ended.status == 0
+    assert "1 of 1 archives broke off" in ended.out
+    said = summary(tmp_path / "output")
+    assert said["archives"]["broken"] == [{"archive": str(archive), "detail": "it ends early"}]
+    missing = {row["clip_id"]: row["detail"] for row in table(tmp_path / "output" / "missing.csv")}
+    assert missing["cVal_000002_000012"] == f"{archive} broke off: it ends early"
+    made = {row["clip_id"] for row in all_rows(tmp_path / "output").values() if row["sha256"]}
+    assert made
+    archive.write_bytes(whole)
+    times = {name: time for name, (_, time) in snapshot(tmp_path / "output").items()}
+    assert prepare(five, tmp_path / "output", archive).status == 0
+    check_equal(made_by(tmp_path / "output"), loose)
+    again = {name: time for name, (_, time) in snapshot(tmp_path / "output").items()}
+    assert all(times[name] == again[name] for name in times if name.endswith(".mp4"))
+
+
+def test_one_bad_archive_never_stops_the_run(
+    five: Kinetics, loose: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "0 empty.tar.gz").write_bytes(b"")
+    (tmp_path / "in" / "1 page.tgz").write_bytes(b"<html>404</html>" * 100)
+    (tmp_path / "in" / "3 link.tar").symlink_to(tmp_path / "gone.tar")
+    pack(tmp_path / "in" / "2 good.tar.gz", files(five))
+    ended = prepare(five, tmp_path / "output", tmp_path / "in")
+    assert (ended.status, ended.err) == (0, "")
+    assert "3 of 4 archives broke off" in ended.out
+    made = made_by(tmp_path / "output")
+    assert {name for name in made if name.endswith(".mp4")} == {
+        name for name in loose if name.endswith(".mp4")
+    }
+
+
+def test_a_run_without_one_good_archive_says_so(five: Kinetics, tmp_path: Path) -> None:
+    (tmp_path / "page.tgz").write_bytes(b"<html>404</html>" * 100)
+    ended = prepare(five, tmp_path / "output", tmp_path / "page.tgz")
+    assert ended.status == 1
+    assert f"none of 1 archives could be read; {tmp_path}/page.tgz: damaged" in ended.complaint
+
+
+def test_an_archive_that_is_not_there_is_one_line(five: Kinetics, tmp_path: Path) -> None:
+    ended = prepare(five, tmp_path / "output", tmp_path / "gone.tar.gz")
+    assert ended.status == 1
+    assert f"--videos {tmp_path}/gone.tar.gz: there is no such file" in ended.complaint
+
+
+# Hostile members
+
+
+def test_members_change_nothing_outside_the_output(
+    five: Kinetics, loose: dict[str, bytes], tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.mp4").write_bytes(b"secret")
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as archive:
+        archive.addfile(entry(f"{A}.mp4", kind=tarfile.SYMTYPE, link=str(outside / "secret.mp4")))
+        archive.addfile(entry(f"{B}.mp4", kind=tarfile.LNKTYPE, link=str(outside / "secret.mp4")))
+        archive.addfile(entry("videos", kind=tarfile.SYMTYPE, link=str(outside)))
+        archive.addfile(entry("eTest.mp4", kind=tarfile.CHRTYPE))
+        for name, content in files(five).items():
+            path = f"{outside}/{name.rpartition('/')[2]}"  # absolute
+            archive.addfile(entry(path, len(content)), io.BytesIO(content))
+        archive.addfile(entry(f"../../{outside.name}/up.mp4", 4), io.BytesIO(b"data"))
+    (tmp_path / "hostile.tar.gz").write_bytes(made.getvalue())
+    before = snapshot(outside)
+    assert prepare(five, tmp_path / "output", tmp_path / "hostile.tar.gz").status == 0
+    assert snapshot(outside) == before
+    check_equal(made_by(tmp_path / "output"), loose)
+
+
+def test_a_wanted_member_that_claims_a_terabyte_is_a_row(five: Kinetics, tmp_path: Path) -> None:
+    hostile = entry(f"{A}.mp4", 10**12).tobuf(tarfile.GNU_FORMAT)
+    (tmp_path / "hostile.tar").write_bytes(hostile + bytes(4096))
+    good = pack(tmp_path / "z.tar.gz", {f"{B}.mp4": small_clip(frames=5)})
+    assert prepare(five, tmp_path / "output", tmp_path / "hostile.tar", good).status == 0
+    rows = all_rows(tmp_path / "output")
+    assert rows[A]["reason"] == "too_large"
+    assert rows[A]["detail"].startswith("it claims 1,000,000,000,000 bytes")
+    assert rows[B]["status"] == "resized"
+
+
+def test_a_large_member_goes_by_way_of_a_file(five: Kinetics, tmp_path: Path) -> None:
+    large = small_clip(frames=5, muxer={"movflags": "faststart"})
+    free = (65 * 1024**2 + 8).to_bytes(4, "big") + b"free" + bytes(65 * 1024**2)
+    archive = pack(tmp_path / "large.tar", {f"{B}.mp4": large + free}, "w")
+    assert prepare(five, tmp_path / "output", archive).status == 0
+    row = all_rows(tmp_path / "output")[B]
+    assert (row["status"], row["frames"]) == ("resized", 5)
+    assert row["source_bytes"] > 64 * 1024**2
+    assert not (tmp_path / "output" / "_state").exists()
+
+
+# Without annotations, and without clips
+
+
+def test_without_annotations_every_member_is_resized(tmp_path: Path, one_clip: bytes) -> None:
+    members = {
+        "./a b/one.mp4": one_clip, "/abs/two.MOV": one_clip, "../up.mkv": one_clip,
+        "notes.txt": b"no video", "broken.mp4": b"broken",
+    }  # fmt: skip
+    first = pack(tmp_path / "first.tar.gz", members)
+    second = pack(tmp_path / "second.tar", {"a b/one.webm": b"broken too", "new.mp4": one_clip})
+    output = tmp_path / "output"
+    command = ("--videos", str(first), str(second), "--output", str(output), "--short_edge=64")
+    assert run(*command).status == 0
+    rows = {row["clip_id"]: row["status"] for row in manifest(output, "all")}
+    made = dict.fromkeys(("a b/one", "abs/two", "up", "new"), "resized")
+    assert rows == {**made, "broken": "failed"}
+    assert {path for path in made_by(output) if path.endswith(".mp4")} == {
+        f"videos/{name}.mp4" for name in made
+    }
+    assert run(*command).status == 0
+    rows = {row["clip_id"]: row["status"] for row in manifest(output, "all")}
+    assert set(rows) == {*made, "broken"}
+
+
+def test_a_trial_of_unannotated_archives_is_refused(tmp_path: Path, one_clip: bytes) -> None:
+    pack(tmp_path / "in" / "a.tar", {"a.mp4": one_clip}, "w")
+    (tmp_path / "in" / "b.mp4").write_bytes(one_clip)
+    ended = run("--videos", str(tmp_path / "in"), "--output", str(tmp_path / "o"), "--limit=1")
+    assert ended.status == 1
+    assert "--limit takes the first clips by their names" in ended.complaint
+
+
+def test_members_cannot_be_listed_as_they_are(five: Kinetics, tmp_path: Path) -> None:
+    archive = pack(tmp_path / "all.tar.gz", files(five))
+    ended = run(
+        "--annotations", str(five.annotations), "--videos", str(archive),
+        "--output", str(tmp_path / "output"), "--resize=false",
+    )  # fmt: skip
+    assert ended.status == 1
+    assert f"{archive} is an archive: unpack it" in ended.complaint

@@ -1,0 +1,108 @@
+"""Files read from front to back: what breaks on the way goes on where it was."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from beam_pipeline import storage, streams
+from beam_pipeline.storage import RETRIES
+from beam_pipeline.streams import opened_stream
+from beam_pipeline.web_storage import Web, WebStream
+from tests.buckets import BUCKET, Buckets
+from tests.site import Site
+
+CONTENT = random.Random(5).randbytes(3_000_000)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    (tmp_path / "big.tar").write_bytes(CONTENT)
+    storage.configure({})
+    with Site(tmp_path) as made:
+        yield made
+
+
+def streamed(url: str) -> bytes:
+    with opened_stream(url) as stream:
+        return b"".join(iter(lambda: stream.read(100_000), b""))
+
+
+def test_a_local_file_is_read_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a b.tar").write_bytes(CONTENT)
+    assert streamed(str(tmp_path / "a b.tar")) == CONTENT
+
+
+# The web
+
+
+def test_an_address_is_asked_for_once(site: Site) -> None:
+    assert streamed(f"{site.address}/big.tar") == CONTENT
+    assert site.asked == ["big.tar"]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_connection_that_breaks_goes_on_where_it_was(site: Site, ranges: bool) -> None:
+    site.ranges = ranges
+    site.fault = lambda path, before: "cut" if before < 3 else None
+    RETRIES.take()
+    assert streamed(f"{site.address}/big.tar") == CONTENT
+    assert RETRIES.take() >= 3
+    begun = [begin for _, begin in site.begun_at]
+    assert len(begun) == 4
+    if ranges:
+        assert begun == sorted(begun)
+        assert begun[-1] > len(CONTENT) // 2  # what was there was not fetched again
+    else:
+        assert begun == [0] * 4
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_is_busy_is_asked_again(site: Site, status: int) -> None:
+    site.fault = lambda path, before: (status, "cut", status, None)[before]
+    assert streamed(f"{site.address}/big.tar") == CONTENT
+
+
+def test_a_connection_that_falls_silent_is_made_anew(site: Site) -> None:
+    site.fault = lambda path, before: "silent" if before == 0 else None
+    impatient = Web(client_kwargs={"timeout": aiohttp.ClientTimeout(sock_read=0.5)})
+    with WebStream(impatient, f"{site.address}/big.tar") as stream:
+        assert b"".join(iter(lambda: stream.read(100_000), b"")) == CONTENT
+    assert len(site.asked) == 2
+
+
+def test_a_file_that_changes_on_the_way_is_not_mixed_with_what_it_was(
+    site: Site, tmp_path: Path
+) -> None:
+    def change(path: str, before: int) -> str | None:
+        if before:
+            (tmp_path / "big.tar").write_bytes(CONTENT[:-1])
+        return "cut" if not before else None
+
+    site.fault = change
+    with pytest.raises(OSError, match="changed while it was read"):
+        streamed(f"{site.address}/big.tar")
+
+
+def test_what_is_not_there_is_not_asked_for_again(site: Site) -> None:
+    with pytest.raises(FileNotFoundError):
+        streamed(f"{site.address}/gone.tar")
+    assert site.asked == ["gone.tar"]
+
+
+# Buckets
+
+
+@pytest.mark.parametrize("size", [0, 999, 1000, 2000, 2500])
+def test_an_object_is_read_block_by_block(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "BLOCK", 1000)
+    with Buckets() as buckets:
+        url = f"gs://{BUCKET}/big.tar"
+        buckets._direct().pipe_file(url, CONTENT[:size])
+        buckets.reset()
+        storage.configure(storage.parse_options(buckets.flags[1]))
+        buckets.fault = lambda call: 503 if call.kind == "read" and call.before == 0 else None
+        assert streamed(url) == CONTENT[:size]
+        storage.configure({})
