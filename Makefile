@@ -54,6 +54,8 @@ bench: $(VENV)/.bench $(VENV)/.test $(MOVIEPY)/.setup ## Time this against other
 	$(BIN)/python benchmarks/bench.py --clips $(or $(CLIPS),sample/videos) \
 	    --moviepy $(MOVIEPY)/bin/python $(if $(COUNT),--count $(COUNT)) \
 	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write $(WRITE))
+	$(BIN)/python benchmarks/archives.py --clips $(or $(CLIPS),sample/videos) \
+	    $(if $(COUNT),--count $(COUNT)) $(if $(ROUNDS),--rounds $(ROUNDS))
 	$(BIN)/python -m benchmarks.count_requests
 
 ifndef CLIPS

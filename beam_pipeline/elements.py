@@ -91,7 +91,7 @@ class ResizeTask(NamedTuple):
     """A clip to be made at ``path``, relative to the output.
 
     ``sources`` are (path, bytes or None if unknown), the best first. ``turn`` says how many
-    archives' ranks come before them, see ``order_archives.py``.
+    archives' ranks come before them, see ``take_turns.py``.
     """
 
     clip: Clip

@@ -1,9 +1,4 @@
-"""Whose turn it is: loose files and archives of a lower rank come before those of a higher one.
-
-What an archive holds shows only when it is read. So the work is done in turns, each of them
-loose files first and then the archives of one rank, and what a turn has made is no longer
-looked for in the next. Without archives there is one turn.
-"""
+"""Whose turn it is: what ``take_turns.py`` does in turns is put in order here."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -76,11 +71,6 @@ def in_turns(archives: Sequence[Archive], turns: int) -> Iterator[tuple[int, Arc
     once = {a.path: a for a in sorted(archives, key=lambda a: (a.rank, a.path), reverse=True)}
     for archive in sorted(once.values(), key=lambda archive: (archive.rank, archive.path)):
         yield min(ranks.index(archive.rank), turns - 1), archive
-
-
-def in_turn(task: ResizeTask, turns: int) -> int:
-    """The number of a task's turn, of so many."""
-    return min(task.turn, turns - 1)
 
 
 def check_read(read: Sequence[ReadArchive]) -> list[ReadArchive]:

@@ -212,7 +212,8 @@ def _parse_listing(rank: int, path: str, text: str) -> Iterator[Annotation]:
                     f"{path} line {number}: {name!r} is no clip of {label!r}; expected "
                     "<youtube_id>_<start, 6 digits>_<end, 6 digits>.mp4"
                 )
-            yield _annotation((rank, path, number, 0), *stated.groups(), label, None)
+            youtube_id, start, end = stated.groups()
+            yield _annotation((rank, path, number, 0), youtube_id, start, end, label, None)
 
 
 def _parse_json(rank: int, path: str, text: str) -> Iterator[Annotation]:

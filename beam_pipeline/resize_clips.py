@@ -24,7 +24,7 @@ from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.codec.timestamps import Segment
 from beam_pipeline.config import Config
-from beam_pipeline.elements import LISTED, Clip, ResizeTask, Row
+from beam_pipeline.elements import Clip, ResizeTask, Row
 from beam_pipeline.list_videos import base_name
 from beam_pipeline.match_clips import ROWS
 from beam_pipeline.output import refusals
@@ -64,22 +64,6 @@ class ResizeClips(beam.PTransform):
             .with_output_types(Row, **{RETRIES: int})
             .with_outputs(RETRIES, main=ROWS)
         )
-
-
-class AddMade(beam.PTransform):
-    """Keys of made clips (bytes, many in one), and rows, to the keys of all of them."""
-
-    def expand(
-        self, made_and_rows: tuple[beam.PCollection[bytes], beam.PCollection[Row]]
-    ) -> beam.PCollection[bytes]:
-        made, rows = made_and_rows
-        keys = (
-            rows
-            | "Made" >> beam.Filter(lambda row: row.status in LISTED)
-            | "Key" >> beam.Map(key_of).with_output_types(bytes)
-            | "All keys" >> beam.CombineGlobally(b"".join).without_defaults()
-        )
-        return (made, keys) | "Add" >> beam.Flatten()
 
 
 class _Resize(beam.DoFn):
