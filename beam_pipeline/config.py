@@ -88,6 +88,11 @@ class Config:
                 "--dataset_mirror stands in for the addresses of a data set; type --dataset "
                 f"{','.join(DATASETS)}"
             )
+        if options.dataset is not None and options.videos is None and not options.resize:
+            raise UsageError(
+                f"--resize false lists videos as they are, and those of --dataset "
+                f"{options.dataset} are in archives; type --videos FOLDER, where they are unpacked"
+            )
         if options.annotations is None and options.dataset is None:
             if not options.resize:
                 raise UsageError("--resize false lists annotated clips; type --annotations FOLDER")

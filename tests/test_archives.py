@@ -132,6 +132,19 @@ def test_a_bucket_s_archives_give_the_same(
         check_equal(buckets.files("out"), loose)
 
 
+def test_workers_in_processes_of_their_own_share_the_archives(
+    five: Kinetics, loose: dict[str, bytes], tmp_path: Path
+) -> None:
+    for number, (path, data) in enumerate(files(five).items()):
+        pack(tmp_path / "in" / f"part {number}.tar.gz", {path: data})
+    ended = prepare(
+        five, tmp_path / "output", tmp_path / "in",
+        flags=("--direct_running_mode=multi_processing", "--direct_num_workers=2"),
+    )  # fmt: skip
+    assert ended.status == 0, ended.err
+    check_equal(made_by(tmp_path / "output"), loose)
+
+
 # Ranks
 
 

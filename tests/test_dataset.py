@@ -140,6 +140,16 @@ def test_one_command_is_the_whole_job(
     assert sorted(site.asked) == sorted(set(site.asked))  # each address once
 
 
+def test_a_mirror_may_be_a_folder(k400: Path, from_files: dict[str, bytes], tmp_path: Path) -> None:
+    ended = run(
+        "--dataset=kinetics400", "--dataset_mirror", str(k400), "--output",
+        str(tmp_path / "output"), *SIZE, "--path_prefix=",
+    )  # fmt: skip
+    assert (ended.status, ended.err) == (0, "")
+    made = {name: data for name, (data, _) in snapshot(tmp_path / "output").items()}
+    check_equal(made, from_files)
+
+
 def test_the_same_into_a_bucket(site: Site, from_files: dict[str, bytes]) -> None:
     with Buckets() as buckets:
         ended = prepare(site, f"gs://{BUCKET}/k400", "--path_prefix=", *buckets.flags)
@@ -312,6 +322,12 @@ def test_what_is_given_besides_counts_in_its_place() -> None:
         "--dataset=kinetics600", "--annotations", "/a", "--videos", "/v", "--label_map=/m",
     )  # fmt: skip
     assert (config.annotations, config.videos, config.label_map) == (("/a",), ("/v",), "/m")
+
+
+def test_videos_in_archives_cannot_be_listed_as_they_are() -> None:
+    ended = run("--dataset=kinetics400", "--output", "/o", "--resize=false")
+    assert ended.status == 2
+    assert "type --videos FOLDER" in ended.complaint
 
 
 def test_a_mirror_needs_a_dataset() -> None:
