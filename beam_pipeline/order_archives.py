@@ -73,13 +73,13 @@ def in_turns(archives: Sequence[Archive], turns: int) -> Iterator[tuple[int, Arc
         yield min(ranks.index(archive.rank), turns - 1), archive
 
 
-def check_read(read: Sequence[ReadArchive]) -> list[ReadArchive]:
-    """The archives that were read, sorted.
+def check_read(read: Sequence[ReadArchive], found: int) -> list[ReadArchive]:
+    """The archives that were read, sorted; ``found`` counts them and all loose files.
 
     Raises:
-        InputError: there was a video in none of them, for none could be read.
+        InputError: there is nothing else, and not one could be read.
     """
-    if read and all(archive.broken and not archive.videos for archive in read):
+    if len(read) == found and all(archive.broken and not archive.videos for archive in read):
         first = min(read)
         raise InputError(
             f"none of {len(read)} archives could be read; {first.path}: {first.broken}; see "

@@ -97,7 +97,7 @@ def build(pipeline: beam.Pipeline, config: Config) -> None:
         size = found
 
     ids, wanted = pvalue.AsSingleton(label_ids), pvalue.AsList(taken[WANTED])
-    worked = taken["tasks"] | TakeTurns(config, turns, ids, wanted)
+    worked = taken["tasks"] | TakeTurns(config, turns, ids, wanted, found)
 
     read = pvalue.AsSingleton(worked.read)
     about = [ids, pvalue.AsSingleton(unannotated), pvalue.AsSingleton(worked.retries), read]

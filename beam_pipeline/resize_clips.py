@@ -66,7 +66,7 @@ class ResizeClips(beam.PTransform):
         )
 
 
-class _Resize(beam.DoFn):
+class CrewFn(beam.DoFn):
     """Feeds a crew; rows come out as clips get done, in any order."""
 
     def __init__(self, config: Config) -> None:
@@ -76,7 +76,18 @@ class _Resize(beam.DoFn):
         self._crew = Crew.join(self._config)
 
     def start_bundle(self) -> None:
-        self._work = self._crew.start()
+        self._work = Work(self._crew)
+
+    def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
+        yield from self._work.finish()
+
+    def teardown(self) -> None:
+        self._crew.leave()
+
+
+class _Resize(CrewFn):
+    def start_bundle(self) -> None:
+        super().start_bundle()
         self._made: frozenset[bytes] | None = None
 
     def process(self, task: ResizeTask, made: list[bytes]) -> Iterator[Row]:
@@ -85,12 +96,6 @@ class _Resize(beam.DoFn):
         if not self._made or key_of(task.clip) not in self._made:
             self._work.submit(resize_clip, task)
             yield from self._work.done()
-
-    def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
-        yield from self._work.finish()
-
-    def teardown(self) -> None:
-        self._crew.leave()
 
 
 class Crew:
@@ -128,10 +133,6 @@ class Crew:
                 del self._crews[self.config.output.url(self.config.output.state)]
                 self.pool.close()
                 self.threads.shutdown(wait=False, cancel_futures=True)
-
-    def start(self) -> "Work":
-        """Work for one bundle."""
-        return Work(self)
 
 
 class Work:

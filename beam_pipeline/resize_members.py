@@ -7,7 +7,6 @@ from contextlib import ExitStack
 
 import apache_beam as beam
 from apache_beam import pvalue
-from apache_beam.utils.windowed_value import WindowedValue
 
 from beam_pipeline import progress
 from beam_pipeline.archives import BrokenArchive, Member, members
@@ -18,10 +17,18 @@ from beam_pipeline.elements import Archive, Clip, ReadArchive, Row
 from beam_pipeline.list_videos import is_video
 from beam_pipeline.match_clips import ROWS, ambiguous_row
 from beam_pipeline.output import refusals
-from beam_pipeline.resize_clips import IN_MEMORY, RETRIES, Crew, Source, make_clip, row_of
+from beam_pipeline.resize_clips import (
+    IN_MEMORY,
+    RETRIES,
+    Crew,
+    CrewFn,
+    Source,
+    make_clip,
+    row_of,
+)
 from beam_pipeline.streams import opened_stream
 from beam_pipeline.take_videos import downward
-from beam_pipeline.wanted_clips import WantedClips
+from beam_pipeline.wanted_clips import Match, WantedClips
 
 LARGEST = 4 * 1024**3
 """Bytes of a member; one that claims more is not even tried."""
@@ -55,15 +62,9 @@ class ResizeMembers(beam.PTransform):
         )
 
 
-class _ResizeMembers(beam.DoFn):
-    def __init__(self, config: Config) -> None:
-        self._config = config
-
-    def setup(self) -> None:
-        self._crew = Crew.join(self._config)
-
+class _ResizeMembers(CrewFn):
     def start_bundle(self) -> None:
-        self._work = self._crew.start()
+        super().start_bundle()
         self._search: _Search | None = None
 
     def process(
@@ -74,15 +75,10 @@ class _ResizeMembers(beam.DoFn):
         made: list[bytes],
     ) -> Iterator[Row | pvalue.TaggedOutput]:
         if self._search is None:
-            table = WantedClips(
-                b"".join(wanted),
-                made,
-                label_ids,
-                annotated=bool(self._config.annotations),
-            )
-            self._search = _Search(self._config, table)
-        labels = sorted(label_ids)
-        label = class_of_archive(self._config.dataset, archive.path, labels)
+            annotated = bool(self._config.annotations)
+            table = WantedClips(b"".join(wanted), made, label_ids, annotated)
+            self._search = _Search(table, annotated)
+        label = class_of_archive(self._config.dataset, archive.path, sorted(label_ids))
         if self._search.may_be_over and self._search.is_over:
             return
         if label is None or self._search.wants_class(label):
@@ -97,13 +93,13 @@ class _ResizeMembers(beam.DoFn):
                     if not is_video(member.name):
                         continue
                     videos += 1
-                    clips, known, ambiguous = search.find(archive, member)
-                    unannotated += not known
-                    for clip in clips:
-                        if ambiguous:
+                    match = search.find(member)
+                    unannotated += not match.known
+                    for clip in match.clips:
+                        if match.ambiguous:
                             yield ambiguous_row(clip, f"{archive.path}/{member.name}")
-                        elif future := self._begin(archive, member, clip):
-                            search.await_(clip, future)
+                        else:
+                            search.begun(clip, self._begin(archive, member, clip))
                     yield from self._work.done()
                     if search.may_be_over:
                         yield from self._work.done(1)
@@ -139,12 +135,6 @@ class _ResizeMembers(beam.DoFn):
             future.add_done_callback(lambda _: kept.close())
             return future
 
-    def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
-        yield from self._work.finish()
-
-    def teardown(self) -> None:
-        self._crew.leave()
-
 
 def _refuse(
     clip: Clip, relative: str, path: str, size: int, outcome: Outcome, began: float, _: Crew
@@ -155,13 +145,13 @@ def _refuse(
 class _Search:
     """What one worker looks for in its archives, and has under way."""
 
-    def __init__(self, config: Config, wanted: WantedClips) -> None:
-        self._annotated = bool(config.annotations)
+    def __init__(self, wanted: WantedClips, annotated: bool) -> None:
         self._wanted = wanted
+        self._annotated = annotated
         self._pending: dict[str, Future[Row]] = {}
 
-    def find(self, archive: Archive, member: Member) -> tuple[tuple[Clip, ...], bool, bool]:
-        """Clips that a member is to be tried for, whether its name is known, and is ambiguous.
+    def find(self, member: Member) -> Match:
+        """Clips that a member is to be tried for.
 
         Of two members for one clip the first that can be used counts: the second waits to see.
         """
@@ -172,7 +162,7 @@ class _Search:
             match = self._wanted.find(name)
         return match
 
-    def await_(self, clip: Clip, future: "Future[Row]") -> None:
+    def begun(self, clip: Clip, future: "Future[Row]") -> None:
         """Note that a clip is under way."""
         self._pending[clip.clip_id] = future
         for clip_id in [name for name, pending in self._pending.items() if pending.done()]:

@@ -37,7 +37,8 @@ class Worked(NamedTuple):
 class TakeTurns(beam.PTransform):
     """``tasks`` (ResizeTask), and the archives of each turn, to rows: see ``Worked``.
 
-    ``wanted`` is the table of clips that archives are searched for.
+    ``wanted`` is the table of clips that archives are searched for, ``found`` counts the files and
+    archives there are.
     """
 
     def __init__(
@@ -46,11 +47,13 @@ class TakeTurns(beam.PTransform):
         archives: Sequence[beam.PCollection[Archive]],
         label_ids: pvalue.AsSingleton,
         wanted: pvalue.AsList,
+        found: pvalue.AsSingleton,
     ) -> None:
         super().__init__()
         self._config = config
         self._archives = archives
         self._side_inputs = (label_ids, wanted)
+        self._found = found
 
     def expand(self, tasks: beam.PCollection[ResizeTask]) -> Worked:
         # Behind the last archives there can be nothing but files that are named one by one.
@@ -76,7 +79,7 @@ class TakeTurns(beam.PTransform):
             read
             | "Read archives" >> beam.Flatten()
             | "All read archives" >> beam.combiners.ToList()
-            | "Check archives" >> beam.Map(check_read),
+            | "Check archives" >> beam.Map(check_read, self._found),
             [stage[RETRIES] for stage in work]
             | "Retries" >> beam.Flatten()
             | "Count retries" >> beam.CombineGlobally(sum),

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from gcp_storage_emulator.server import create_server
 from gcsfs.core import GCSFileSystem
 
 from tests.kinetics import Kinetics
+from tests.serving import Serving
 
 BUCKET = "kinetics"
 GOES_ON_AFTER = 0.5
@@ -42,7 +42,7 @@ def no_fault(_: Call) -> Fault | None:
 
 
 @dataclass
-class Buckets:
+class Buckets(Serving):
     """An emulator with one bucket, reached through a proxy that notes every request."""
 
     calls: list[Call] = field(default_factory=list)
@@ -54,18 +54,11 @@ class Buckets:
         self._server = create_server("localhost", 0, in_memory=True, default_bucket=BUCKET)
         self._server.start()
         self._target = f"http://localhost:{self._server._api._httpd.server_port}"
-        self._loop = asyncio.new_event_loop()
-        started = threading.Event()
-        self._thread = threading.Thread(target=self._serve, args=(started,), daemon=True)
-        self._thread.start()
-        started.wait(30)
+        super().__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(60)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(60)
-        self._loop.close()
+        super().__exit__()
         self._server.stop()
 
     def reset(self) -> None:
@@ -122,24 +115,13 @@ class Buckets:
 
     # The proxy
 
-    def _serve(self, started: threading.Event) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._start())
-        started.set()
-        self._loop.run_forever()
-
     async def _start(self) -> None:
         self._session = aiohttp.ClientSession(auto_decompress=False)
-        app = web.Application(client_max_size=2**30)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "localhost", 0).start()
-        self.address = f"http://localhost:{self._runner.addresses[0][1]}"
+        await super()._start()
 
     async def _end(self) -> None:
         await self._session.close()
-        await self._runner.cleanup()
+        await super()._end()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()

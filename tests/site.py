@@ -1,12 +1,13 @@
 """A folder on the web, on this machine, with the faults that the web has."""
 
 import asyncio
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
+
+from tests.serving import Serving
 
 Fault = int | str
 """A status to answer with, or how an answer goes wrong half-way through what is left of the file:
@@ -14,7 +15,7 @@ Fault = int | str
 
 
 @dataclass
-class Site:
+class Site(Serving):
     """Serves a folder; ``fault`` says how the n-th request for a path goes wrong.
 
     Without ``ranges`` every answer is the whole file.
@@ -26,34 +27,6 @@ class Site:
     asked: list[str] = field(default_factory=list)
     begun_at: list[tuple[str, int]] = field(default_factory=list)
     authorized: list[str | None] = field(default_factory=list)
-
-    def __enter__(self) -> "Site":
-        self._loop = asyncio.new_event_loop()
-        started = threading.Event()
-        self._thread = threading.Thread(target=self._serve, args=(started,), daemon=True)
-        self._thread.start()
-        assert started.wait(30)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(60)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(60)
-        self._loop.close()
-
-    def _serve(self, started: threading.Event) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._start())
-        started.set()
-        self._loop.run_forever()
-
-    async def _start(self) -> None:
-        app = web.Application()
-        app.router.add_get("/{path:.*}", self._handle)
-        self._runner = web.AppRunner(app, shutdown_timeout=0)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "localhost", 0).start()
-        self.address = f"http://localhost:{self._runner.addresses[0][1]}"
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path = request.match_info["path"]

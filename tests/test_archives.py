@@ -306,6 +306,18 @@ def test_a_run_without_one_good_archive_says_so(five: Kinetics, tmp_path: Path) 
     assert f"none of 1 archives could be read; {tmp_path}/page.tgz: damaged" in ended.complaint
 
 
+def test_loose_files_are_worth_a_run_without_one_good_archive(
+    five: Kinetics, loose: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "page.tgz").write_bytes(b"<html>404</html>" * 100)
+    ended = prepare(five, tmp_path / "output", five.videos, tmp_path / "page.tgz")
+    assert ended.status == 0
+    assert "1 of 1 archives broke off" in ended.out
+    assert {name for name in made_by(tmp_path / "output") if name.endswith(".mp4")} == {
+        name for name in loose if name.endswith(".mp4")
+    }
+
+
 def test_an_archive_that_is_not_there_is_one_line(five: Kinetics, tmp_path: Path) -> None:
     ended = prepare(five, tmp_path / "output", tmp_path / "gone.tar.gz")
     assert ended.status == 1
