@@ -17,7 +17,9 @@ class Web(HTTPFileSystem):
     """Files by their addresses, to be read alone; there are no folders."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"client_kwargs": {"timeout": TIMEOUT}, **kwargs})
+        # The environment says, as it does to curl, what proxy there is.
+        client = {"timeout": TIMEOUT, "trust_env": True, **kwargs.pop("client_kwargs", {})}
+        super().__init__(*args, client_kwargs=client, **kwargs)
 
     _cat_file = patient(HTTPFileSystem._cat_file)
     _get_file = patient(HTTPFileSystem._get_file)

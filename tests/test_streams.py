@@ -92,6 +92,16 @@ def test_what_is_not_there_is_not_asked_for_again(site: Site) -> None:
     assert site.asked == ["gone.tar"]
 
 
+def test_a_proxy_is_used_where_the_environment_names_one(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", site.address)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with WebStream(Web(skip_instance_cache=True), "http://nowhere.invalid/big.tar") as stream:
+        assert b"".join(iter(lambda: stream.read(100_000), b"")) == CONTENT
+
+
 # Buckets
 
 
