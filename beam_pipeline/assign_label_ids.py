@@ -3,11 +3,11 @@
 import difflib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import apache_beam as beam
 
-from beam_pipeline.elements import Annotation
+from beam_pipeline.elements import Annotation, Split
 from beam_pipeline.errors import InputError
 from beam_pipeline.label_map import read_label_map
 
@@ -20,45 +20,67 @@ _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]|\.\.|^\.$")
 _LONGEST = 255  # bytes, of a name on common disks
 
 
+Stated = set[tuple[str, Split]]
+"""Which classes are annotated, each with the splits that it is in."""
+
+
 class AssignLabelIds(beam.PTransform):
     """All annotations to one element: each class's id, over everything that was given.
 
     ``label_map`` names a map that says the ids, also of classes that are not annotated;
-    ``classes`` are those asked for, None for all.
+    ``classes`` are those asked for, None for all. ``in_folders`` are splits for which class
+    folders are wanted that a trainer numbers by itself.
     """
 
-    def __init__(self, label_map: str | None, classes: Iterable[str] | None) -> None:
+    def __init__(
+        self, label_map: str | None, classes: Iterable[str] | None, in_folders: Iterable[Split] = ()
+    ) -> None:
         super().__init__()
-        self._label_map = label_map
-        self._classes = sorted(classes or ())
+        self._asked = label_map, None if classes is None else frozenset(classes), tuple(in_folders)
 
     def expand(self, annotations: beam.PCollection[Annotation]) -> beam.PCollection[dict[str, int]]:
         return (
             annotations
             | "Classes" >> beam.CombineGlobally(_Classes())
-            | "Number"
-            >> beam.Map(assign_label_ids, self._label_map).with_output_types(dict[str, int])
-            | "Check classes"
-            >> beam.Map(check_classes, self._classes).with_output_types(dict[str, int])
+            | "Number" >> beam.Map(label_ids_of, *self._asked).with_output_types(dict[str, int])
         )
 
 
 class _Classes(beam.CombineFn):
-    """Annotations to the set of their labels."""
+    """Annotations to what they state of classes."""
 
-    def create_accumulator(self) -> set[str]:
+    def create_accumulator(self) -> Stated:
         return set()
 
-    def add_input(self, labels: set[str], statement: Annotation) -> set[str]:
+    def add_input(self, stated: Stated, statement: Annotation) -> Stated:
         if statement.label is not None:
-            labels.add(statement.label)
-        return labels
+            stated.add((statement.label, statement.split))
+        return stated
 
-    def merge_accumulators(self, accumulators: Iterable[set[str]]) -> set[str]:
+    def merge_accumulators(self, accumulators: Iterable[Stated]) -> Stated:
         return set().union(*accumulators)
 
-    def extract_output(self, labels: set[str]) -> set[str]:
-        return labels
+    def extract_output(self, stated: Stated) -> Stated:
+        return stated
+
+
+def label_ids_of(
+    stated: Stated,
+    label_map: str | None,
+    classes: frozenset[str] | None,
+    in_folders: Iterable[Split],
+) -> dict[str, int]:
+    """Every class's id, all that was asked for being possible.
+
+    Raises:
+        InputError: it is not.
+    """
+    ids = assign_label_ids((label for label, _ in stated), label_map)
+    check_classes(ids, sorted(classes or ()))
+    for split in in_folders:
+        there = {label for label, its in stated if its == split}
+        check_folders({label: ids[label] for label in there & (classes or there)}, split)
+    return ids
 
 
 def assign_label_ids(labels: Iterable[str], label_map: str | None = None) -> dict[str, int]:
@@ -104,6 +126,21 @@ def check_classes(ids: dict[str, int], classes: Iterable[str]) -> dict[str, int]
             meant = f"; type {json.dumps(near)}" if near else ""
             raise InputError(f"--classes {json.dumps(label)}: there is no such class{meant}")
     return ids
+
+
+def check_folders(ids: Mapping[str, int], split: Split) -> None:
+    """Raise InputError where torchvision would give a class of a split another id than ours.
+
+    It numbers the folders that are there, so that no class may lack before one that has clips.
+    """
+    by_folder = {class_folder(label): label_id for label, label_id in ids.items()}
+    for number, folder in enumerate(sorted(by_folder)):
+        if by_folder[folder] != number:
+            raise InputError(
+                f"torchvision numbers the class folders that are there: {folder} would be class "
+                f"{number} of {split}, and it is {by_folder[folder]}, for the class of id {number} "
+                "has no clip in this split; leave torchvision out of --list_format"
+            )
 
 
 def _unknown(label: str, label_map: str, ids: Iterable[str]) -> str:

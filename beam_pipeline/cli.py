@@ -55,6 +55,8 @@ def main(argv: list[str] | None = None) -> int:
         summary = run(config, options, runner)
     except Exception as error:
         message = message_of(error)
+        if message is None and not local_runner.is_local(options):
+            message = local_runner.refusal(options, error)
         if message is None:
             raise
         print(f"beam_pipeline: {message}", file=sys.stderr)

@@ -24,9 +24,10 @@ from beam_pipeline.list_formats import (
     ListFormat,
     list_format,
 )
-from beam_pipeline.list_videos import path_under_root
+from beam_pipeline.list_videos import is_text, path_under_root
 from beam_pipeline.options import KineticsOptions
 from beam_pipeline.output import VIDEOS, Output
+from beam_pipeline.read_annotations import SPLIT_WORDS
 
 Layout = Literal["class", "flat"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
@@ -99,6 +100,8 @@ class Config:
             _refuse(options, _ABOUT_ANNOTATED_CLIPS, "there are no --annotations")
         if not options.resize:
             _refuse(options, _ABOUT_MADE_CLIPS, "--resize false makes no clips")
+        if not is_text(options.output):
+            raise UsageError(f"--output {options.output!r} is not UTF-8 text; type another")
         output = Output(storage.absolute(options.output), run=uuid.uuid4().hex)
         prefix = options.path_prefix
         if prefix is None and options.resize:
@@ -218,6 +221,10 @@ class Config:
         """Where the lists for SlowFast go."""
         return [self.output.url(f"{split}.csv") for split in self.splits]
 
+    def splits_in_folders(self) -> tuple[Split, ...]:
+        """The splits for which class folders are asked for."""
+        return self.splits if TORCHVISION in self.list_formats else ()
+
     def dialects(self) -> list[ListFormat]:
         """The dialects of the lists that are text files."""
         return [list_format(f, self.separator) for f in self.list_formats if f in TEXT_FORMATS]
@@ -275,6 +282,9 @@ def _arguments(flag: str, values: list[str] | None) -> tuple[str, ...]:
     parts = split_commas(values)
     if not parts:
         raise UsageError(f"{flag} is empty; type {flag} FOLDER")
+    for part in parts:
+        if not is_text(part):
+            raise UsageError(f"{flag} {part!r} is not UTF-8 text; rename it")
     return tuple(storage.absolute(part) for part in parts)
 
 
@@ -307,8 +317,8 @@ def split_commas(values: list[str]) -> list[str]:
 def _splits(values: list[str] | None) -> tuple[Split, ...]:
     asked = split_commas(values or list(SPLITS))
     for name in asked:
-        if name not in SPLITS:
+        if name not in SPLIT_WORDS:
             raise UsageError(f"--splits {name}: type one or more of {','.join(SPLITS)}")
     if not asked:
         raise UsageError(f"--splits is empty; type one or more of {','.join(SPLITS)}")
-    return tuple(split for split in SPLITS if split in asked)
+    return tuple(split for split in SPLITS if split in {SPLIT_WORDS[name] for name in asked})

@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from beam_pipeline import storage
-from beam_pipeline.assign_label_ids import class_folder
+from beam_pipeline.assign_label_ids import check_folders, class_folder
 from beam_pipeline.elements import Split
-from beam_pipeline.errors import InputError, OutputError
+from beam_pipeline.errors import OutputError
 from beam_pipeline.list_formats import TORCHVISION
 from beam_pipeline.output import LISTS, Output, refusals
 
@@ -79,14 +79,7 @@ def read_classes(folder: str) -> Iterator[tuple[str, int]]:
 
 def check_classes(clips: Sequence[ListedClip], split: Split) -> None:
     """Raise InputError where torchvision would give a class another id than ours."""
-    ids = {class_folder(clip.label): clip.label_id for clip in clips if clip.label is not None}
-    for number, name in enumerate(sorted(ids)):
-        if ids[name] != number:
-            raise InputError(
-                f"torchvision numbers the class folders that are there: {name} would be class "
-                f"{number} of {split}, and it is {ids[name]}, for some class before it has no "
-                "clip in this split; leave torchvision out of --list_format"
-            )
+    check_folders({clip.label: clip.label_id for clip in clips if clip.label is not None}, split)
 
 
 def _links_below(folder: str) -> list[str]:

@@ -113,7 +113,7 @@ class ListFolder(beam.DoFn):
 
     def process(self, element: Folder) -> Iterator[Video | pvalue.TaggedOutput]:
         for found in list_folder(element, self._output):
-            if not isinstance(found, Video | Archive) and not _is_text(found[1]):
+            if not isinstance(found, Video | Archive) and not is_text(found[1]):
                 # A name that is not text cannot cross the stages: its folder is searched here.
                 yield from _tagged(search_folder(found, self._output))
             else:
@@ -258,7 +258,8 @@ def _read_listing(
             yield found
 
 
-def _is_text(path: str) -> bool:
+def is_text(path: str) -> bool:
+    """Whether a name can be written as UTF-8: what cannot is no text, and crosses no stage."""
     try:
         path.encode()
     except UnicodeEncodeError:

@@ -16,6 +16,13 @@ def is_local(options: PipelineOptions) -> bool:
     return options.view_as(StandardOptions).runner in LOCAL_RUNNERS
 
 
+def refusal(options: PipelineOptions, error: Exception) -> str:
+    """One line for what another runner says that cannot do the job, or could not end it."""
+    name = options.view_as(StandardOptions).runner
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"--runner {name}: {said}; see what that runner needs, or leave out --runner"
+
+
 def runner_for(options: PipelineOptions) -> PipelineRunner:
     """The runner the options name; on this machine always the same engine.
 

@@ -7,6 +7,7 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.compute as pc
+from apache_beam import pvalue
 
 from beam_pipeline import manifest, storage
 from beam_pipeline.config import Config
@@ -33,30 +34,48 @@ class MergeSplits(beam.PTransform):
         asked = shards.pipeline | "Asked splits" >> beam.Create(
             [(split, None) for split in self._config.splits]
         )
-        return (
+        collected = (
             {"asked": asked, "shards": shards}
             | "Collect splits" >> beam.CoGroupByKey()
-            | "Merge" >> beam.Map(_merge, self._config).with_output_types(Split)
+            | "In order" >> beam.MapTuple(_in_order)
         )
+        checked = collected | "Check splits" >> beam.Map(_check, self._config)
+        return collected | "Merge" >> beam.Map(
+            _merge, self._config, pvalue.AsList(checked)
+        ).with_output_types(Split)
 
 
-def _merge(collected: tuple[Split, dict[str, Iterable[Any]]], config: Config) -> Split:
-    split, group = collected
-    merge_split(split, group["shards"], config)
-    return split
+def _in_order(split: Split, group: dict[str, Iterable[Any]]) -> tuple[Split, list[str]]:
+    return split, [path for _, path in sorted(group["shards"])]
 
 
-def merge_split(split: Split, shards: Iterable[tuple[int, str]], config: Config) -> None:
-    """Write ``manifest/<split>.parquet`` and the split's lists from shards in any order.
+def _check(collected: tuple[Split, list[str]], config: Config) -> None:
+    check_split(*collected, config)
+
+
+def _merge(
+    collected: tuple[Split, list[str]],
+    config: Config,
+    _checked: list[None],  # unread: no file is replaced before all splits are as they should be
+) -> Split:
+    merge_split(*collected, config)
+    return collected[0]
+
+
+def check_split(split: Split, paths: Sequence[str], config: Config) -> None:
+    """Raise InputError where a trainer would not read a split as it is."""
+    if TORCHVISION in config.list_formats:
+        check_classes(_listed(config.output, paths), split)
+
+
+def merge_split(split: Split, paths: Sequence[str], config: Config) -> None:
+    """Write ``manifest/<split>.parquet`` and the split's lists from its shards, in order.
 
     Shards are ranges of clip_ids, so that merging is putting one behind the other. Where
     nothing has changed since the last run, the files are left as they are.
     """
     output = config.output
-    paths = [path for _, path in sorted(shards)]
     name = f"{MANIFESTS}/{split}.parquet"
-    if TORCHVISION in config.list_formats:
-        check_classes(_listed(output, paths), split)
     if not _is_unchanged(output, name, paths):
         with output.writing(name) as file:
             manifest.write_parquet(file, _tables(output, paths))
@@ -96,7 +115,7 @@ def _listed(output: Output, paths: Iterable[str]) -> list[ListedClip]:
     ]
 
 
-def _is_unchanged(output: Output, name: str, shards: list[str]) -> bool:
+def _is_unchanged(output: Output, name: str, shards: Sequence[str]) -> bool:
     """Whether a manifest says already what the shards say, but for who made it and when."""
     # Each shard is a table of the manifest, so that they pair up.
     pairs = zip_longest(_tables(output, [name]), _tables(output, shards))

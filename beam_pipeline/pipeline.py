@@ -83,7 +83,9 @@ def build(pipeline: beam.Pipeline, config: Config) -> None:
             | "Annotation arguments" >> beam.Create(list(enumerate(config.annotations)))
             | ReadAnnotations(config.lists())
         )
-        label_ids = annotations | AssignLabelIds(config.label_map, config.classes)
+        label_ids = annotations | AssignLabelIds(
+            config.label_map, config.classes, config.splits_in_folders()
+        )
         last = annotations | LimitClips(config)
         taken = {"annotations": annotations, **there} | MatchClips(
             config, pvalue.AsSingleton(label_ids), found, pvalue.AsSingleton(last), ranks

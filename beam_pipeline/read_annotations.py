@@ -98,7 +98,7 @@ def _find(argument: str) -> list[str]:
         return [entry.url for entry in found]
     if not named.is_folder:
         return [argument]
-    found = [entry for entry in storage.find(argument) if entry.url.lower().endswith(EXTENSIONS)]
+    found = [entry for entry in storage.find(argument) if _is_annotation(entry.url)]
     if not found:
         raise InputError(
             f"--annotations {argument}: no .csv or .json file in this folder; type an archive "
@@ -123,14 +123,18 @@ def read_file(rank: int, path: str) -> Iterator[Annotation]:
         yield from parse(rank, f"{path}/{name}", content)
 
 
+def _is_annotation(name: str) -> bool:
+    hidden = posixpath.basename(name).startswith(".")  # such as macOS puts beside each
+    return name.lower().endswith(EXTENSIONS) and not hidden
+
+
 def _members(path: str, archive: bytes) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the annotation files in a tar archive, compressed or not."""
     try:
         with tarfile.open(fileobj=io.BytesIO(archive)) as members:
             for member in members:
                 name = posixpath.normpath(member.name)
-                hidden = posixpath.basename(name).startswith(".")  # such as macOS puts beside each
-                if member.isfile() and name.lower().endswith(EXTENSIONS) and not hidden:
+                if member.isfile() and _is_annotation(name):
                     content = members.extractfile(member)
                     yield name, content.read() if content else b""
     except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:

@@ -192,9 +192,8 @@ def resize_clip(task: ResizeTask, crew: Crew) -> Row:
         with ExitStack() as stack:
             try:
                 content, size = _fetch(path, size, stack)
-            except (OSError, ValueError, ImportError) as error:  # the latter of URLs in listings
-                detail = getattr(error, "strerror", None) or str(error)
-                outcome = Outcome.failed("unreadable", detail)
+            except OSError as error:
+                outcome = Outcome.failed("unreadable", error.strerror or str(error))
                 row = row_of(task.clip, task.path, path, size, outcome, began)
             else:
                 source = Source(path, content, size)

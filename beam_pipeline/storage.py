@@ -74,17 +74,19 @@ retrying = tenacity.retry(
 
 
 def _tried(call: Callable[P, T]) -> Callable[P, T]:
-    """A storage call that is tried again, and has no error but an OSError."""
+    """A storage call that is tried again, and has no error but an OSError.
+
+    Every protocol's package has errors of its own, for options that are wrong too.
+    """
 
     @functools.wraps(call)
     def tried(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return retrying(call)(*args, **kwargs)
-        except (OSError, ValueError, ImportError):
+        except OSError:
             raise
-        except Exception as error:  # every protocol's package has errors of its own
-            message = f"{type(error).__name__}: {error}"
-            raise Unavailable(errno.EIO, " ".join(message.split())) from error
+        except Exception as error:
+            raise Unavailable(errno.EIO, _told(error)) from error
 
     return tried
 
@@ -111,10 +113,12 @@ def parse_options(text: str | None) -> dict[str, dict[str, Any]]:
     options: Any = json.loads(text)
     if not isinstance(options, dict):
         raise ValueError("not an object")
-    if not options.keys() <= {*_SPELLINGS, *fsspec.available_protocols()}:
+    protocols = {*_SPELLINGS, *fsspec.available_protocols()}
+    of_protocols = {name for name, each in options.items() if isinstance(each, dict)} & protocols
+    if not of_protocols and not options.keys() <= protocols:
         return {EVERY_PROTOCOL: options}
-    if not all(isinstance(each, dict) for each in options.values()):
-        raise ValueError("not an object for each protocol")
+    if others := sorted(options.keys() - of_protocols):
+        raise ValueError(f"{others[0]!r} stands beside protocols and is none, or has no object")
     return {_spelt(name): each for name, each in options.items()}
 
 
@@ -140,7 +144,16 @@ def filesystem(url: str) -> FileSystem:
     protocol = _protocol(url)
     if protocol == "file":
         return fsspec.filesystem(protocol, use_listings_cache=False)
-    return filesystem_class(url)(use_listings_cache=False, **_options_of(protocol))
+    options = {**_options_of(protocol), "use_listings_cache": False}
+    try:
+        return filesystem_class(url)(**options)
+    except Exception as error:
+        message = f"{protocol}:// cannot be used: {_told(error)}; see to --storage_options"
+        raise Unavailable(errno.EINVAL, message) from error
+
+
+def _told(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def filesystem_class(url: str) -> type[FileSystem]:

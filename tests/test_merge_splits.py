@@ -53,7 +53,7 @@ def merged(config: Config, rows: Iterable[Row], split: str = "val") -> list[str]
     written = [
         write_shard((split, number), shard, config.output)[1] for number, shard in shards.items()
     ]
-    merge_split(split, written, config)
+    merge_split(split, [path for _, path in sorted(written)], config)
     return lines(Path(config.output.root) / f"{split}.csv")
 
 
