@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     from beam_pipeline.config import Config
     from beam_pipeline.options import KineticsOptions, parse_command_line
     from beam_pipeline.output import SUMMARY
-    from beam_pipeline.prepare_output import abandon
+    from beam_pipeline.prepare_output import abandon, resign
     from beam_pipeline.progress import LOCAL
 
     try:
@@ -62,6 +62,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"beam_pipeline: {message}", file=sys.stderr)
         row_log.save(SAVING)
         abandon(config.output)
+        resign(SAVING)
         _leave_at_once(RUN_FAILED)
     if summary is None:
         return OK
@@ -146,6 +147,8 @@ def _stop(number: int, _frame: FrameType | None) -> NoReturn:
     os.write(2, b"\nbeam_pipeline: stopped; the same command goes on from here\n")
     if row_log := sys.modules.get("beam_pipeline.row_log"):  # it has come that far
         row_log.save(SAVING)
+    if prepare_output := sys.modules.get("beam_pipeline.prepare_output"):
+        prepare_output.resign(SAVING)
     _leave_at_once(STOPPED_BY + number)
 
 

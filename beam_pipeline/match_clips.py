@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline import progress
+from beam_pipeline import progress, storage
 from beam_pipeline.assign_label_ids import UNLABELLED_ID
 from beam_pipeline.batches import BringTogether, Group, Kinds, groups_of
 from beam_pipeline.config import Config
@@ -287,11 +287,24 @@ def ambiguous_row(clip: Clip, source: str) -> Row:
 
 
 def listed_row(task: ResizeTask) -> Row:
-    """The row of a clip that is listed as it is: the best of its files that holds anything."""
+    """The row of a clip that is listed as it is: the best of its files that holds anything.
+
+    A listing may name what is not there any more: each file that it names is looked for, but for
+    addresses on the web, of which only reading them would tell.
+    """
+    failure: Row | None = None
     for source, size in task.sources:
-        if size != 0:
-            return Row.of(task.clip, "listed", source=source, source_bytes=size)
-    source, _ = task.sources[0]
-    return Row.of(
-        task.clip, "failed", reason="empty_file", detail="0 bytes", source=source, source_bytes=0
-    )
+        about = {"source": source, "source_bytes": size}
+        try:
+            if size is None:
+                about["source_bytes"] = storage.info(source).size
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            about |= {"reason": "unreadable", "detail": error.strerror or str(error)}
+        else:
+            if about["source_bytes"] != 0:
+                return Row.of(task.clip, "listed", **about)
+            about |= {"reason": "empty_file", "detail": "0 bytes"}
+        failure = failure or Row.of(task.clip, "failed", **about)
+    return failure or Row.of(task.clip, "missing", reason="no_file")

@@ -98,9 +98,9 @@ def dead_runs(output: Output) -> list[str]:
     others = [run for run in _runs(output) if run != output.state]
     if output.is_local:
         return [run for run in others if not _is_alive(output, run)]
-    if not others:
-        return []
     before = {run: storage.find(output.url(run)) for run in others}
+    if not any(_has_sign(output, run, found) for run, found in before.items()):
+        return others  # stopped in order, or there are none
     progress.LOCAL.waiting = True
     time.sleep(PATIENCE)
     progress.LOCAL.waiting = False
@@ -138,6 +138,26 @@ def abandon(output: Output) -> None:
             output.remove(output.state)
             if not _runs(output):
                 output.remove(SETTINGS)
+
+
+def resign(seconds: float) -> None:
+    """Take back the signs of life in buckets, where that takes no longer.
+
+    Who sees none need not wait for the next.
+    """
+
+    def close_all() -> None:
+        for claim in tuple(_claims.values()):
+            if isinstance(claim, _Heartbeat):
+                claim.resign()
+
+    resigning = threading.Thread(target=close_all, daemon=True)
+    resigning.start()
+    resigning.join(seconds)
+
+
+def _has_sign(output: Output, run: str, found: list[storage.Entry]) -> bool:
+    return output.url(f"{run}/{ALIVE}") in {entry.url for entry in found}
 
 
 def _settings_of(output: Output) -> dict[str, Any] | None:
@@ -228,6 +248,11 @@ class _Heartbeat:
     def close(self) -> None:
         self._closed.set()
         self._thread.join(BEAT)  # it may be waiting for storage that does not answer
+
+    def resign(self) -> None:
+        self.close()
+        with suppress(OutputError, OSError):
+            self._output.remove(f"{self._output.state}/{ALIVE}")
 
 
 def _lock(output: Output) -> IO[bytes]:

@@ -144,6 +144,25 @@ def test_lists_of_videos_and_of_clips_do_not_mix(flat: Kinetics, tmp_path: Path)
     assert "--resize false, and true is asked for now; type --resize false" in ended.complaint
 
 
+def test_what_a_listing_names_is_listed_only_if_it_is_there(flat: Kinetics, tmp_path: Path) -> None:
+    listing = tmp_path / "videos.txt"
+    listing.write_text(
+        f"{flat.videos}/train/aDrums_000001_000011.mp4\n"
+        f"{flat.videos}/train/fMissing_000006_000016.mp4\n"
+        f"{flat.videos}/val/eEmpty_000005_000015.mp4\n"
+    )
+    inputs = (str(flat.annotations / f"{split}.*") for split in ("train", "val", "test"))
+    ended = run(
+        "--annotations", *inputs, "--videos", str(listing), "--output", str(tmp_path / "o"),
+        "--resize=false",
+    )  # fmt: skip
+    assert ended.status == 0
+    rows = all_rows(tmp_path / "o")
+    assert rows["aDrums_000001_000011"]["status"] == "listed"
+    assert rows["fMissing_000006_000016"]["status"] == "missing"
+    assert rows["eEmpty_000005_000015"]["reason"] == "empty_file"
+
+
 # Without annotations
 
 
@@ -420,6 +439,34 @@ def test_a_class_that_torchvision_would_number_wrongly_is_named(
     assert "air_drumming would be class 0 of" in ended.complaint
     assert "and it is 1" in ended.complaint
     assert not list((tmp_path / "output").glob("*.csv"))
+
+
+@pytest.mark.parametrize("flags", [("--classes=zumba",), ("--label_map=kinetics400",)])
+def test_a_class_that_torchvision_would_number_wrongly_is_named_before_the_first_clip(
+    flat: Kinetics, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    ended = flat.prepare(tmp_path / "output", "--list_format=torchvision", *flags)
+    assert ended.status == 1
+    assert "has no clip in this split" in ended.complaint
+    assert not list((tmp_path / "output").rglob("*.mp4"))
+
+
+def test_no_list_is_replaced_where_torchvision_would_misread_one(
+    flat: Kinetics, tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    flat.prepare(output, "--splits=train,val")
+    before = {name: content for name, (content, _) in snapshot(output).items()}
+    (output / "videos/val/air_drumming/cDrums_000003_000013.mp4").unlink()
+    (flat.videos / "val" / "cDrums_000003_000013.mp4").write_bytes(b"broken")
+    ended = flat.prepare(
+        output, "--splits=train,val", "--list_format=torchvision", "--path_prefix=/elsewhere"
+    )
+    assert ended.status == 1
+    assert "zumba would be class 0 of val" in ended.complaint
+    after = {name: content for name, (content, _) in snapshot(output).items()}
+    lists = ("train.csv", "val.csv", "manifest/train.parquet", "manifest/val.parquet")
+    assert all(before[name] == after[name] for name in (*lists, "summary.json"))
 
 
 # Annotations that are not what they seem
