@@ -71,7 +71,8 @@ def members(stream: "io.BufferedReader[io.RawIOBase]") -> Iterator[Member]:
                     if not file.read(AT_ONCE):
                         break
                 return
-            archive.members.clear()  # type: ignore[attr-defined]  # nobody will ask for them, and there may be millions
+            # Nobody will ask for them, and there may be millions.
+            archive.members.clear()  # type: ignore[attr-defined]
             content = archive.extractfile(header) if header.isfile() else None
         if content is not None:
             yield Member(header.name, header.size, content)

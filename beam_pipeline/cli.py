@@ -127,8 +127,9 @@ def report(summary: dict[str, Any], config: "Config") -> int:
     for warning in summary["warnings"]:
         print(f"  note: {warning}")
     lists = ", ".join(f"{split}.csv" for split in config.splits)
-    made = f"Lists ({lists}), manifest" if config.annotations else "Manifest"
-    print(f"{made}{' and clips' if config.resize else ''} are in {config.output.root}")
+    there = [f"Lists ({lists})", "manifest"] if config.annotations else ["Manifest"]
+    *first, last = [*there, "clips"] if config.resize else there
+    print(f"{', '.join(first)} and {last} are in {config.output.root}")
     if summary["failure_ratio"] > config.max_failure_ratio:
         print(
             f"beam_pipeline: {summary['failure_ratio']:.0%} of the clips that are there failed, "
