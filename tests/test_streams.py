@@ -70,7 +70,7 @@ def test_a_connection_that_falls_silent_is_made_anew(site: Site) -> None:
     impatient = Web(client_kwargs={"timeout": aiohttp.ClientTimeout(sock_read=0.5)})
     with WebStream(impatient, f"{site.address}/big.tar") as stream:
         assert b"".join(iter(lambda: stream.read(100_000), b"")) == CONTENT
-    assert len(site.asked) == 2
+    assert len(site.asked) >= 2
 
 
 def test_a_file_that_changes_on_the_way_is_not_mixed_with_what_it_was(
