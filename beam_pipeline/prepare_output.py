@@ -29,6 +29,12 @@ from beam_pipeline.output import (
 )
 
 LOCK = "lock"
+NEW = ".new"
+"""What the name of a run's folder ends in until its lock is held."""
+
+STARTING = 10.0
+"""Seconds after which a folder that is still new has lost its maker."""
+
 ALIVE = "alive"
 
 BEAT = 20.0
@@ -79,8 +85,9 @@ def prepare_output(config: Config) -> Iterator[str]:
     output.write(SETTINGS, json.dumps(config.identity(), indent=2).encode())
     if output.is_local:  # a bucket has no temporary files, and takes a while to tell who is dead
         for folder in dead_runs(output):
-            for useless in (TEMPORARY, SHARDS):
-                output.remove(f"{folder}/{useless}")
+            useless = ("",) if folder.endswith(NEW) else (f"/{TEMPORARY}", f"/{SHARDS}")
+            for name in useless:
+                output.remove(f"{folder}{name}")
     if earlier is None:
         return  # what an --overwrite has left that was killed: nobody knows how that was made
     known = {output.url(f"{MANIFESTS}/{split}.parquet") for split in (*SPLITS, ALL)}
@@ -256,14 +263,20 @@ class _Heartbeat:
 
 
 def _lock(output: Output) -> IO[bytes]:
-    """Make this run's folder and hold its lock."""
+    """Make this run's folder and hold its lock.
+
+    It has its name only once the lock is held: nobody may take it for that of a dead run.
+    """
     folder = storage.local_path(output.url(output.state))
+    made = folder if os.path.isdir(folder) else folder + NEW
     with refusals(folder):
-        os.makedirs(folder, exist_ok=True)
-        lock = open(os.path.join(folder, LOCK), "wb")  # noqa: SIM115 - held until the end
+        os.makedirs(made, exist_ok=True)
+        lock = open(os.path.join(made, LOCK), "wb")  # noqa: SIM115 - held until the end
         with suppress(OSError):  # a file system without locks
             fcntl.flock(lock, fcntl.LOCK_EX)  # at most a glance of another run is in the way
-        os.makedirs(os.path.join(folder, TEMPORARY), exist_ok=True)
+        os.makedirs(os.path.join(made, TEMPORARY), exist_ok=True)
+        if made != folder:
+            os.rename(made, folder)
     return lock
 
 
@@ -275,8 +288,11 @@ def _runs(output: Output) -> list[str]:
 def _is_alive(output: Output, run: str) -> bool:
     if not output.is_local:
         return False
+    folder = storage.local_path(output.url(run))
     try:
-        with open(storage.local_path(output.url(f"{run}/{LOCK}")), "rb") as lock:
+        if folder.endswith(NEW):
+            return time.time() - os.stat(folder).st_mtime < STARTING
+        with open(os.path.join(folder, LOCK), "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

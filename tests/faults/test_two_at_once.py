@@ -1,5 +1,6 @@
 """Several runs in one output: none spoils what another does."""
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -90,6 +91,21 @@ def test_a_run_that_sleeps_while_the_other_ends_goes_on_when_it_wakes(
     ended = second.finished()
     assert ended.status == 0, ended.err
     assert_same(output, forty.undisturbed)
+
+
+def test_a_run_that_is_just_beginning_is_not_taken_for_a_dead_one(
+    six: Kinetics, tmp_path: Path
+) -> None:
+    """Its folder is there before its lock is held; a killed one's stays a while and goes then."""
+    output = tmp_path / "output"
+    beginning = output / "_state" / f"{'0' * 32}.new"
+    (beginning / "tmp").mkdir(parents=True)
+    assert finish(flags(six, output), tmp_path).status == 0
+    assert (beginning / "tmp").is_dir()
+    an_hour_ago = time.time() - 3600
+    os.utime(beginning, (an_hour_ago, an_hour_ago))
+    assert finish(flags(six, output), tmp_path).status == 0
+    assert not (output / "_state").exists()
 
 
 def test_rows_that_another_run_takes_away_before_they_are_read_are_no_error(
