@@ -118,7 +118,7 @@ def parse_options(text: str | None) -> dict[str, dict[str, Any]]:
     if not of_protocols and not options.keys() <= protocols:
         return {EVERY_PROTOCOL: options}
     if others := sorted(options.keys() - of_protocols):
-        raise ValueError(f"{others[0]!r} stands beside protocols and is none, or has no object")
+        raise ValueError(f"not an object for each protocol: see {others[0]!r}")
     return {_spelt(name): each for name, each in options.items()}
 
 
