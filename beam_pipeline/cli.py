@@ -146,10 +146,10 @@ def _stop(number: int, _frame: FrameType | None) -> NoReturn:
     signal.signal(number, signal.SIG_IGN)  # once is enough
     # Not by print, which the signal may have interrupted.
     os.write(2, b"\nbeam_pipeline: stopped; the same command goes on from here\n")
-    if row_log := sys.modules.get("beam_pipeline.row_log"):  # it has come that far
-        row_log.save(SAVING)
-    if prepare_output := sys.modules.get("beam_pipeline.prepare_output"):
-        prepare_output.resign(SAVING)
+    for module, leave in (("row_log", "save"), ("prepare_output", "resign")):
+        # Unless the signal has come before they were imported, or in the middle of that.
+        if last_act := getattr(sys.modules.get(f"beam_pipeline.{module}"), leave, None):
+            last_act(SAVING)
     _leave_at_once(STOPPED_BY + number)
 
 
