@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import warnings
-from contextlib import nullcontext
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,10 +14,10 @@ from beam_pipeline.codec import children
 from beam_pipeline.errors import UsageError, message_of
 
 if TYPE_CHECKING:
-    from apache_beam.options.pipeline_options import PipelineOptions
-    from apache_beam.runners import PipelineRunner
+    import apache_beam as beam
 
     from beam_pipeline.config import Config
+    from beam_pipeline.progress import Counts
 
 OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
 STOPPED_BY = 128
@@ -36,27 +36,33 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
     _silence_beam()  # from its import on
-    from beam_pipeline import local_runner, row_log
+    from beam_pipeline import row_log, runners
     from beam_pipeline.config import Config
     from beam_pipeline.options import KineticsOptions, parse_command_line
     from beam_pipeline.output import SUMMARY
     from beam_pipeline.prepare_output import abandon, resign
-    from beam_pipeline.progress import LOCAL
+    from beam_pipeline.progress import LOCAL, Counts
 
     try:
         options = parse_command_line(sys.argv[1:] if argv is None else argv)
         config = Config.from_options(options.view_as(KineticsOptions))
-        runner = local_runner.runner_for(options)
+        if runners.is_dataflow(options):
+            from beam_pipeline import dataflow  # all of Google's packages, which take seconds
+
+            config = dataflow.prepare(options, config)
+        job = runners.empty_pipeline(options)
     except UsageError as error:
         print(f"beam_pipeline: {error}", file=sys.stderr)
         return BAD_USAGE
+    local = runners.is_local(options)
+    counts = LOCAL if local else Counts()
     try:
         earlier = None if config.overwrite else config.output.read_json(SUMMARY)
-        summary = run(config, options, runner)
+        summary = run(job, config, counts)
     except Exception as error:
         message = message_of(error)
-        if message is None and not local_runner.is_local(options):
-            message = local_runner.refusal(options, error)
+        if message is None and not local:
+            message = runners.refusal(options, error)
         if message is None:
             raise
         print(f"beam_pipeline: {message}", file=sys.stderr)
@@ -65,39 +71,42 @@ def main(argv: list[str] | None = None) -> int:
         resign(SAVING)
         _leave_at_once(RUN_FAILED)
     if summary is None:
+        print("The template is written; nothing was run.")
         return OK
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who pipes this into ``head`` has seen enough
-    if summary == earlier and not LOCAL.made:
+    if summary == earlier and not counts.made:
         print("Everything was there already: nothing was written. This is what made it:")
     return report(summary, config)
 
 
-def run(
-    config: "Config", options: "PipelineOptions", runner: "PipelineRunner"
-) -> dict[str, Any] | None:
+def run(job: "beam.Pipeline", config: "Config", counts: "Counts") -> dict[str, Any] | None:
     """Run the pipeline to its end; the summary, or None where another machine will run it.
 
     Raises:
         RunError: the run could not do its work.
     """
-    import apache_beam as beam
-
-    from beam_pipeline import local_runner, pipeline
+    from beam_pipeline import metrics, pipeline, runners
     from beam_pipeline.output import SUMMARY
     from beam_pipeline.progress import LiveLine
 
-    local = local_runner.is_local(options)
-    if local:
+    pipeline.build(job, config)
+    if runners.is_local(job.options):
         # Elements by the million are no garbage: by default an eighth of the join is looking.
         gc.set_threshold(100_000, 50, 50)
-    else:
-        logging.getLogger().setLevel(logging.INFO)  # a service's own messages are wanted
-    job = beam.Pipeline(runner=runner, options=options)
-    pipeline.build(job, config)
-    with LiveLine() if local else nullcontext():
-        result = job.run()
-        if not getattr(result, "has_job", True):
-            return None  # a template was written, nothing was run
+        with LiveLine():
+            job.run().wait_until_finish()
+        return config.output.read_json(SUMMARY)
+    # A service's own messages are wanted.
+    logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
+    result = job.run()
+    if not getattr(result, "has_job", True):
+        return None  # a template was written, nothing was run
+    if runners.is_dataflow(job.options):
+        from beam_pipeline import dataflow
+
+        print(f"beam_pipeline: {dataflow.greeting(job.options, result.job_id())}", file=sys.stderr)
+        _say_when_stopped(dataflow.farewell(job.options, result.job_id()))
+    with LiveLine(counts, lambda: metrics.look(result.metrics(), counts)):
         result.wait_until_finish()
     return config.output.read_json(SUMMARY)
 
@@ -141,16 +150,26 @@ def report(summary: dict[str, Any], config: "Config") -> int:
     return OK
 
 
-def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+def _stop(
+    number: int,
+    _frame: FrameType | None,
+    farewell: str = "stopped; the same command goes on from here",
+) -> NoReturn:
     """Leave from within the handler: Beam would take a KeyboardInterrupt for a failed clip."""
     signal.signal(number, signal.SIG_IGN)  # once is enough
     # Not by print, which the signal may have interrupted.
-    os.write(2, b"\nbeam_pipeline: stopped; the same command goes on from here\n")
+    os.write(2, f"\nbeam_pipeline: {farewell}\n".encode())
     for module, leave in (("row_log", "save"), ("prepare_output", "resign")):
         # Unless the signal has come before they were imported, or in the middle of that.
         if last_act := getattr(sys.modules.get(f"beam_pipeline.{module}"), leave, None):
             last_act(SAVING)
     _leave_at_once(STOPPED_BY + number)
+
+
+def _say_when_stopped(farewell: str) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, partial(_stop, farewell=farewell))
 
 
 def _silence_beam() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline import progress, storage
+from beam_pipeline import metrics, storage
 from beam_pipeline.assign_label_ids import UNLABELLED_ID
 from beam_pipeline.batches import BringTogether, Group, Kinds, groups_of
 from beam_pipeline.config import Config
@@ -131,7 +131,7 @@ class _Decide(beam.DoFn):
                 decision = listed_row(decision)
             self._check_lists(path, decision)
             if wanted and (archive_ranks or isinstance(decision, ResizeTask)):
-                progress.LOCAL.plan()
+                metrics.planned()
             if isinstance(decision, Row):
                 yield pvalue.TaggedOutput(ROWS, decision)
                 continue

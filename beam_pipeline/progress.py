@@ -1,8 +1,10 @@
-"""How far a run on this machine is."""
+"""How far a run is."""
 
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -20,7 +22,7 @@ WAITING = "all is made; another run has left its state here: looking whether it 
 
 
 class Counts:
-    """What the stages that run in this process have seen; elsewhere nobody reads it."""
+    """Clips that are to be made, and are done."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -44,6 +46,13 @@ class Counts:
             self.made += row.status != "failed"
             self.failed += row.status == "failed"
 
+    def set(self, tasks: int, made: int, failed: int) -> None:
+        """Take over what was counted elsewhere."""
+        with self._lock:
+            self.tasks, self.done, self.made, self.failed = tasks, made + failed, made, failed
+            if tasks:
+                self._began = self._began or time.monotonic()
+
     @property
     def rate(self) -> float:
         """Clips a second since the first was planned."""
@@ -51,18 +60,25 @@ class Counts:
 
 
 LOCAL = Counts()
+"""What the stages that run in this process have seen; elsewhere nobody reads it."""
 
 
 class LiveLine:
-    """While the block runs: a line that moves on a terminal, else a plain one now and then."""
+    """While the block runs: a line that moves on a terminal, else a plain one now and then.
 
-    def __init__(self) -> None:
+    Of a run elsewhere ``look`` brings the counts up to date before each line. Those are plain:
+    between them come the messages of its service.
+    """
+
+    def __init__(self, counts: Counts = LOCAL, look: Callable[[], None] | None = None) -> None:
+        self._counts = counts
+        self._look = look
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._report, daemon=True)
         self._console = Console(stderr=True)
 
     def __enter__(self) -> Self:
-        LOCAL.clear()
+        self._counts.clear()
         self._thread.start()
         return self
 
@@ -74,9 +90,15 @@ class LiveLine:
     ) -> None:
         self._stop.set()
         self._thread.join()
+        self._bring_up_to_date()
+
+    def _bring_up_to_date(self) -> None:
+        if self._look is not None:
+            with suppress(Exception):  # what it is good for is not worth the run
+                self._look()
 
     def _report(self) -> None:
-        if self._console.is_terminal:
+        if self._console.is_terminal and self._look is None:
             self._move()
         else:
             self._print()
@@ -94,29 +116,32 @@ class LiveLine:
             line = bar.add_task("reading annotations, listing videos", total=None, rate=0, failed=0)
             while True:
                 last = self._stop.wait(REFRESH_EVERY)
+                counts = self._counts
                 bar.update(
                     line,
-                    description=WAITING if LOCAL.waiting else "resizing" if LOCAL.tasks else None,
-                    total=LOCAL.tasks or None,
-                    completed=LOCAL.done,
-                    rate=LOCAL.rate,
-                    failed=LOCAL.failed,
+                    description=WAITING if counts.waiting else "resizing" if counts.tasks else None,
+                    total=counts.tasks or None,
+                    completed=counts.done,
+                    rate=counts.rate,
+                    failed=counts.failed,
                 )
                 if last:
                     return
 
     def _print(self) -> None:
+        counts = self._counts
         while not self._stop.wait(LINE_EVERY):
-            if LOCAL.waiting:
+            self._bring_up_to_date()
+            if counts.waiting:
                 line = WAITING
-            elif not LOCAL.tasks:
+            elif not counts.tasks:
                 line = "reading annotations, listing videos"
             else:
-                rate = LOCAL.rate
-                seconds = (LOCAL.tasks - LOCAL.done) / rate if rate else None
+                rate = counts.rate
+                seconds = (counts.tasks - counts.done) / rate if rate else None
                 minutes = f"{seconds / 60:.0f} min left" if seconds else "time left unknown"
                 line = (
-                    f"{LOCAL.done} of {LOCAL.tasks} clips, {rate:.1f} clips/s, {minutes}, "
-                    f"{LOCAL.failed} failed"
+                    f"{counts.done} of {counts.tasks} clips, {rate:.1f} clips/s, {minutes}, "
+                    f"{counts.failed} failed"
                 )
             print(line, file=sys.stderr, flush=True)

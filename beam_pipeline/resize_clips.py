@@ -18,7 +18,7 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
 from apache_beam.utils.windowed_value import WindowedValue
 
-from beam_pipeline import progress, storage
+from beam_pipeline import metrics, storage
 from beam_pipeline.codec.child import Request
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.pool import CodecPool
@@ -135,14 +135,24 @@ class Crew:
                 self.threads.shutdown(wait=False, cancel_futures=True)
 
 
+class Made(NamedTuple):
+    """The end of the work on a clip.
+
+    ``cpu_seconds`` is the processor time it took, None if nobody knows.
+    """
+
+    row: Row
+    cpu_seconds: float | None
+
+
 class Work:
     """The clips of one bundle that are under way."""
 
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
-        self._pending: set[Future[Row]] = set()
+        self._pending: set[Future[Made]] = set()
 
-    def submit(self, make: Callable[..., Row], *about: Any) -> "Future[Row]":
+    def submit(self, make: Callable[..., Made], *about: Any) -> "Future[Made]":
         """Have ``make(*about, crew)`` done by a thread of the crew."""
         future = self._crew.threads.submit(make, *about, self._crew)
         self._pending.add(future)
@@ -154,8 +164,8 @@ class Work:
         while len(self._pending) >= (most or self._crew.in_flight):
             done, self._pending = wait(self._pending, return_when=FIRST_COMPLETED)
             for future in done:
-                row = future.result()
-                progress.LOCAL.finish(row)
+                row, cpu_seconds = future.result()
+                metrics.worked(row, cpu_seconds)
                 rows.append(row)
         return rows
 
@@ -165,7 +175,9 @@ class Work:
             for row in self.done(1):
                 yield at_the_end(row)
         self._crew.log.close()
-        yield pvalue.TaggedOutput(RETRIES, at_the_end(storage.RETRIES.take()))
+        retries = storage.RETRIES.take()
+        metrics.retried(retries)
+        yield pvalue.TaggedOutput(RETRIES, at_the_end(retries))
 
 
 def at_the_end(element: Any) -> WindowedValue:
@@ -180,7 +192,7 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def resize_clip(task: ResizeTask, crew: Crew) -> Row:
+def resize_clip(task: ResizeTask, crew: Crew) -> Made:
     """Make one clip of the best of its sources that can be read and decoded.
 
     Raises:
@@ -188,6 +200,7 @@ def resize_clip(task: ResizeTask, crew: Crew) -> Row:
     """
     began = time.monotonic()
     failures: list[Row] = []
+    cpu_seconds = 0.0
     for path, size in task.sources:
         with ExitStack() as stack:
             try:
@@ -197,11 +210,12 @@ def resize_clip(task: ResizeTask, crew: Crew) -> Row:
                 row = row_of(task.clip, task.path, path, size, outcome, began)
             else:
                 source = Source(path, content, size)
-                row = make_clip(task.clip, task.path, source, began, crew)
+                row, its_seconds = make_clip(task.clip, task.path, source, began, crew)
+                cpu_seconds += its_seconds or 0.0
         if row.status != "failed":
-            return row
+            return Made(row, cpu_seconds)
         failures.append(row)
-    return failures[0]
+    return Made(failures[0], cpu_seconds or None)
 
 
 class Source(NamedTuple):
@@ -216,7 +230,7 @@ class Source(NamedTuple):
     size: int
 
 
-def make_clip(clip: Clip, relative: str, source: Source, began: float, crew: Crew) -> Row:
+def make_clip(clip: Clip, relative: str, source: Source, began: float, crew: Crew) -> Made:
     """Make a clip at ``relative`` in the output; the work on it began at that monotonic time.
 
     Raises:
@@ -235,7 +249,7 @@ def make_clip(clip: Clip, relative: str, source: Source, began: float, crew: Cre
                 raise outcome.refusal
         row = row_of(clip, relative, source.path, source.size, outcome, began)
         if row.status == "failed":
-            return row
+            return Made(row, outcome.cpu_seconds)
         if output.is_local:
             output.displace(relative, row.bytes, row.sha256)
             crew.log.add(row)
@@ -245,7 +259,7 @@ def make_clip(clip: Clip, relative: str, source: Source, began: float, crew: Cre
             output.write(relative, outcome.output)
         if not output.is_local:
             crew.log.add(row)  # what another run has left there is gone by now
-        return row
+        return Made(row, outcome.cpu_seconds)
 
 
 def row_of(

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline import progress
+from beam_pipeline import metrics
 from beam_pipeline.archives import BrokenArchive, Member, members
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.config import Config
@@ -22,6 +22,7 @@ from beam_pipeline.resize_clips import (
     RETRIES,
     Crew,
     CrewFn,
+    Made,
     Source,
     make_clip,
     row_of,
@@ -111,13 +112,13 @@ class _ResizeMembers(CrewFn):
             broken = getattr(error, "strerror", None) or str(error)
         yield pvalue.TaggedOutput(READ, ReadArchive(archive.path, videos, unannotated, broken))
 
-    def _begin(self, archive: Archive, member: Member, clip: Clip) -> "Future[Row]":
+    def _begin(self, archive: Archive, member: Member, clip: Clip) -> "Future[Made]":
         """Read a member and have its clip made; BrokenArchive where it ends before."""
         began = time.monotonic()
         path = f"{archive.path}/{member.name}"
         relative = self._config.clip_path(clip)
         if not self._config.annotations:
-            progress.LOCAL.plan()
+            metrics.planned()
         if member.size > LARGEST:
             detail = f"it claims {member.size:,} bytes in the archive; at most {LARGEST:,}"
             outcome = Outcome.failed("too_large", detail)
@@ -138,8 +139,8 @@ class _ResizeMembers(CrewFn):
 
 def _refuse(
     clip: Clip, relative: str, path: str, size: int, outcome: Outcome, began: float, _: Crew
-) -> Row:
-    return row_of(clip, relative, path, size, outcome, began)
+) -> Made:
+    return Made(row_of(clip, relative, path, size, outcome, began), None)
 
 
 class _Search:
@@ -148,7 +149,7 @@ class _Search:
     def __init__(self, wanted: WantedClips, annotated: bool) -> None:
         self._wanted = wanted
         self._annotated = annotated
-        self._pending: dict[str, Future[Row]] = {}
+        self._pending: dict[str, Future[Made]] = {}
 
     def find(self, member: Member) -> Match:
         """Clips that a member is to be tried for.
@@ -162,15 +163,15 @@ class _Search:
             match = self._wanted.find(name)
         return match
 
-    def begun(self, clip: Clip, future: "Future[Row]") -> None:
+    def begun(self, clip: Clip, future: "Future[Made]") -> None:
         """Note that a clip is under way."""
         self._pending[clip.clip_id] = future
         for clip_id in [name for name, pending in self._pending.items() if pending.done()]:
             self._settle(clip_id)
 
     def _settle(self, clip_id: str) -> None:
-        if (future := self._pending.pop(clip_id, None)) and future.result().status != "failed":
-            self._wanted.take(future.result())
+        if (future := self._pending.pop(clip_id, None)) and future.result().row.status != "failed":
+            self._wanted.take(future.result().row)
 
     def wants_class(self, label: str) -> bool:
         return self._wanted.wants_class(label)

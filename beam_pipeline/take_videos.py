@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline import progress
+from beam_pipeline import metrics
 from beam_pipeline.batches import BringTogether, Group, Kinds, groups_of
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip, ResizeTask, Row, Video
@@ -84,7 +84,7 @@ class _Decide(beam.DoFn):
                     yield pvalue.TaggedOutput(ROWS, decision)
                     yield pvalue.TaggedOutput(WANTED, record_of(Clip(name), False, False))
                 elif decision is not None:
-                    progress.LOCAL.plan()
+                    metrics.planned()
                     yield from split_sources(decision, _best_first(group), archive_ranks)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline import manifest, storage
+from beam_pipeline import manifest, metrics, storage
 from beam_pipeline.batches import gather, unpack
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL, LISTED, ReadArchive, Row, Split
@@ -67,6 +67,7 @@ def _write(
 ) -> tuple[Split, tuple[int, str]]:
     shard, stages = collected
     rows = best_rows([unpack(Row, stages[number]) for number in sorted(stages)], output)
+    metrics.settled(rows)
     return write_shard(shard, (about_archives(row, read) for row in rows), output)
 
 

@@ -76,6 +76,10 @@ class Buckets(Serving):
         options = {"endpoint_url": self.address, "token": "anon", "project": "p"}
         return "--storage_options", json.dumps({"gs": options})
 
+    def get(self, url: str) -> bytes:
+        """The content of an object."""
+        return self._direct().cat_file(url)
+
     def files(self, prefix: str) -> dict[str, bytes]:
         """Every object below a prefix, by the rest of its name."""
         fs = self._direct()

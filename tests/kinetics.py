@@ -20,9 +20,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.test_pipeline import TestPipeline
 
 from beam_pipeline.config import Config
-from beam_pipeline.local_runner import runner_for
 from beam_pipeline.options import KineticsOptions, parse_command_line
 from beam_pipeline.progress import WAITING
+from beam_pipeline.runners import runner_for
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"

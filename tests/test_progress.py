@@ -8,8 +8,8 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner
 
 from beam_pipeline import progress
 from beam_pipeline.elements import Row
-from beam_pipeline.local_runner import is_local, runner_for
 from beam_pipeline.progress import Counts, LiveLine
+from beam_pipeline.runners import is_local, runner_for
 
 DONE = Row("a_000001_000011", "a", "val", None, "resized")
 FAILED = Row("a_000001_000011", "a", "val", None, "failed", reason="timeout")

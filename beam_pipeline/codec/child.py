@@ -7,8 +7,9 @@ import multiprocessing
 import os
 import resource
 import threading
+import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO, RawIOBase
 from multiprocessing.connection import Connection
 from typing import BinaryIO
@@ -51,13 +52,14 @@ def work(connection: Connection, memory_limit: int) -> None:
             request: Request = connection.recv()
         except (EOFError, ConnectionResetError):
             return
+        began = time.process_time()
         try:
             outcome = answer(request)
         except OSError as error:  # of a source that is a file, and has gone
             outcome = Outcome.failed("unreadable", error.strerror or str(error))
         del request  # up to 64 MB that would stand beside the next clip's
         try:
-            connection.send(outcome)
+            connection.send(replace(outcome, cpu_seconds=time.process_time() - began))
         except BrokenPipeError:
             return
 

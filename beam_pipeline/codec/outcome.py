@@ -70,6 +70,7 @@ class Outcome:
 
     ``output`` holds the clip's bytes, or is None where it was written to a file instead.
     ``refusal`` is the disk's, where that file could not be written: no fault of the clip.
+    ``cpu_seconds`` is the processor time it took, None where the child did not live to tell.
     """
 
     status: Literal["resized", "copied", "failed"]
@@ -78,6 +79,7 @@ class Outcome:
     output: bytes | None = field(default=None, repr=False)
     facts: Facts = field(default_factory=Facts)
     refusal: OSError | None = None
+    cpu_seconds: float | None = None
 
     @classmethod
     def failed(cls, reason: Reason, detail: str, facts: Facts | None = None) -> "Outcome":

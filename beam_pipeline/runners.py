@@ -1,5 +1,6 @@
 """Which engine runs the job."""
 
+import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.portability.api import beam_provision_api_pb2
 from apache_beam.runners import PipelineRunner, create_runner
@@ -16,11 +17,31 @@ def is_local(options: PipelineOptions) -> bool:
     return options.view_as(StandardOptions).runner in LOCAL_RUNNERS
 
 
+def is_dataflow(options: PipelineOptions) -> bool:
+    """Whether the job runs on Google Cloud Dataflow."""
+    return options.view_as(StandardOptions).runner == "DataflowRunner"
+
+
 def refusal(options: PipelineOptions, error: Exception) -> str:
     """One line for what another runner says that cannot do the job, or could not end it."""
     name = options.view_as(StandardOptions).runner
     said = " ".join(f"{type(error).__name__}: {error}".split())
     return f"--runner {name}: {said}; see what that runner needs, or leave out --runner"
+
+
+def empty_pipeline(options: PipelineOptions) -> beam.Pipeline:
+    """A pipeline on the engine that the options name.
+
+    Raises:
+        UsageError: there is no such runner, or it cannot use its options.
+    """
+    runner = runner_for(options)
+    try:
+        return beam.Pipeline(runner=runner, options=options)
+    except ValueError as error:  # all that Beam finds wrong, a line each
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        found = "; ".join(lines[1:] or lines)
+        raise UsageError(f"--runner {options.view_as(StandardOptions).runner}: {found}") from error
 
 
 def runner_for(options: PipelineOptions) -> PipelineRunner:
