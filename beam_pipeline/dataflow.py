@@ -1,0 +1,160 @@
+"""Google Cloud Dataflow: what it is told where the command line leaves it open, and why."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from apache_beam.options.pipeline_options import (
+    DebugOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    SetupOptions,
+    WorkerOptions,
+)
+
+from beam_pipeline import storage
+from beam_pipeline.config import Config
+from beam_pipeline.errors import UsageError
+from beam_pipeline.label_map import PUBLISHED
+
+WORKERS = 25
+"""Machines. 100 cores resize Kinetics-400 in about an hour, and cost what one would."""
+
+MACHINE_TYPE = "n2d-standard-4"
+"""Four gigabytes for each core: a clip may take two, and Dataflow runs a process on each core."""
+
+DISK_GB = 50
+"""Room for the image and, on every core, for the few sources at a time that are over 64 MB."""
+
+THREADS = 2
+"""Bundles that each process has under way. Each reads ahead for the one child that the process
+feeds, so that more would hold clips which idle machines could take, and their memory."""
+
+CHILDREN = 1
+"""In each process, for Dataflow runs one on every core."""
+
+_TALKATIVE = (
+    "apache_beam.runners.dataflow.internal.apiclient",  # the whole job, with --storage_options
+    "apache_beam.runners.portability.stager",
+    "apache_beam.transforms.core",
+)
+"""Whose messages are for Beam's own developers."""
+
+_NEEDED = {
+    "project": "PROJECT",
+    "region": "us-central1, or where the buckets are",
+    "temp_location": "gs://BUCKET/tmp",
+}
+
+
+def prepare(options: PipelineOptions, config: Config) -> Config:
+    """Fill in the options that a job on Dataflow needs; the settings as they are right there.
+
+    Raises:
+        UsageError: something is missing, or lies where no worker can see it.
+    """
+    _check_packages()
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    google = options.view_as(GoogleCloudOptions)
+    for name, example in _NEEDED.items():
+        if not getattr(google, name):
+            raise UsageError(f"--{name} is missing; type --{name} {example}")
+    _check_remote(config)
+    _send_code(options)
+    _size_workers(options)
+    return replace(config, workers=config.workers or CHILDREN)
+
+
+def _check_packages() -> None:
+    try:
+        import apache_beam.runners.dataflow.internal.apiclient  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            "--runner DataflowRunner needs Google's packages; type pip install '.[gcp]', or "
+            "pip install 'beam-pipeline[gcp]' without a checkout"
+        ) from error
+
+
+def _check_remote(config: Config) -> None:
+    addresses = {
+        "annotations": config.annotations,
+        "videos": config.videos,
+        "output": (config.output.root,),
+        "label_map": () if config.label_map in (None, *PUBLISHED) else (config.label_map,),
+    }
+    for flag, given in addresses.items():
+        for address in given:
+            if storage.is_local(address or ""):
+                raise UsageError(
+                    f"--{flag} {address} is on this machine, where Dataflow's workers cannot see "
+                    f"it; type --{flag} gs://BUCKET/FOLDER"
+                )
+
+
+def _send_code(options: PipelineOptions) -> None:
+    """Have the workers run this program: in their image, or sent to them as a package.
+
+    No main session is sent with it: all that runs there is imported.
+    """
+    setup = options.view_as(SetupOptions)
+    setup.save_main_session = False
+    given = (
+        options.view_as(WorkerOptions).sdk_container_image,
+        setup.setup_file,
+        setup.extra_packages,
+    )
+    if any(given):
+        return
+    checkout = Path(__file__).resolve().parents[1] / "setup.py"
+    if not checkout.exists():
+        raise UsageError(
+            "the workers would not have this program; type --sdk_container_image IMAGE, the one "
+            "that make template-image builds, or run it from a checkout"
+        )
+    setup.setup_file = str(checkout)
+
+
+def _size_workers(options: PipelineOptions) -> None:
+    """As many machines from beginning to end as are asked for, unless more are allowed.
+
+    Left alone Dataflow would guess their number from the bytes of the input, which here are
+    those of paths: one machine.
+    """
+    workers = options.view_as(WorkerOptions)
+    google = options.view_as(GoogleCloudOptions)
+    workers.machine_type = workers.machine_type or MACHINE_TYPE
+    workers.disk_size_gb = workers.disk_size_gb or DISK_GB
+    most = workers.max_num_workers
+    workers.num_workers = workers.num_workers or min(WORKERS, most or WORKERS)
+    workers.max_num_workers = most or workers.num_workers
+    debug = options.view_as(DebugOptions)
+    debug.number_of_worker_harness_threads = debug.number_of_worker_harness_threads or THREADS
+    service = list(google.dataflow_service_options or ())
+    scales = workers.autoscaling_algorithm != "NONE" and not google.flexrs_goal
+    if scales and not _sets(service, "min_num_workers"):
+        service.append(f"min_num_workers={workers.num_workers}")
+    google.dataflow_service_options = service
+
+
+def _sets(service_options: Iterable[str], name: str) -> bool:
+    return any(option.partition("=")[0] == name for option in service_options)
+
+
+def greeting(options: PipelineOptions, job_id: str) -> str:
+    """Where a job can be seen that has just begun."""
+    google = options.view_as(GoogleCloudOptions)
+    return (
+        "running at Dataflow: https://console.cloud.google.com/dataflow/jobs/"
+        f"{google.region}/{job_id}?project={google.project}"
+    )
+
+
+def farewell(options: PipelineOptions, job_id: str) -> str:
+    """What to say to who leaves before the job's end."""
+    google = options.view_as(GoogleCloudOptions)
+    return (
+        f"the job goes on at Dataflow; gcloud dataflow jobs cancel {job_id} --project "
+        f"{google.project} --region {google.region} stops it"
+    )
