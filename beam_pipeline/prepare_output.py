@@ -272,12 +272,24 @@ def _lock(output: Output) -> IO[bytes]:
     with refusals(folder):
         os.makedirs(made, exist_ok=True)
         lock = open(os.path.join(made, LOCK), "wb")  # noqa: SIM115 - held until the end
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(lock, fcntl.LOCK_EX)  # at most a glance of another run is in the way
+        _hold(lock)
         os.makedirs(os.path.join(made, TEMPORARY), exist_ok=True)
         if made != folder:
             os.rename(made, folder)
     return lock
+
+
+def _hold(lock: IO[bytes]) -> None:
+    """Hold a lock, unless another worker of this run holds it, or the file system knows none."""
+    for _ in range(20):  # the glance of another run may be in the way for a moment
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        except OSError:
+            return
+        else:
+            return
 
 
 def _runs(output: Output) -> list[str]:

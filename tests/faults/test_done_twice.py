@@ -1,0 +1,117 @@
+"""The work of one run done by two workers at once: a service may take one of them for dead."""
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from apache_beam import pvalue
+
+from beam_pipeline import storage
+from beam_pipeline.config import Config
+from beam_pipeline.elements import Clip, ResizeTask, Row
+from beam_pipeline.merge_splits import merge_split
+from beam_pipeline.prepare_output import prepare_output
+from beam_pipeline.resize_clips import _Resize
+from beam_pipeline.storage import parse_options
+from beam_pipeline.write_shards import write_shard
+from beam_pipeline.write_summary import finish
+from tests.buckets import BUCKET, Buckets
+from tests.conftest import small_clip
+from tests.kinetics import configured, without
+
+CLIPS = 8
+TOGETHER = 120
+"""Seconds that one worker waits for the other."""
+
+
+@pytest.fixture(scope="module")
+def buckets() -> Iterator[Buckets]:
+    with Buckets() as buckets:
+        yield buckets
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, buckets: Buckets) -> str:
+    return str(tmp_path) if request.param == "folder" else f"gs://{BUCKET}/{tmp_path.name}"
+
+
+def tasks_in(folder: Path) -> list[ResizeTask]:
+    folder.mkdir()
+    tasks = []
+    for number in range(CLIPS):
+        clip = Clip(f"{number}_000001_000011", str(number), 1, 11, "train", "zumba", 0)
+        source = folder / f"{clip.clip_id}.mp4"
+        source.write_bytes(small_clip(frames=3 + number))
+        tasks.append(ResizeTask(clip, f"videos/train/zumba/{source.name}", ((str(source), None),)))
+    return tasks
+
+
+def worker(config: Config, options: str, tasks: list[ResizeTask], barrier: Any) -> list[Row]:
+    """All stages from the output to its summary, each when the one before is done."""
+    storage.configure(parse_options(options))
+    assert list(prepare_output(config)) == []
+    barrier.wait(TOGETHER)
+    stage = _Resize(config)
+    stage.setup()
+    stage.start_bundle()
+    elements = [row for task in tasks for row in stage.process(task, [])]
+    elements += [each.value for each in stage.finish_bundle() if not is_tagged(each)]
+    stage.teardown()
+    barrier.wait(TOGETHER)
+    _, (_, shard) = write_shard(("train", 0), elements, config.output)
+    barrier.wait(TOGETHER)
+    merge_split("train", [shard], config)
+    barrier.wait(TOGETHER)
+    finish(config, {"zumba": 0}, 0, 0, [])
+    return elements
+
+
+def is_tagged(element: Any) -> bool:
+    return isinstance(element, pvalue.TaggedOutput)
+
+
+def work(workers: int, config: Config, options: str, tasks: list[ResizeTask]) -> list[list[Row]]:
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Manager() as manager, ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+        barrier: Barrier = manager.Barrier(workers)
+        ends = [pool.submit(worker, config, options, tasks, barrier) for _ in range(workers)]
+        return [end.result(300) for end in ends]
+
+
+def files_of(output: str, buckets: Buckets) -> dict[str, bytes]:
+    if storage.is_local(output):
+        return {str(path.relative_to(output)): path.read_bytes()
+                for path in Path(output).rglob("*") if path.is_file()}  # fmt: skip
+    return buckets.files(output.removeprefix(f"gs://{BUCKET}/"))
+
+
+def test_two_workers_at_once_make_what_one_would(
+    place: str, buckets: Buckets, tmp_path: Path
+) -> None:
+    tasks = tasks_in(tmp_path / "sources")
+    made, rows = [], []
+    for workers in (1, 2):
+        output = f"{place}/by{workers}"
+        config = configured(
+            "--output", output, "--splits=train", "--short_edge=32", "--preset=ultrafast",
+            "--path_prefix=", "--workers=2", "--layout=class", *buckets.flags,
+        )  # fmt: skip
+        rows += work(workers, config, buckets.flags[1], tasks)
+        made.append(files_of(output, buckets))
+    alone, together = made
+    assert sum(name.endswith(".mp4") for name in alone) == CLIPS
+    assert not [name for name in alone if name.startswith("_state")]
+    assert sorted(together) == sorted(alone)
+    for name in alone:
+        if name.endswith((".mp4", ".csv")) or name == "label2id.json":
+            assert together[name] == alone[name], name
+    first, *others = (
+        sorted((without(row._asdict(), "seconds") for row in each), key=lambda row: row["clip_id"])
+        for each in rows
+    )
+    assert len(first) == CLIPS
+    assert all(each == first for each in others)
