@@ -12,6 +12,8 @@ from apache_beam.options.pipeline_options import (
     SetupOptions,
     WorkerOptions,
 )
+from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+from apache_beam.runners import create_runner
 
 from beam_pipeline import storage
 from beam_pipeline.config import Config
@@ -61,9 +63,11 @@ def prepare(options: PipelineOptions, config: Config) -> Config:
     for name, example in _NEEDED.items():
         if not getattr(google, name):
             raise UsageError(f"--{name} is missing; type --{name} {example}")
+    google.staging_location = google.staging_location or google.temp_location
     _check_remote(config)
     _send_code(options)
     _size_workers(options)
+    _check_names(options)
     return replace(config, workers=config.workers or CHILDREN)
 
 
@@ -91,6 +95,24 @@ def _check_remote(config: Config) -> None:
                     f"--{flag} {address} is on this machine, where Dataflow's workers cannot see "
                     f"it; type --{flag} gs://BUCKET/FOLDER"
                 )
+
+
+def _check_names(options: PipelineOptions) -> None:
+    """Beam's own rules, before it asks Google anything.
+
+    Asked later, it would make a bucket of its own where a location cannot be one.
+    """
+    google = options.view_as(GoogleCloudOptions)
+    validator = PipelineOptionsValidator(options, create_runner("DataflowRunner"))
+    errors = [
+        *validator.validate_gcs_path(google, "temp_location"),
+        *validator.validate_gcs_path(google, "staging_location"),
+        *validator.validate_num_workers(options.view_as(WorkerOptions)),
+    ]
+    if validator.is_service_runner():  # an emulator has an address that Google would not
+        errors += validator.validate_cloud_options(google)
+    if errors:
+        raise UsageError("; ".join(" ".join(error.split()) for error in errors))
 
 
 def _send_code(options: PipelineOptions) -> None:

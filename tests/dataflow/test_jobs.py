@@ -1,16 +1,24 @@
 """Jobs that the real client submits, run by a stand-in for the service from what was staged."""
 
+import io
 import json
+import signal
 import subprocess
+import tarfile
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from apache_beam.portability import common_urns
+from apache_beam.portability.api import beam_runner_api_pb2
+from google.cloud.dataflow_v1beta3 import JobType
 
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
-from tests.dataflow.service import Dataflow, Machines
+from tests.dataflow.service import Dataflow, Job, Machines
 from tests.kinetics import (
     PROGRESS,
     ROOT,
@@ -77,14 +85,19 @@ def prepared(
     )
 
 
+def words(service: Dataflow, prepared: Prepared, output: str, *flags: str) -> list[str]:
+    """The command with the real DataflowRunner; flags come as a template passes them."""
+    return command(
+        *service.flags, *prepared.inputs, f"--output=gs://{BUCKET}/{output}",
+        "=".join(service.buckets.flags), *FLAGS, *flags,
+    )  # fmt: skip
+
+
 def submit(service: Dataflow, prepared: Prepared, output: str, *flags: str) -> Finished:
-    """Run the command with the real DataflowRunner; flags come as a template passes them."""
+    """Run that command to its end."""
     ended = subprocess.run(
-        command(
-            *service.flags, *prepared.inputs, f"--output=gs://{BUCKET}/{output}",
-            "=".join(service.buckets.flags), *FLAGS, *flags,
-        ),
-        cwd=ROOT, env=service.environment, capture_output=True, text=True, timeout=900,
+        words(service, prepared, output, *flags), cwd=ROOT, env=service.environment,
+        capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     return Finished(ended.returncode, ended.stdout, PROGRESS.sub("", ended.stderr))
 
@@ -111,13 +124,180 @@ def lasting_rows(output: Path, prepared: Prepared) -> dict[str, Row]:
     return {clip_id: without(row, *ELSEWHERE) for clip_id, row in json.loads(text).items()}
 
 
+@dataclass(frozen=True)
+class Submitted:
+    """A job that has run to its end, and how the client's command ended."""
+
+    service: Dataflow
+    job: Job
+    ended: Finished
+
+
+@pytest.fixture(scope="module")
+def killed(
+    buckets: Buckets,
+    machines: Machines,
+    prepared: Prepared,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Submitted:  # fmt: skip
+    """The job as it is typed from a checkout; one worker is killed in the middle."""
+    folder = tmp_path_factory.mktemp("killed")
+    with Dataflow(buckets, machines, folder, kill_after=3) as service:
+        ended = submit(service, prepared, "killed")
+        (job,) = service.jobs.values()
+        return Submitted(service, job, ended)
+
+
 def test_a_job_whose_worker_is_killed_gives_what_a_local_run_gives(
+    killed: Submitted, prepared: Prepared, tmp_path: Path
+) -> None:
+    assert killed.ended.status == 0, killed.ended.err
+    assert (killed.service.killed, killed.job.attempts) == (1, 2)
+    check_same(killed.service.buckets, "killed", prepared, tmp_path / "output")
+
+
+def test_the_client_says_where_the_job_is_and_what_it_came_to(killed: Submitted) -> None:
+    requests = [*dict.fromkeys(killed.service.requests)]
+    assert requests == [("POST", ""), ("GET", "/job-0"), ("GET", "/job-0/messages"),
+                        ("GET", "/job-0/metrics")]  # fmt: skip
+    assert "https://console.cloud.google.com/dataflow/jobs/us-central1/job-0?project=emulated" in (
+        killed.ended.err
+    )
+    assert "storage_options" not in killed.ended.err
+    assert "annotated" in killed.ended.out
+    assert f"are in gs://{BUCKET}/killed" in killed.ended.out
+
+
+def test_metrics_come_back(killed: Submitted) -> None:
+    counted: dict[str, Counter[str]] = {"clips": Counter(), "work": Counter()}
+    for metric in killed.job.metrics:
+        if metric["namespace"] in counted and "scalar" in metric:
+            counted[metric["namespace"]][metric["name"]] += metric["scalar"]
+    said = json.loads(killed.service.buckets.get(f"gs://{BUCKET}/killed/summary.json"))
+    statuses = {status: count for status, count in said["total"].items() if count}
+    del statuses["annotated"]
+    reasons = {f"failed_{reason}": count for reason, count in said["reasons"].items()}
+    assert counted["clips"] == {**statuses, **reasons}
+    assert counted["work"]["resized"] >= said["total"]["resized"] > 0
+
+
+def test_the_package_holds_the_code_alone(killed: Submitted) -> None:
+    package = killed.service.buckets.get(killed.job.packages["workflow.tar.gz"])
+    with tarfile.open(fileobj=io.BytesIO(package)) as archive:
+        names = {member.name.partition("/")[2] for member in archive if member.isfile()}
+    code = {name for name in names if name.startswith("beam_pipeline/")}
+    there = {str(path.relative_to(ROOT)) for path in (ROOT / "beam_pipeline").rglob("*")
+             if path.suffix in (".py", ".txt")}  # fmt: skip
+    assert code == there
+    of_packaging = {"setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md",
+                    "PKG-INFO"}  # fmt: skip
+    others = {name for name in names - code if not name.startswith("beam_pipeline.egg-info/")}
+    assert others <= of_packaging
+
+
+def test_no_main_session_is_staged(killed: Submitted) -> None:
+    assert set(killed.job.packages) == {
+        "workflow.tar.gz",
+        "submission_environment_dependencies.txt",
+    }
+
+
+def test_machines_are_as_many_and_as_large_as_is_written(killed: Submitted) -> None:
+    pool = killed.job.pool
+    assert (pool["numWorkers"], pool["autoscalingSettings"]["maxNumWorkers"]) == (25, 25)
+    assert (pool["machineType"], pool["diskSizeGb"]) == ("n2d-standard-4", 50)
+    assert pool["numThreadsPerWorker"] == 2
+    (image,) = pool["sdkHarnessContainerImages"]
+    assert image["useSingleCorePerContainer"]
+    assert killed.job.description["environment"]["serviceOptions"] == ["min_num_workers=25"]
+    assert killed.job.description["type"] == JobType.JOB_TYPE_BATCH
+
+
+@pytest.fixture(scope="module")
+def graph(killed: Submitted) -> beam_runner_api_pb2.Pipeline:
+    """The pipeline that was staged, as the service gets it."""
+    return beam_runner_api_pb2.Pipeline.FromString((killed.job.folder / "pipeline.pb").read_bytes())
+
+
+def test_no_stage_carries_much(graph: beam_runner_api_pb2.Pipeline) -> None:
+    sizes = {
+        transform.unique_name: len(transform.spec.payload)
+        for transform in graph.components.transforms.values()
+    }
+    assert {name: size for name, size in sizes.items() if size > LARGEST_PAYLOAD} == {}
+    assert max(sizes.values()) > 1000  # there are functions in them
+
+
+def test_the_work_is_spread_right_before_it(graph: beam_runner_api_pb2.Pipeline) -> None:
+    transforms = graph.components.transforms
+    made_by = {
+        collection: transform
+        for transform in transforms.values()
+        if not transform.subtransforms
+        for collection in transform.outputs.values()
+    }
+    work = [each for each in transforms.values() if is_work(each)]
+    assert len(work) == 4  # files and archives of each argument
+    for stage in work:
+        side_inputs = beam_runner_api_pb2.ParDoPayload.FromString(stage.spec.payload).side_inputs
+        (taken,) = (each for name, each in stage.inputs.items() if name not in side_inputs)
+        before = made_by[taken].unique_name
+        reshuffles = [
+            each.unique_name for each in transforms.values()
+            if each.spec.urn == common_urns.composites.RESHUFFLE.urn
+        ]  # fmt: skip
+        assert any(before.startswith(f"{name}/") for name in reshuffles), before
+
+
+def is_work(transform: beam_runner_api_pb2.PTransform) -> bool:
+    return (
+        transform.spec.urn == common_urns.primitives.PAR_DO.urn
+        and "/Resize/ParDo(" in transform.unique_name
+    )
+
+
+def test_a_template_s_job_does_the_same_though_every_bundle_is_run_twice(
     service: Dataflow, prepared: Prepared, tmp_path: Path
 ) -> None:
-    service.kill_after = 3
-    ended = submit(service, prepared, "killed")
+    ended = submit(
+        service, prepared, "template", f"--template_location=gs://{BUCKET}/templates/job"
+    )
+    assert ended.status == 0, ended.err
+    assert "template" in ended.out
+    assert "annotated" not in ended.out
+    assert service.requests == []
+    assert not service.buckets.files("template")
+    service.repeat = 1
+    description = json.loads(service.buckets.get(f"gs://{BUCKET}/templates/job"))
+    job = service.accept("template", description)
+    service.work(job)
+    assert (job.state, job.attempts) == ("JOB_STATE_DONE", 1), job.messages
+    check_same(service.buckets, "template", prepared, tmp_path / "output")
+
+
+def test_what_stops_a_job_is_told_in_one_line(service: Dataflow, prepared: Prepared) -> None:
+    service.attempts = 1
+    ended = submit(service, prepared, "stopped", f"--annotations=gs://{BUCKET}/nowhere")
     (job,) = service.jobs.values()
-    assert ended.status == 0, ended.err + ended.out
-    assert (service.killed, job.attempts) == (1, 2)
-    Path("/tmp/client.err").write_text(ended.err)
-    check_same(service.buckets, "killed", prepared, tmp_path / "output")
+    assert job.state == "JOB_STATE_FAILED"
+    assert ended.status == 1
+    *_, last = ended.err.splitlines()
+    assert last.startswith(f"beam_pipeline: --annotations gs://{BUCKET}/nowhere")
+    assert "Traceback" not in last
+
+
+def test_who_leaves_is_told_that_the_job_goes_on(service: Dataflow, prepared: Prepared) -> None:
+    service.attempts = 0
+    with subprocess.Popen(
+        words(service, prepared, "left"), cwd=ROOT, env=service.environment,
+        stderr=subprocess.PIPE, text=True,
+    ) as client:  # fmt: skip
+        assert client.stderr is not None
+        while "running at Dataflow" not in client.stderr.readline():
+            assert client.poll() is None
+        time.sleep(1)
+        client.send_signal(signal.SIGINT)
+        said = client.stderr.read()
+        assert client.wait(60) == 130
+    assert "gcloud dataflow jobs cancel job-0 --project emulated --region us-central1" in said
+    assert "Traceback" not in said

@@ -1,0 +1,163 @@
+"""What is refused before a job for Dataflow is built, and what is filled in."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from apache_beam.options.pipeline_options import (
+    DebugOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    SetupOptions,
+    WorkerOptions,
+)
+
+from beam_pipeline import dataflow
+from beam_pipeline.config import Config
+from beam_pipeline.errors import UsageError
+from beam_pipeline.options import KineticsOptions, parse_command_line
+from tests.kinetics import ROOT, run
+
+GIVEN = {
+    "--annotations": "gs://mine/k400/annotations",
+    "--videos": "gs://mine/k400/videos",
+    "--output": "gs://mine/k400-256",
+    "--project": "lab",
+    "--region": "us-central1",
+    "--temp_location": "gs://mine/tmp",
+}
+
+
+def argv(*more: str, without: str = "") -> list[str]:
+    needed = [f"{name}={value}" for name, value in GIVEN.items() if name != without]
+    return ["--runner=DataflowRunner", *needed, *more]
+
+
+def prepared(*more: str, without: str = "") -> tuple[PipelineOptions, Config]:
+    options = parse_command_line(argv(*more, without=without))
+    config = Config.from_options(options.view_as(KineticsOptions))
+    return options, dataflow.prepare(options, config)
+
+
+@pytest.mark.parametrize("name", ["--project", "--region", "--temp_location"])
+def test_what_google_needs_has_to_be_given(name: str) -> None:
+    with pytest.raises(UsageError, match=f"^{name} is missing; type {name} "):
+        prepared(without=name)
+
+
+@pytest.mark.parametrize("flag", [
+    "--annotations=k400/annotations", "--videos=gs://mine/k400/videos,k400/videos",
+    "--output=k400-256", "--label_map=labels.txt", "--videos=file:///k400/videos",
+])  # fmt: skip
+def test_nothing_may_be_on_this_machine(flag: str) -> None:
+    name = flag.partition("=")[0]
+    with pytest.raises(UsageError, match=f"^{name} /.* is on this machine, .* type {name} gs://"):
+        prepared(flag, without=name)
+
+
+@pytest.mark.parametrize("flag", [
+    "--label_map=kinetics400", "--label_map=gs://mine/labels.txt", "--dataset=kinetics400",
+])  # fmt: skip
+def test_what_every_worker_can_see_is_taken(flag: str) -> None:
+    prepared(flag)
+
+
+def test_from_a_checkout_the_code_is_sent() -> None:
+    options, _ = prepared()
+    setup = options.view_as(SetupOptions)
+    assert setup.setup_file == str(ROOT / "setup.py")
+    assert setup.save_main_session is False
+
+
+@pytest.mark.parametrize("flag", [
+    "--sdk_container_image=example.com/kinetics:1", "--setup_file=/elsewhere/setup.py",
+    "--extra_package=/elsewhere/kinetics.tar.gz",
+])  # fmt: skip
+def test_code_that_is_there_otherwise_is_not_sent(flag: str) -> None:
+    options, _ = prepared(flag, "--save_main_session")
+    setup = options.view_as(SetupOptions)
+    assert setup.setup_file == ("/elsewhere/setup.py" if "setup_file" in flag else None)
+    assert setup.save_main_session is False
+
+
+def test_without_a_checkout_an_image_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(dataflow, "__file__", str(tmp_path / "beam_pipeline" / "dataflow.py"))
+    with pytest.raises(UsageError, match="--sdk_container_image IMAGE"):
+        prepared()
+
+
+def test_sizes_and_numbers_of_machines_have_defaults() -> None:
+    options, config = prepared()
+    workers = options.view_as(WorkerOptions)
+    assert (workers.num_workers, workers.max_num_workers) == (25, 25)
+    assert (workers.machine_type, workers.disk_size_gb) == ("n2d-standard-4", 50)
+    assert options.view_as(DebugOptions).number_of_worker_harness_threads == 2
+    assert options.view_as(GoogleCloudOptions).dataflow_service_options == ["min_num_workers=25"]
+    assert config.workers == 1
+
+
+def test_what_is_given_counts() -> None:
+    options, config = prepared(
+        "--num_workers=3", "--max_num_workers=7", "--machine_type=t2d-standard-8",
+        "--disk_size_gb=30", "--number_of_worker_harness_threads=5", "--workers=2",
+        "--dataflow_service_options=min_num_workers=2", "--dataflow_service_options=enable_prime",
+    )  # fmt: skip
+    workers = options.view_as(WorkerOptions)
+    assert (workers.num_workers, workers.max_num_workers) == (3, 7)
+    assert (workers.machine_type, workers.disk_size_gb) == ("t2d-standard-8", 30)
+    assert options.view_as(DebugOptions).number_of_worker_harness_threads == 5
+    service = options.view_as(GoogleCloudOptions).dataflow_service_options
+    assert service == ["min_num_workers=2", "enable_prime"]
+    assert config.workers == 2
+
+
+@pytest.mark.parametrize(("flags", "numbers", "service"), [
+    (["--max_num_workers=10"], (10, 10), ["min_num_workers=10"]),
+    (["--max_num_workers=90"], (25, 90), ["min_num_workers=25"]),
+    (["--num_workers=60"], (60, 60), ["min_num_workers=60"]),
+    (["--autoscaling_algorithm=NONE"], (25, 25), []),
+    (["--flexrs_goal=COST_OPTIMIZED"], (25, 25), []),
+])  # fmt: skip
+def test_machines_are_as_many_as_is_said(
+    flags: list[str], numbers: tuple[int, int], service: list[str]
+) -> None:
+    options, _ = prepared(*flags)
+    workers = options.view_as(WorkerOptions)
+    assert (workers.num_workers, workers.max_num_workers) == numbers
+    assert options.view_as(GoogleCloudOptions).dataflow_service_options == service
+
+
+def test_google_s_packages_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "apache_beam.runners.dataflow.internal.apiclient"
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UsageError, match=r"pip install '\.\[gcp\]'"):
+        prepared()
+
+
+@pytest.mark.parametrize(("flag", "said"), [
+    ("--project=Lab Account", "Invalid Project ID (Lab Account)"),
+    ("--project=123456", "Invalid Project ID (123456)"),
+    ("--job_name=K400", "Invalid job_name (K400)"),
+    ("--temp_location=/tmp/k400", "Invalid GCS path (/tmp/k400), given for the option: temp_loc"),
+    ("--staging_location=mine/k400", "Invalid GCS path (mine/k400), given for the option: stag"),
+    ("--num_workers=-1", "Invalid value (-1) for option: num_workers"),
+])  # fmt: skip
+def test_names_that_google_would_not_take_are_said_before_it_is_asked(flag: str, said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        prepared(flag)
+    with pytest.raises(UsageError, match=re.escape("num_workers (9) cannot exceed")):
+        prepared("--num_workers=9", "--max_num_workers=3")
+
+
+@pytest.mark.parametrize(("flags", "said"), [
+    ([], "--project is missing; type --project PROJECT"),
+    (["--job_name=K400", *argv()[4:]], "Invalid job_name (K400)"),
+])  # fmt: skip
+def test_the_command_says_it_in_one_line(flags: list[str], said: str) -> None:
+    ended = run(*argv()[:4], *flags)
+    assert ended.status == 2
+    assert said in ended.complaint
+    assert ended.out == ""
