@@ -68,6 +68,8 @@ def prepare(options: PipelineOptions, config: Config) -> Config:
     _send_code(options)
     _size_workers(options)
     _check_names(options)
+    if "no_use_multiple_sdk_containers" in (options.view_as(DebugOptions).experiments or ()):
+        return config  # one process on all cores
     return replace(config, workers=config.workers or CHILDREN)
 
 

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tarfile
@@ -24,6 +25,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.buckets import BUCKET, Buckets
+from tests.kinetics import ROOT
 from tests.serving import Serving
 
 STAGED = "staging"
@@ -32,7 +34,7 @@ MACHINES = Path(__file__).with_name("machines.py")
 
 @dataclass
 class Machines:
-    """An environment with the staged package, and nothing else of this project."""
+    """An environment with the staged package or what the image holds, and nothing else."""
 
     folder: Path
     package: bytes = b""
@@ -49,9 +51,28 @@ class Machines:
         venv.create(self.folder, with_pip=True)
         archive = self.folder / "workflow.tar.gz"
         archive.write_bytes(package)
-        pip = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, archive], cwd=self.folder, check=True, timeout=900)
+        self.pip("install", archive)
         self.package = package
+
+    def build_image(self) -> None:
+        """What templates/Dockerfile does, but for what lies below in Beam's own image."""
+        venv.create(self.folder, with_pip=True)
+        template = self.folder / "template"
+        shutil.copytree(ROOT / "beam_pipeline", template / "beam_pipeline")
+        lock = "templates/requirements.lock"
+        for name in (lock, "setup.py", "pyproject.toml", "README.md", "templates/main.py"):
+            shutil.copy(ROOT / name, template)
+        self.pip("install", "--requirement", Path(lock).name)
+        self.pip("install", "--no-deps", ".")
+        self.pip("check")
+
+    def pip(self, *words: str | Path) -> None:
+        """Run pip in the environment, where the template is if there is one."""
+        place = self.folder / "template"
+        subprocess.run(
+            [self.python, "-m", "pip", "--quiet", "--disable-pip-version-check", *words],
+            cwd=place if place.exists() else self.folder, check=True, timeout=900,
+        )  # fmt: skip
 
 
 def _contents(package: bytes) -> dict[str, bytes] | None:
@@ -92,7 +113,7 @@ class Job:
         prefix = "storage.googleapis.com/"
         return {
             package["name"]: f"gs://{package['location'].removeprefix(prefix)}"
-            for package in self.pool["packages"]
+            for package in self.pool.get("packages", [])
         }
 
     @property
@@ -190,7 +211,8 @@ class Dataflow(Serving):
     def _unpack(self, job: Job) -> None:
         pipeline = self.buckets.get(job.options["pipelineUrl"])
         assert hashlib.sha256(pipeline).hexdigest() == job.options["pipelineProtoHash"]
-        self.machines.install(self.buckets.get(job.packages["workflow.tar.gz"]))
+        if "workflow.tar.gz" in job.packages:
+            self.machines.install(self.buckets.get(job.packages["workflow.tar.gz"]))
         (job.folder / "pipeline.pb").write_bytes(pipeline)
         (job.folder / "options.json").write_text(json.dumps(job.options))
         (job.folder / "bundle_repeat").write_text(str(self.repeat))

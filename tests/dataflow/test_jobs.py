@@ -256,23 +256,40 @@ def is_work(transform: beam_runner_api_pb2.PTransform) -> bool:
     )
 
 
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Machines:
+    """What the template's image holds."""
+    image = Machines(tmp_path_factory.mktemp("image") / "env")
+    image.build_image()
+    return image
+
+
 def test_a_template_s_job_does_the_same_though_every_bundle_is_run_twice(
-    service: Dataflow, prepared: Prepared, tmp_path: Path
+    buckets: Buckets, image: Machines, prepared: Prepared, tmp_path: Path
 ) -> None:
-    ended = submit(
-        service, prepared, "template", f"--template_location=gs://{BUCKET}/templates/job"
-    )
-    assert ended.status == 0, ended.err
-    assert "template" in ended.out
-    assert "annotated" not in ended.out
-    assert service.requests == []
-    assert not service.buckets.files("template")
-    service.repeat = 1
-    description = json.loads(service.buckets.get(f"gs://{BUCKET}/templates/job"))
-    job = service.accept("template", description)
-    service.work(job)
+    with Dataflow(buckets, image, tmp_path / "jobs", repeat=1) as service:
+        asked = words(
+            service, prepared, "template", f"--template_location=gs://{BUCKET}/templates/job",
+            "--sdk_container_image=example.com/kinetics:1", "--num_workers=7",
+        )  # fmt: skip
+        launched = subprocess.run(
+            [image.python, image.folder / "template" / "main.py", *asked[3:]], cwd=tmp_path,
+            env={"PATH": "", "STORAGE_EMULATOR_HOST": buckets.address},
+            capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert launched.returncode == 0, launched.stderr
+        assert "template is written" in launched.stdout
+        assert "annotated" not in launched.stdout
+        assert service.requests == []
+        assert not buckets.files("template")
+        job = service.accept("template", json.loads(buckets.get(f"gs://{BUCKET}/templates/job")))
+        (container,) = job.pool["sdkHarnessContainerImages"]
+        assert container["containerImage"] == "example.com/kinetics:1"
+        assert "workflow.tar.gz" not in job.packages
+        assert job.pool["numWorkers"] == 7
+        service.work(job)
     assert (job.state, job.attempts) == ("JOB_STATE_DONE", 1), job.messages
-    check_same(service.buckets, "template", prepared, tmp_path / "output")
+    check_same(buckets, "template", prepared, tmp_path / "output")
 
 
 def test_what_stops_a_job_is_told_in_one_line(service: Dataflow, prepared: Prepared) -> None:

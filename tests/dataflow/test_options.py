@@ -114,6 +114,11 @@ def test_what_is_given_counts() -> None:
     assert config.workers == 2
 
 
+def test_one_process_on_all_cores_has_as_many_children() -> None:
+    _, config = prepared("--experiments=no_use_multiple_sdk_containers")
+    assert config.workers is None
+
+
 @pytest.mark.parametrize(("flags", "numbers", "service"), [
     (["--max_num_workers=10"], (10, 10), ["min_num_workers=10"]),
     (["--max_num_workers=90"], (25, 90), ["min_num_workers=25"]),
