@@ -21,7 +21,7 @@ from beam_pipeline.errors import UsageError
 from beam_pipeline.label_map import PUBLISHED
 
 WORKERS = 25
-"""Machines. 100 cores resize Kinetics-400 in about an hour, and cost what one would."""
+"""Machines. Their 100 cores resize Kinetics-400 in an hour or two, for what one would cost."""
 
 MACHINE_TYPE = "n2d-standard-4"
 """Four gigabytes for each core: a clip may take two, and Dataflow runs a process on each core."""

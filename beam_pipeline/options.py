@@ -205,7 +205,8 @@ class KineticsOptions(PipelineOptions):
             "--workers",
             type=_between(1, 1024),
             metavar="N",
-            help="clips at once on this machine (default: the cores this process may use)",
+            help="clips at once in a process (default: the cores that it may use; at Dataflow, "
+            "where each core has a process of its own, 1)",
         )
         run.add_argument(
             "--clip_timeout",
