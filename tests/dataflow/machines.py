@@ -38,14 +38,16 @@ def main(folder: Path) -> None:
     )
     runner._num_workers = PROCESSES
     result = runner.run_via_runner_api(pipeline, options)
-    (folder / "result.json").write_text(json.dumps(_metrics(result)))
+    # The service names steps as the pipeline does within itself, not as people do.
+    steps = {each.unique_name: step for step, each in pipeline.components.transforms.items()}
+    (folder / "result.json").write_text(json.dumps(_metrics(result, steps)))
 
 
-def _metrics(result: fn_runner.RunnerResult) -> list[dict]:
+def _metrics(result: fn_runner.RunnerResult, steps: dict[str, str]) -> list[dict]:
     found = result.metrics().query()
-    counters = [{**_name(each.key), "scalar": each.committed} for each in found["counters"]]
+    counters = [{**_name(each.key, steps), "scalar": each.committed} for each in found["counters"]]
     distributions = [
-        {**_name(each.key), "distribution": {
+        {**_name(each.key, steps), "distribution": {
             "count": each.committed.count, "sum": each.committed.sum,
             "min": each.committed.min, "max": each.committed.max,
         }}
@@ -54,8 +56,8 @@ def _metrics(result: fn_runner.RunnerResult) -> list[dict]:
     return counters + distributions
 
 
-def _name(key) -> dict:
-    return {"step": key.step, "namespace": key.metric.namespace, "name": key.metric.name}
+def _name(key, steps: dict[str, str]) -> dict:
+    return {"step": steps[key.step], "namespace": key.metric.namespace, "name": key.metric.name}
 
 
 if __name__ == "__main__":

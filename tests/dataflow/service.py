@@ -169,7 +169,7 @@ class Dataflow(Serving):
         if what == ["messages"]:
             return web.json_response({"jobMessages": job.messages})
         if what == ["metrics"]:
-            return web.json_response({"metrics": _updates(job.metrics)})
+            return web.json_response({"metrics": updates(job.metrics)})
         if what:
             return web.Response(status=404)
         return web.json_response(
@@ -245,7 +245,7 @@ class Dataflow(Serving):
         os.kill(workers[0], signal.SIGKILL)
 
 
-def _updates(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def updates(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Metrics as the API gives them: each as it is committed, and as it is tentatively."""
     updates = []
     for metric in metrics:

@@ -10,15 +10,19 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from apache_beam.portability import common_urns
 from apache_beam.portability.api import beam_runner_api_pb2
-from google.cloud.dataflow_v1beta3 import JobType
+from apache_beam.runners.dataflow.dataflow_metrics import DataflowMetrics
+from google.cloud.dataflow_v1beta3 import JobMetrics, JobType
 
+from beam_pipeline.metrics import look
+from beam_pipeline.progress import Counts
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
-from tests.dataflow.service import Dataflow, Job, Machines
+from tests.dataflow.service import Dataflow, Job, Machines, updates
 from tests.kinetics import (
     PROGRESS,
     ROOT,
@@ -179,6 +183,23 @@ def test_metrics_come_back(killed: Submitted) -> None:
     reasons = {f"failed_{reason}": count for reason, count in said["reasons"].items()}
     assert counted["clips"] == {**statuses, **reasons}
     assert counted["work"]["resized"] >= said["total"]["resized"] > 0
+
+
+def test_the_live_line_is_read_from_them(
+    killed: Submitted, graph: beam_runner_api_pb2.Pipeline
+) -> None:
+    given = JobMetrics.from_json(json.dumps({"metrics": updates(killed.job.metrics)}))
+    client = SimpleNamespace(get_job_metrics=lambda _: given)
+    result = SimpleNamespace(job_id=lambda: "job-0", is_in_terminal_state=lambda: False)
+    counts = Counts()
+    look(DataflowMetrics(client, result, SimpleNamespace(proto_pipeline=graph)), counts)
+    said = Counter[str]()
+    for metric in killed.job.metrics:
+        if metric["namespace"] == "work" and "scalar" in metric:
+            said[metric["name"]] += metric["scalar"]
+    assert counts.tasks == said["planned"] > 0
+    assert counts.made == said["resized"] + said["copied"] > 0
+    assert counts.failed == said["failed"] > 0
 
 
 def test_the_package_holds_the_code_alone(killed: Submitted) -> None:
