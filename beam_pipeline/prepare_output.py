@@ -40,6 +40,9 @@ ALIVE = "alive"
 BEAT = 20.0
 """Seconds between two signs of life in a bucket, each of which is two requests."""
 
+SETTLED = 2.0
+"""Seconds after which a worker elsewhere that was at the end of the run has removed its state."""
+
 PATIENCE = 2.5 * BEAT
 """Seconds without one after which a run is dead."""
 
@@ -247,6 +250,11 @@ class _Heartbeat:
         while not self._closed.wait(BEAT):
             try:
                 storage.write(url, storage.read(url) + b".")
+                if self._closed.wait(SETTLED):
+                    return
+                if not storage.exists(self._output.url(SETTINGS)):
+                    storage.remove(url)  # written into what another worker was removing
+                    return
             except FileNotFoundError:
                 return  # another worker has finished the run
             except OSError:

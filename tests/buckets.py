@@ -78,11 +78,11 @@ class Buckets(Serving):
 
     def get(self, url: str) -> bytes:
         """The content of an object."""
-        return self._direct().cat_file(url)
+        return self.direct().cat_file(url)
 
     def files(self, prefix: str) -> dict[str, bytes]:
         """Every object below a prefix, by the rest of its name."""
-        fs = self._direct()
+        fs = self.direct()
         return {
             path.removeprefix(f"{BUCKET}/{prefix}/"): fs.cat_file(path)
             for path in fs.find(f"{BUCKET}/{prefix}")
@@ -90,7 +90,7 @@ class Buckets(Serving):
 
     def all_files(self, prefix: str) -> dict[str, bytes]:
         """As ``files``, of a prefix that fsspec would take for a pattern."""
-        fs, below = self._direct(), f"{BUCKET}/{prefix}/"
+        fs, below = self.direct(), f"{BUCKET}/{prefix}/"
         return {
             path.removeprefix(below): fs.cat_file(path)
             for path in fs.find(BUCKET)
@@ -102,7 +102,7 @@ class Buckets(Serving):
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 name = f"{prefix}/{path.relative_to(folder)}"
-                self._direct().pipe_file(f"{BUCKET}/{name}", path.read_bytes())
+                self.direct().pipe_file(f"{BUCKET}/{name}", path.read_bytes())
         return f"gs://{BUCKET}/{prefix}"
 
     def put_kinetics(self, kinetics: Kinetics, prefix: str) -> tuple[str, ...]:
@@ -112,7 +112,8 @@ class Buckets(Serving):
             "--videos", self.put(kinetics.videos, f"{prefix}/videos"),
         )  # fmt: skip
 
-    def _direct(self) -> GCSFileSystem:
+    def direct(self) -> GCSFileSystem:
+        """What reaches the emulator past the proxy."""
         return GCSFileSystem(
             endpoint_url=self._target, token="anon", project="p", use_listings_cache=False
         )

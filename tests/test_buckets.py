@@ -190,7 +190,7 @@ def test_a_clip_that_is_gone_is_made_again(
 ) -> None:
     url = f"gs://{BUCKET}/{place}"
     prepare(buckets, url, *inside)
-    buckets._direct().rm(f"{BUCKET}/{place}/videos/val/zumba/cVal_000002_000012.mp4")
+    buckets.direct().rm(f"{BUCKET}/{place}/videos/val/zumba/cVal_000002_000012.mp4")
     prepare(buckets, url, *inside)
     made = buckets.files(place)
     assert {n: c for n, c in made.items() if ".mp4" in n} == {

@@ -110,7 +110,7 @@ def test_an_object_is_read_block_by_block(size: int, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(streams, "BLOCK", 1000)
     with Buckets() as buckets:
         url = f"gs://{BUCKET}/big.tar"
-        buckets._direct().pipe_file(url, CONTENT[:size])
+        buckets.direct().pipe_file(url, CONTENT[:size])
         buckets.reset()
         storage.configure(storage.parse_options(buckets.flags[1]))
         buckets.fault = lambda call: 503 if call.kind == "read" and call.before == 0 else None

@@ -1,0 +1,61 @@
+"""Signs of life in a bucket, where the run may be ended by a worker on another machine."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from beam_pipeline import prepare_output, storage
+from beam_pipeline.output import Output
+from tests.buckets import BUCKET, Buckets, Call
+
+
+@pytest.fixture
+def buckets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Buckets]:
+    monkeypatch.setattr(prepare_output, "BEAT", 0.1)
+    monkeypatch.setattr(prepare_output, "SETTLED", 0.5)
+    with Buckets() as buckets:
+        monkeypatch.setattr(storage, "_options", storage.parse_options(buckets.flags[1]))
+        yield buckets
+
+
+def wait_for_beats(buckets: Buckets, beats: int) -> None:
+    until = time.monotonic() + 60
+    while sum(is_beat(call) for call in buckets.calls) < beats:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def is_beat(call: Call) -> bool:
+    return call.kind == "write" and call.name.endswith("/alive")
+
+
+def test_signs_go_on_until_the_run_is_left(buckets: Buckets) -> None:
+    output = Output(f"gs://{BUCKET}/out", "run")
+    output.write(prepare_output.SETTINGS, b"{}")
+    prepare_output._claim(output)
+    wait_for_beats(buckets, 3)
+    assert len(buckets.get(output.url(f"{output.state}/alive"))) >= 2
+    prepare_output.leave_output(output)
+    assert not buckets.files("out")
+    beats = sum(is_beat(call) for call in buckets.calls)
+    time.sleep(1)
+    assert sum(is_beat(call) for call in buckets.calls) == beats
+
+
+def test_a_sign_that_comes_after_the_end_is_taken_back(buckets: Buckets) -> None:
+    output = Output(f"gs://{BUCKET}/out", "run")
+    output.write(prepare_output.SETTINGS, b"{}")
+
+    def end_the_run(call: Call) -> None:
+        if is_beat(call) and call.before:  # it was read, and is about to be written again
+            for path in buckets.direct().find(f"{BUCKET}/out"):
+                buckets.direct().rm_file(path)
+
+    buckets.fault = end_the_run
+    prepare_output._claim(output)
+    wait_for_beats(buckets, 2)
+    claim = prepare_output._claims.pop(output.url(output.state))
+    claim._thread.join(60)
+    assert not claim._thread.is_alive()
+    assert not buckets.files("out")
