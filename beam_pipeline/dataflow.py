@@ -88,11 +88,11 @@ def _check_remote(config: Config) -> None:
         "annotations": config.annotations,
         "videos": config.videos,
         "output": (config.output.root,),
-        "label_map": () if config.label_map in (None, *PUBLISHED) else (config.label_map,),
+        "label_map": (config.label_map or PUBLISHED[0],),
     }
     for flag, given in addresses.items():
         for address in given:
-            if storage.is_local(address or ""):
+            if storage.is_local(address) and address not in PUBLISHED:
                 raise UsageError(
                     f"--{flag} {address} is on this machine, where Dataflow's workers cannot see "
                     f"it; type --{flag} gs://BUCKET/FOLDER"

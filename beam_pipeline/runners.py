@@ -9,17 +9,21 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 
 from beam_pipeline.errors import UsageError
 
-LOCAL_RUNNERS = (None, "DirectRunner")
-
 
 def is_local(options: PipelineOptions) -> bool:
     """Whether the job runs on this machine, in this process."""
-    return options.view_as(StandardOptions).runner in LOCAL_RUNNERS
+    return _is(options, "direct")
 
 
 def is_dataflow(options: PipelineOptions) -> bool:
     """Whether the job runs on Google Cloud Dataflow."""
-    return options.view_as(StandardOptions).runner == "DataflowRunner"
+    return _is(options, "dataflow")
+
+
+def _is(options: PipelineOptions, name: str) -> bool:
+    """Whether that runner is asked for, in any spelling that Beam takes."""
+    asked: str = options.view_as(StandardOptions).runner or "direct"
+    return asked.rpartition(".")[2].lower().removesuffix("runner") == name
 
 
 def refusal(options: PipelineOptions, error: Exception) -> str:

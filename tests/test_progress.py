@@ -9,7 +9,7 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner
 from beam_pipeline import progress
 from beam_pipeline.elements import Row
 from beam_pipeline.progress import Counts, LiveLine
-from beam_pipeline.runners import is_local, runner_for
+from beam_pipeline.runners import is_dataflow, is_local, runner_for
 
 DONE = Row("a_000001_000011", "a", "val", None, "resized")
 FAILED = Row("a_000001_000011", "a", "val", None, "failed", reason="timeout")
@@ -54,14 +54,20 @@ def test_without_a_terminal_plain_lines_come_now_and_then(
     assert "\r" not in told
 
 
-@pytest.mark.parametrize("flags", [[], ["--runner", "DirectRunner"], ["--runner=DirectRunner"]])
+@pytest.mark.parametrize(
+    "flags", [[], ["--runner", "DirectRunner"], ["--runner=DirectRunner"], ["--runner=direct"]]
+)
 def test_on_this_machine_there_is_one_engine(flags: list[str]) -> None:
     options = PipelineOptions(flags)
     assert is_local(options)
     assert type(runner_for(options)) is fn_runner.FnApiRunner
 
 
-def test_another_runner_is_taken_at_its_word() -> None:
-    options = PipelineOptions(["--runner", "DataflowRunner"])
+@pytest.mark.parametrize("name", [
+    "DataflowRunner", "dataflow", "apache_beam.runners.dataflow.dataflow_runner.DataflowRunner",
+])  # fmt: skip
+def test_another_runner_is_taken_at_its_word(name: str) -> None:
+    options = PipelineOptions(["--runner", name])
     assert not is_local(options)
+    assert is_dataflow(options)
     assert type(runner_for(options)).__name__ == "DataflowRunner"
