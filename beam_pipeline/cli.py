@@ -40,8 +40,8 @@ def main(argv: list[str] | None = None) -> int:
     from beam_pipeline.config import Config
     from beam_pipeline.options import KineticsOptions, parse_command_line
     from beam_pipeline.output import SUMMARY
-    from beam_pipeline.prepare_output import abandon, resign
     from beam_pipeline.progress import LOCAL, Counts
+    from beam_pipeline.runs import abandon, resign
 
     try:
         options = parse_command_line(sys.argv[1:] if argv is None else argv)
@@ -159,7 +159,7 @@ def _stop(
     signal.signal(number, signal.SIG_IGN)  # once is enough
     # Not by print, which the signal may have interrupted.
     os.write(2, f"\nbeam_pipeline: {farewell}\n".encode())
-    for module, leave in (("row_log", "save"), ("prepare_output", "resign")):
+    for module, leave in (("row_log", "save"), ("runs", "resign")):
         # Unless the signal has come before they were imported, or in the middle of that.
         if last_act := getattr(sys.modules.get(f"beam_pipeline.{module}"), leave, None):
             last_act(SAVING)

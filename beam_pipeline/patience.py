@@ -13,7 +13,7 @@ import requests
 import tenacity
 from gcsfs.retry import HttpError, is_retriable
 
-from beam_pipeline.storage import RETRIES, Unavailable
+from beam_pipeline.retries import RETRIES, Unavailable
 
 PATIENCE, FIRST_PATIENCE = 40, 12
 """Seconds that one request is tried again: a run that cannot write has to end within a minute.

@@ -18,7 +18,7 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
 from apache_beam.utils.windowed_value import WindowedValue
 
-from beam_pipeline import metrics, storage
+from beam_pipeline import metrics, retries, storage
 from beam_pipeline.codec.child import Request
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.pool import CodecPool
@@ -175,9 +175,9 @@ class Work:
             for row in self.done(1):
                 yield at_the_end(row)
         self._crew.log.close()
-        retries = storage.RETRIES.take()
-        metrics.retried(retries)
-        yield pvalue.TaggedOutput(RETRIES, at_the_end(retries))
+        times = retries.RETRIES.take()
+        metrics.retried(times)
+        yield pvalue.TaggedOutput(RETRIES, at_the_end(times))
 
 
 def at_the_end(element: Any) -> WindowedValue:

@@ -1,95 +1,23 @@
 """Files wherever they are: fsspec, opened where the work is, and asked again where a fault is."""
 
 import errno
-import functools
 import io
 import json
 import os
 import posixpath
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, NamedTuple, ParamSpec, TypeAlias, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import fsspec
-import tenacity
+
+from beam_pipeline.retries import Unavailable, told, tried
 
 FileSystem: TypeAlias = fsspec.AbstractFileSystem
-P = ParamSpec("P")
-T = TypeVar("T")
 
 GOOGLE, WEB = "gs", ("http", "https")
 EVERY_PROTOCOL = "*"
 _SPELLINGS = {"gcs": GOOGLE, "s3a": "s3"}
-
-# What another try cannot change.
-_FINAL = {
-    errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EROFS,
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL,
-}  # fmt: skip
-
-
-class Unavailable(OSError):
-    """Storage that does not answer, after it was asked often enough."""
-
-
-class _Count:
-    """How often this process has asked again."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._count = 0
-
-    def add(self, _: object = None) -> None:
-        """One more."""
-        with self._lock:
-            self._count += 1
-
-    def take(self) -> int:
-        """The count since it was taken last."""
-        with self._lock:
-            count, self._count = self._count, 0
-            return count
-
-
-RETRIES = _Count()
-
-
-def _passing(error: BaseException) -> bool:
-    return (
-        isinstance(error, OSError)
-        and not isinstance(error, FileNotFoundError | PermissionError | Unavailable)
-        and error.errno not in _FINAL
-    )
-
-
-retrying = tenacity.retry(
-    retry=tenacity.retry_if_exception(_passing),
-    wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
-    stop=tenacity.stop_after_attempt(5),
-    before_sleep=RETRIES.add,
-    reraise=True,
-)
-"""Tries a storage call again, with back-off, while its error may pass."""
-
-
-def _tried(call: Callable[P, T]) -> Callable[P, T]:
-    """A storage call that is tried again, and has no error but an OSError.
-
-    Every protocol's package has errors of its own, for options that are wrong too.
-    """
-
-    @functools.wraps(call)
-    def tried(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return retrying(call)(*args, **kwargs)
-        except OSError:
-            raise
-        except Exception as error:
-            raise Unavailable(errno.EIO, _told(error)) from error
-
-    return tried
-
 
 # File systems
 
@@ -127,10 +55,9 @@ def _options_of(protocol: str) -> dict[str, Any]:
         # A worker elsewhere: Beam has given it the command line's options.
         from apache_beam.io.filesystems import FileSystems
 
-        from beam_pipeline.options import KineticsOptions
-
         given = FileSystems._pipeline_options
-        configure(parse_options(given and given.view_as(KineticsOptions).storage_options))
+        options = given.get_all_options(retain_unknown_options=True) if given else {}
+        configure(parse_options(options.get("storage_options")))
     assert _options is not None
     return _options.get(protocol, _options.get(EVERY_PROTOCOL, {}))
 
@@ -148,12 +75,8 @@ def filesystem(url: str) -> FileSystem:
     try:
         return filesystem_class(url)(**options)
     except Exception as error:
-        message = f"{protocol}:// cannot be used: {_told(error)}; see to --storage_options"
+        message = f"{protocol}:// cannot be used: {told(error)}; see to --storage_options"
         raise Unavailable(errno.EINVAL, message) from error
-
-
-def _told(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def filesystem_class(url: str) -> type[FileSystem]:
@@ -246,7 +169,7 @@ def _entry(fs: FileSystem, url: str, info: dict[str, Any]) -> Entry:
     return Entry(name, is_folder, size if isinstance(size, int) else None)
 
 
-@_tried
+@tried
 def read(url: str, end: int | None = None, begin: int | None = None) -> bytes:
     """All bytes of a file, or those from ``begin`` up to ``end``, as far as it goes."""
     try:
@@ -258,7 +181,7 @@ def read(url: str, end: int | None = None, begin: int | None = None) -> bytes:
     return data
 
 
-@_tried
+@tried
 def info(url: str) -> Entry:
     """What there is of that name.
 
@@ -280,7 +203,7 @@ def exists(url: str) -> bool:
     return True
 
 
-@_tried
+@tried
 def list_folder(url: str) -> list[Entry]:
     """What is in a folder.
 
@@ -300,39 +223,39 @@ def list_names(url: str) -> list[str]:
         return []
 
 
-@_tried
+@tried
 def glob(pattern: str) -> list[Entry]:
     """What matches a pattern, sorted."""
     fs = filesystem(pattern)
     return sorted(_entry(fs, pattern, info) for info in fs.glob(pattern, detail=True).values())
 
 
-@_tried
+@tried
 def find(url: str) -> list[Entry]:
     """Every file below a folder, to the bottom, sorted."""
     fs = filesystem(url)
     return sorted(_entry(fs, url, info) for info in fs.find(url, detail=True).values())
 
 
-@_tried
+@tried
 def write(url: str, data: bytes) -> None:
     """Write an object, which appears whole; of a URL, for local files do not."""
     filesystem(url).pipe_file(url, data)
 
 
-@_tried
+@tried
 def upload(path: str, url: str) -> None:
     """Write an object from a local file."""
     filesystem(url).put_file(path, url)
 
 
-@_tried
+@tried
 def download(url: str, path: str) -> None:
     """Copy a file to a local one."""
     filesystem(url).get_file(url, path)
 
 
-@_tried
+@tried
 def remove(url: str) -> None:
     """Remove a file or a whole folder.
 

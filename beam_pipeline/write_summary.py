@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam import pvalue
 
-from beam_pipeline import __version__, manifest, storage
+from beam_pipeline import __version__, manifest
 from beam_pipeline.assign_label_ids import UNLABELLED_ID, warnings_about
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL, LISTED, SPLITS, STATUSES, ReadArchive, Split
 from beam_pipeline.output import MANIFESTS, SUMMARY, Output
-from beam_pipeline.prepare_output import leave_output
+from beam_pipeline.retries import RETRIES
+from beam_pipeline.runs import leave_output
 
 FINGERPRINTED = ("clip_id", "label_id", "sha256")
 
@@ -76,7 +77,7 @@ def finish(
     if archives := _about_archives(output, read):
         summary["archives"] = archives
         summary["warnings"] += _broken(archives)
-    summary["retries"] = retries + storage.RETRIES.take()
+    summary["retries"] = retries + RETRIES.take()
     output.write_if_new(SUMMARY, _json(summary))
     leave_output(output)
 

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from beam_pipeline import prepare_output, storage
-from beam_pipeline.output import Output
+from beam_pipeline import runs, storage
+from beam_pipeline.output import SETTINGS, Output
 from tests.buckets import BUCKET, Buckets, Call
 
 
 @pytest.fixture
 def buckets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Buckets]:
-    monkeypatch.setattr(prepare_output, "BEAT", 0.1)
-    monkeypatch.setattr(prepare_output, "SETTLED", 0.5)
+    monkeypatch.setattr(runs, "BEAT", 0.1)
+    monkeypatch.setattr(runs, "SETTLED", 0.5)
     with Buckets() as buckets:
         monkeypatch.setattr(storage, "_options", storage.parse_options(buckets.flags[1]))
         yield buckets
@@ -32,11 +32,11 @@ def is_beat(call: Call) -> bool:
 
 def test_signs_go_on_until_the_run_is_left(buckets: Buckets) -> None:
     output = Output(f"gs://{BUCKET}/out", "run")
-    output.write(prepare_output.SETTINGS, b"{}")
-    prepare_output._claim(output)
+    output.write(SETTINGS, b"{}")
+    runs.claim(output)
     wait_for_beats(buckets, 3)
     assert len(buckets.get(output.url(f"{output.state}/alive"))) >= 2
-    prepare_output.leave_output(output)
+    runs.leave_output(output)
     assert not buckets.files("out")
     beats = sum(is_beat(call) for call in buckets.calls)
     time.sleep(1)
@@ -45,7 +45,7 @@ def test_signs_go_on_until_the_run_is_left(buckets: Buckets) -> None:
 
 def test_a_sign_that_comes_after_the_end_is_taken_back(buckets: Buckets) -> None:
     output = Output(f"gs://{BUCKET}/out", "run")
-    output.write(prepare_output.SETTINGS, b"{}")
+    output.write(SETTINGS, b"{}")
 
     def end_the_run(call: Call) -> None:
         if is_beat(call) and call.before:  # it was read, and is about to be written again
@@ -53,9 +53,9 @@ def test_a_sign_that_comes_after_the_end_is_taken_back(buckets: Buckets) -> None
                 buckets.direct().rm_file(path)
 
     buckets.fault = end_the_run
-    prepare_output._claim(output)
+    runs.claim(output)
     wait_for_beats(buckets, 2)
-    claim = prepare_output._claims.pop(output.url(output.state))
+    claim = runs._claims.pop(output.url(output.state))
     claim._thread.join(60)
     assert not claim._thread.is_alive()
     assert not buckets.files("out")

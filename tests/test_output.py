@@ -7,7 +7,8 @@ import pytest
 
 from beam_pipeline.errors import OutputError
 from beam_pipeline.output import Output
-from beam_pipeline.prepare_output import leave_output, prepare_output
+from beam_pipeline.prepare_output import prepare_output
+from beam_pipeline.runs import leave_output
 from tests.kinetics import configured
 
 

@@ -73,10 +73,22 @@ def test_a_name_that_is_no_text_is_refused(flag: str) -> None:
 def test_a_runner_that_lacks_something_says_so_in_one_line(
     kinetics: Kinetics, tmp_path: Path
 ) -> None:
-    ended = kinetics.prepare(tmp_path / "output", "--runner", "DataflowRunner")
-    assert ended.status in (1, 2)
-    assert ended.err.splitlines()[-1].startswith("beam_pipeline: --runner DataflowRunner: ")
+    nobody = ("--job_endpoint=localhost:1", "--job_server_timeout=1")
+    ended = kinetics.prepare(tmp_path / "output", "--runner", "PortableRunner", *nobody)
+    assert ended.status == 1
+    assert ended.err.splitlines()[-1].startswith("beam_pipeline: --runner PortableRunner: ")
     assert "Traceback" not in ended.err
+
+
+def test_dataflow_s_runner_asks_for_what_it_needs(kinetics: Kinetics, tmp_path: Path) -> None:
+    ended = kinetics.prepare(tmp_path / "output", "--runner", "DataflowRunner")
+    assert ended.status == 2
+    # With Google's packages, and without.
+    asked = (
+        "--project is missing; type ",
+        "--runner DataflowRunner needs Google's packages; type ",
+    )
+    assert ended.complaint.startswith(asked)
 
 
 @pytest.mark.parametrize("word", ["validate", "validation", "val,validate"])

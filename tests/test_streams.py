@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from beam_pipeline import storage, streams
-from beam_pipeline.storage import RETRIES
+from beam_pipeline.retries import RETRIES
 from beam_pipeline.streams import opened_stream
 from beam_pipeline.web_storage import Web, WebStream
 from tests.buckets import BUCKET, Buckets
