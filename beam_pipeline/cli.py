@@ -88,6 +88,7 @@ def run(job: "beam.Pipeline", config: "Config", counts: "Counts") -> dict[str, A
     from beam_pipeline import metrics, pipeline, runners
     from beam_pipeline.output import SUMMARY
     from beam_pipeline.progress import LiveLine
+    from beam_pipeline.runs import abandon
 
     pipeline.build(job, config)
     if runners.is_local(job.options):
@@ -106,8 +107,13 @@ def run(job: "beam.Pipeline", config: "Config", counts: "Counts") -> dict[str, A
 
         print(f"beam_pipeline: {dataflow.greeting(job.options, result.job_id())}", file=sys.stderr)
         _say_when_stopped(dataflow.farewell(job.options, result.job_id()))
-    with LiveLine(counts, lambda: metrics.look(result.metrics(), counts)):
-        result.wait_until_finish()
+    try:
+        with LiveLine(counts, lambda: metrics.look(result.metrics(), counts)):
+            result.wait_until_finish()
+    except Exception:
+        if runners.is_over(result):
+            abandon(config.output, elsewhere=True)
+        raise
     return config.output.read_json(SUMMARY)
 
 

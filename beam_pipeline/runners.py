@@ -3,9 +3,10 @@
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.portability.api import beam_provision_api_pb2
-from apache_beam.runners import PipelineRunner, create_runner
+from apache_beam.runners import PipelineRunner, PipelineState, create_runner
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 from apache_beam.runners.portability.portable_runner import JobServiceHandle
+from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline.errors import UsageError
 
@@ -24,6 +25,14 @@ def _is(options: PipelineOptions, name: str) -> bool:
     """Whether that runner is asked for, in any spelling that Beam takes."""
     asked: str = options.view_as(StandardOptions).runner or "direct"
     return asked.rpartition(".")[2].lower().removesuffix("runner") == name
+
+
+def is_over(result: PipelineResult) -> bool:
+    """Whether nobody is at work on a job any more, as far as its runner can tell."""
+    try:
+        return bool(PipelineState.is_terminal(result.state))
+    except Exception:  # it cannot: the network may be what is wrong
+        return False
 
 
 def refusal(options: PipelineOptions, error: Exception) -> str:

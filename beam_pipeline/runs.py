@@ -75,15 +75,17 @@ def leave_output(output: Output) -> None:
                 os.rmdir(storage.local_path(output.url(STATE)))
 
 
-def abandon(output: Output) -> None:
+def abandon(output: Output, elsewhere: bool = False) -> None:
     """Remove what a run has left in a bucket that ended before it had made anything.
 
-    On a disk its lock is gone with it, and nobody is bound to its settings.
+    On a disk its lock is gone with it, and nobody is bound to its settings. ``elsewhere`` says
+    that it was other machines which were at work, and are no more.
     """
     mine = _claims.get(output.url(output.state))
-    if output.is_local or mine is None:
+    if output.is_local or (mine is None and not elsewhere):
         return
-    mine.close()
+    if mine is not None:
+        mine.close()
     with suppress(OutputError, OSError):
         if not storage.list_names(output.url(f"{output.state}/{ROWS}")):
             output.remove(output.state)

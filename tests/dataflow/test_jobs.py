@@ -322,6 +322,7 @@ def test_what_stops_a_job_is_told_in_one_line(service: Dataflow, prepared: Prepa
     *_, last = ended.err.splitlines()
     assert last.startswith(f"beam_pipeline: --annotations gs://{BUCKET}/nowhere")
     assert "Traceback" not in last
+    assert not service.buckets.files("stopped")  # nobody is bound to its settings
 
 
 def test_who_leaves_is_told_that_the_job_goes_on(service: Dataflow, prepared: Prepared) -> None:
