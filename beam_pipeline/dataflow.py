@@ -17,7 +17,7 @@ from apache_beam.runners import create_runner
 
 from beam_pipeline import storage
 from beam_pipeline.config import Config
-from beam_pipeline.errors import UsageError
+from beam_pipeline.errors import UsageError, message_of
 from beam_pipeline.label_map import PUBLISHED
 
 WORKERS = 25
@@ -43,6 +43,9 @@ _TALKATIVE = (
 )
 """Whose messages are for Beam's own developers."""
 
+_SERVICE = "apache_beam.runners.dataflow.dataflow_runner"
+"""Who hands on what the service says."""
+
 _NEEDED = {
     "project": "PROJECT",
     "region": "us-central1, or where the buckets are",
@@ -59,6 +62,7 @@ def prepare(options: PipelineOptions, config: Config) -> Config:
     _check_packages()
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger(_SERVICE).addFilter(_one_line)
     google = options.view_as(GoogleCloudOptions)
     for name, example in _NEEDED.items():
         if not getattr(google, name):
@@ -71,6 +75,14 @@ def prepare(options: PipelineOptions, config: Config) -> Config:
     if "no_use_multiple_sdk_containers" in (options.view_as(DebugOptions).experiments or ()):
         return config  # one process on all cores
     return replace(config, workers=config.workers or CHILDREN)
+
+
+def _one_line(record: logging.LogRecord) -> bool:
+    """Cut a worker's traceback down to what it comes to."""
+    said = record.getMessage().strip()
+    if "Traceback" in said:
+        record.msg, record.args = message_of(RuntimeError(said)) or said.splitlines()[-1], ()
+    return True
 
 
 def _check_packages() -> None:
