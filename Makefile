@@ -122,5 +122,5 @@ template-run: ## Run the template: and PARAMETERS='dataset=kinetics400~output=gs
 	    --project $(PROJECT) --region $(REGION) --template-file-gcs-location $(TEMPLATE) \
 	    --staging-location gs://$(BUCKET)/staging --temp-location gs://$(BUCKET)/tmp \
 	    --num-workers $(NUM_WORKERS) --max-workers $(MAX_WORKERS) \
-	    --worker-machine-type $(MACHINE_TYPE) \
+	    --worker-machine-type $(MACHINE_TYPE) $(GCLOUD_FLAGS) \
 	    --parameters '^~^sdk_container_image=$(IMAGE)~$(subst ','\'',$(PARAMETERS))'

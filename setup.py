@@ -35,8 +35,8 @@ setup(
         "tenacity>=9",
     ],
     extras_require={
-        # Setuptools packs the code that Beam sends to remote workers.
-        "gcp": ["apache-beam[gcp]>=2.77,<3", "setuptools>=65"],
+        # The last two pack the code that Beam sends to remote workers.
+        "gcp": ["apache-beam[gcp]>=2.77,<3", "build>=1.2", "setuptools>=65"],
         "s3": ["s3fs>=2026.9,<2027"],
         "test": [
             # Buckets on this machine, and what stands between them and us.

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from beam_pipeline.codec import children
-from beam_pipeline.errors import UsageError, message_of
+from beam_pipeline.errors import OutputError, UsageError, message_of
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -50,10 +50,11 @@ def main(argv: list[str] | None = None) -> int:
             from beam_pipeline import dataflow  # all of Google's packages, which take seconds
 
             config = dataflow.prepare(options, config)
+            dataflow.check_buckets(options)  # before Beam does, which takes minutes to give up
         job = runners.empty_pipeline(options)
-    except UsageError as error:
+    except (UsageError, OutputError) as error:
         print(f"beam_pipeline: {error}", file=sys.stderr)
-        return BAD_USAGE
+        return BAD_USAGE if isinstance(error, UsageError) else RUN_FAILED
     local = runners.is_local(options)
     counts = LOCAL if local else Counts()
     try:

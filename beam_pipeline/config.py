@@ -209,6 +209,11 @@ class Config:
         relative = path or self.name_of(source)
         return f"{self.path_prefix.rstrip('/')}/{relative}" if self.path_prefix else relative
 
+    def split_archives(self) -> frozenset[str]:
+        """Of the data set, the listings of archives that are each of one split alone."""
+        listed = DATASETS[self.dataset].archives.values() if self.dataset else ()
+        return frozenset(storage.absolute(mirrored(address, self.mirror)) for address in listed)
+
     def name_of(self, source: str) -> str:
         """The path of a video below the ``--videos`` argument that it was found in."""
         for argument in self.videos:

@@ -10,6 +10,7 @@ from apache_beam.options.pipeline_options import (
     GoogleCloudOptions,
     PipelineOptions,
     SetupOptions,
+    StandardOptions,
     WorkerOptions,
 )
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
@@ -17,7 +18,7 @@ from apache_beam.runners import create_runner
 
 from beam_pipeline import storage
 from beam_pipeline.config import Config
-from beam_pipeline.errors import UsageError, message_of
+from beam_pipeline.errors import OutputError, UsageError, message_of
 from beam_pipeline.label_map import PUBLISHED
 
 WORKERS = 25
@@ -28,10 +29,6 @@ MACHINE_TYPE = "n2d-standard-4"
 
 DISK_GB = 50
 """Room for the image and, on every core, for the few sources at a time that are over 64 MB."""
-
-THREADS = 2
-"""Bundles that each process has under way. Each reads ahead for the one child that the process
-feeds, so that more would hold clips which idle machines could take, and their memory."""
 
 CHILDREN = 1
 """In each process, for Dataflow runs one on every core."""
@@ -67,11 +64,14 @@ def prepare(options: PipelineOptions, config: Config) -> Config:
     for name, example in _NEEDED.items():
         if not getattr(google, name):
             raise UsageError(f"--{name} is missing; type --{name} {example}")
+    if options.view_as(StandardOptions).streaming:
+        raise UsageError("--streaming is for jobs without an end; leave it out")
     google.staging_location = google.staging_location or google.temp_location
-    _check_remote(config)
+    _check_remote(config, options.view_as(WorkerOptions).sdk_container_image)
     _send_code(options)
     _size_workers(options)
     _check_names(options)
+    _check_template(google)
     if "no_use_multiple_sdk_containers" in (options.view_as(DebugOptions).experiments or ()):
         return config  # one process on all cores
     return replace(config, workers=config.workers or CHILDREN)
@@ -95,7 +95,7 @@ def _check_packages() -> None:
         ) from error
 
 
-def _check_remote(config: Config) -> None:
+def _check_remote(config: Config, image: str | None) -> None:
     addresses = {
         "annotations": config.annotations,
         "videos": config.videos,
@@ -104,10 +104,16 @@ def _check_remote(config: Config) -> None:
     }
     for flag, given in addresses.items():
         for address in given:
-            if storage.is_local(address) and address not in PUBLISHED:
+            protocol = "" if storage.is_local(address) else address.partition("://")[0]
+            if not protocol and address not in PUBLISHED:
                 raise UsageError(
                     f"--{flag} {address} is on this machine, where Dataflow's workers cannot see "
                     f"it; type --{flag} gs://BUCKET/FOLDER"
+                )
+            if protocol not in ("", storage.GOOGLE, *storage.WEB) and not image:
+                raise UsageError(
+                    f"--{flag} {address}: the workers have no package for {protocol}://; type "
+                    "gs://, or give an image that has it, --sdk_container_image IMAGE"
                 )
 
 
@@ -125,8 +131,50 @@ def _check_names(options: PipelineOptions) -> None:
     ]
     if validator.is_service_runner():  # an emulator has an address that Google would not
         errors += validator.validate_cloud_options(google)
-    if errors:
-        raise UsageError("; ".join(" ".join(error.split()) for error in errors))
+    _refuse(errors)
+
+
+def _refuse(errors: Iterable[str]) -> None:
+    if found := "; ".join(" ".join(error.split()) for error in errors):
+        raise UsageError(found)
+
+
+def _check_template(google: GoogleCloudOptions) -> None:
+    template = google.template_location
+    if template is None:
+        return
+    if not storage.is_local(template):
+        _refuse(
+            PipelineOptionsValidator(google, None).validate_gcs_path(google, "template_location")
+        )
+        return
+    google.template_location = storage.absolute(template)
+    if not Path(google.template_location).parent.is_dir():
+        raise UsageError(
+            f"--template_location {template}: there is no such folder; make it, or type "
+            "--template_location gs://BUCKET/PATH"
+        )
+
+
+def check_buckets(options: PipelineOptions) -> None:
+    """See that there is a place for what is staged; Beam would try for hours to upload it.
+
+    Raises:
+        OutputError: a bucket is not there, or may not be looked at.
+    """
+    google = options.view_as(GoogleCloudOptions)
+    for name in ("temp_location", "staging_location"):
+        location: str = getattr(google, name)
+        bucket = "/".join(location.split("/")[:3])
+        try:
+            storage.info(bucket)
+        except FileNotFoundError:
+            raise OutputError(
+                f"--{name} {location}: there is no such bucket; type gcloud storage buckets create "
+                f"{bucket} --location {google.region}"
+            ) from None
+        except OSError as error:
+            raise OutputError(f"--{name} {location}: {error.strerror or error}") from error
 
 
 def _send_code(options: PipelineOptions) -> None:
@@ -165,8 +213,6 @@ def _size_workers(options: PipelineOptions) -> None:
     most = workers.max_num_workers
     workers.num_workers = workers.num_workers or min(WORKERS, most or WORKERS)
     workers.max_num_workers = most or workers.num_workers
-    debug = options.view_as(DebugOptions)
-    debug.number_of_worker_harness_threads = debug.number_of_worker_harness_threads or THREADS
     service = list(google.dataflow_service_options or ())
     scales = workers.autoscaling_algorithm != "NONE" and not google.flexrs_goal
     if scales and not _sets(service, "min_num_workers"):

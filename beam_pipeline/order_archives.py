@@ -1,7 +1,7 @@
 """Whose turn it is: what ``take_turns.py`` does in turns is put in order here."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import apache_beam as beam
 
@@ -15,9 +15,16 @@ MOST_TURNS = 8
 machine they are visited in order there too."""
 
 
-def turns_of(arguments: Sequence[str]) -> int:
-    """How many turns there may be: a rank with archives needs one."""
-    return min(MOST_TURNS, max(1, sum(not is_video(argument) for argument in arguments)))
+def turns_of(videos: Sequence[str], splits: Collection[str] = ()) -> int:
+    """How many turns there may be for these arguments: a rank with archives needs one.
+
+    Those of ``splits``, at the end, share the last: there is no clip of two splits, so that no
+    machine has to wait until the archives of another are read.
+    """
+    archives = [argument for argument in videos if not is_video(argument)]
+    while len(archives) > 1 and {archives[-1], archives[-2]} <= set(splits):
+        archives.pop()
+    return min(MOST_TURNS, max(1, len(archives)))
 
 
 class OrderArchives(beam.PTransform):
@@ -33,7 +40,7 @@ class OrderArchives(beam.PTransform):
     def expand(
         self, archives: beam.PCollection[Archive]
     ) -> tuple[beam.PCollection[tuple[int, ...]], list[beam.PCollection[Archive]]]:
-        turns = turns_of(self._config.videos)
+        turns = turns_of(self._config.videos, self._config.split_archives())
         together = archives | "All archives" >> beam.combiners.ToList()
         ranks = together | "Ranks" >> beam.Map(ranks_of, self._config.resize).with_output_types(
             tuple[int, ...]

@@ -32,6 +32,7 @@ class Counts:
         self.tasks = self.done = self.made = self.failed = 0
         self.waiting = False  # for signs of another run
         self._began = 0.0
+        self._done_before = 0  # elsewhere, when it was first looked at
 
     def plan(self) -> None:
         """One more clip is to be made."""
@@ -50,13 +51,14 @@ class Counts:
         """Take over what was counted elsewhere."""
         with self._lock:
             self.tasks, self.done, self.made, self.failed = tasks, made + failed, made, failed
-            if tasks:
-                self._began = self._began or time.monotonic()
+            if tasks and not self._began:
+                self._began, self._done_before = time.monotonic(), self.done
 
     @property
     def rate(self) -> float:
-        """Clips a second since the first was planned."""
-        return self.done / (time.monotonic() - self._began) if self.done else 0.0
+        """Clips a second since the first was planned, or seen."""
+        done = self.done - self._done_before
+        return done / (time.monotonic() - self._began) if done else 0.0
 
 
 LOCAL = Counts()
@@ -139,7 +141,9 @@ class LiveLine:
             else:
                 rate = counts.rate
                 seconds = (counts.tasks - counts.done) / rate if rate else None
-                minutes = f"{seconds / 60:.0f} min left" if seconds else "time left unknown"
+                minutes = "time left unknown"
+                if seconds is not None:
+                    minutes = f"{seconds / 60:.0f} min left"
                 line = (
                     f"{counts.done} of {counts.tasks} clips, {rate:.1f} clips/s, {minutes}, "
                     f"{counts.failed} failed"

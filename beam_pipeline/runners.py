@@ -51,7 +51,7 @@ def empty_pipeline(options: PipelineOptions) -> beam.Pipeline:
     runner = runner_for(options)
     try:
         return beam.Pipeline(runner=runner, options=options)
-    except ValueError as error:  # all that Beam finds wrong, a line each
+    except (ValueError, ImportError) as error:  # all that Beam finds wrong, a line each
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         found = "; ".join(lines[1:] or lines)
         raise UsageError(f"--runner {options.view_as(StandardOptions).runner}: {found}") from error

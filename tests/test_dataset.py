@@ -9,6 +9,7 @@ import pytest
 
 from beam_pipeline.datasets import DATASETS, class_of_archive, mirrored
 from beam_pipeline.label_map import read_label_map
+from beam_pipeline.order_archives import turns_of
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
 from tests.kinetics import (
@@ -315,6 +316,17 @@ def configured_dataset(name: str, *flags: str):
 
     argv = ["--dataset", name, "--output", "/o", *flags]
     return Config.from_options(parse_command_line(argv).view_as(KineticsOptions))
+
+
+def test_the_archives_of_all_splits_share_the_turn_after_the_replacements() -> None:
+    def turns(name: str, *flags: str) -> int:
+        config = configured_dataset(name, *flags)
+        return turns_of(config.videos, config.split_archives())
+
+    assert turns("kinetics400") == turns("kinetics400", "--dataset_mirror", "/mirror") == 2
+    assert turns("kinetics600") == 1
+    assert turns("kinetics400", "--videos", "/a", "/b", "/c.mp4") == 2
+    assert turns("kinetics400", "--videos", f"{HOST}/400/val/k400_val_path.txt", "/b") == 2
 
 
 def test_what_is_given_besides_counts_in_its_place() -> None:

@@ -28,6 +28,15 @@ def test_clips_are_counted_as_they_are_planned_and_done() -> None:
     assert (counts.tasks, counts.done, counts.failed, counts.rate) == (0, 0, 0, 0)
 
 
+def test_the_rate_of_a_run_elsewhere_is_of_what_was_done_since_it_was_first_seen() -> None:
+    counts = Counts()
+    counts.set(10, 4, 2)
+    assert counts.rate == 0
+    time.sleep(0.1)
+    counts.set(10, 5, 2)
+    assert 0 < counts.rate <= 10
+
+
 def test_without_a_terminal_plain_lines_come_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

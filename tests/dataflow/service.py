@@ -62,7 +62,7 @@ class Machines:
         lock = "templates/requirements.lock"
         for name in (lock, "setup.py", "pyproject.toml", "README.md", "templates/main.py"):
             shutil.copy(ROOT / name, template)
-        self.pip("install", "--requirement", Path(lock).name)
+        self.pip("install", "--no-deps", "--requirement", Path(lock).name)
         self.pip("install", "--no-deps", ".")
         self.pip("check")
 

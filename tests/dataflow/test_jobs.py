@@ -227,7 +227,6 @@ def test_machines_are_as_many_and_as_large_as_is_written(killed: Submitted) -> N
     pool = killed.job.pool
     assert (pool["numWorkers"], pool["autoscalingSettings"]["maxNumWorkers"]) == (25, 25)
     assert (pool["machineType"], pool["diskSizeGb"]) == ("n2d-standard-4", 50)
-    assert pool["numThreadsPerWorker"] == 2
     (image,) = pool["sdkHarnessContainerImages"]
     assert image["useSingleCorePerContainer"]
     assert killed.job.description["environment"]["serviceOptions"] == ["min_num_workers=25"]
@@ -323,6 +322,19 @@ def test_what_stops_a_job_is_told_in_one_line(service: Dataflow, prepared: Prepa
     assert last.startswith(f"beam_pipeline: --annotations gs://{BUCKET}/nowhere")
     assert "Traceback" not in ended.err
     assert not service.buckets.files("stopped")  # nobody is bound to its settings
+
+
+@pytest.mark.parametrize("name", ["temp_location", "staging_location"])
+def test_a_bucket_that_is_not_there_ends_it_at_once(
+    service: Dataflow, prepared: Prepared, name: str
+) -> None:
+    ended = submit(service, prepared, "nowhere", f"--{name}=gs://nowhere/kinetics")
+    assert ended.status == 1
+    assert ended.complaint == (
+        f"--{name} gs://nowhere/kinetics: there is no such bucket; type gcloud storage buckets "
+        "create gs://nowhere --location us-central1"
+    )
+    assert service.requests == []
 
 
 def test_who_leaves_is_told_that_the_job_goes_on(service: Dataflow, prepared: Prepared) -> None:

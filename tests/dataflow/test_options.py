@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from apache_beam.options.pipeline_options import (
-    DebugOptions,
     GoogleCloudOptions,
     PipelineOptions,
     SetupOptions,
@@ -94,7 +93,6 @@ def test_sizes_and_numbers_of_machines_have_defaults() -> None:
     workers = options.view_as(WorkerOptions)
     assert (workers.num_workers, workers.max_num_workers) == (25, 25)
     assert (workers.machine_type, workers.disk_size_gb) == ("n2d-standard-4", 50)
-    assert options.view_as(DebugOptions).number_of_worker_harness_threads == 2
     assert options.view_as(GoogleCloudOptions).dataflow_service_options == ["min_num_workers=25"]
     assert config.workers == 1
 
@@ -102,13 +100,12 @@ def test_sizes_and_numbers_of_machines_have_defaults() -> None:
 def test_what_is_given_counts() -> None:
     options, config = prepared(
         "--num_workers=3", "--max_num_workers=7", "--machine_type=t2d-standard-8",
-        "--disk_size_gb=30", "--number_of_worker_harness_threads=5", "--workers=2",
+        "--disk_size_gb=30", "--workers=2",
         "--dataflow_service_options=min_num_workers=2", "--dataflow_service_options=enable_prime",
     )  # fmt: skip
     workers = options.view_as(WorkerOptions)
     assert (workers.num_workers, workers.max_num_workers) == (3, 7)
     assert (workers.machine_type, workers.disk_size_gb) == ("t2d-standard-8", 30)
-    assert options.view_as(DebugOptions).number_of_worker_harness_threads == 5
     service = options.view_as(GoogleCloudOptions).dataflow_service_options
     assert service == ["min_num_workers=2", "enable_prime"]
     assert config.workers == 2
@@ -133,6 +130,33 @@ def test_machines_are_as_many_as_is_said(
     workers = options.view_as(WorkerOptions)
     assert (workers.num_workers, workers.max_num_workers) == numbers
     assert options.view_as(GoogleCloudOptions).dataflow_service_options == service
+
+
+def test_a_template_s_place_is_there_or_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    options, _ = prepared("--template_location=job.json")
+    assert options.view_as(GoogleCloudOptions).template_location == str(tmp_path / "job.json")
+    with pytest.raises(UsageError, match="--template_location jobs/k400: there is no"):
+        prepared("--template_location=jobs/k400")
+    with pytest.raises(UsageError, match="Invalid GCS path"):
+        prepared("--template_location=gs://")
+    prepared("--template_location=gs://mine/templates/k400")
+
+
+@pytest.mark.parametrize("flag", ["--videos=s3://mine/k400", "--output=memory://mine/k400"])
+def test_workers_have_packages_for_google_and_the_web_alone(flag: str) -> None:
+    name, _, address = flag.partition("=")
+    protocol = address.partition("://")[0]
+    with pytest.raises(UsageError, match=f"^{name} {address}: .* no package for {protocol}://"):
+        prepared(flag, without=name)
+    prepared(flag, "--sdk_container_image=example.com/kinetics:1", without=name)
+
+
+def test_a_job_without_an_end_is_refused() -> None:
+    with pytest.raises(UsageError, match="--streaming is for jobs without an end"):
+        prepared("--streaming")
 
 
 def test_google_s_packages_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
