@@ -73,10 +73,10 @@ def finish(
         output.write_if_new("missing.csv", _csv(part.missing for part in parts))
     output.write_if_new("failed.csv", _csv(part.failed for part in parts))
     asked = [part for part in parts if part.split in config.splits]
-    summary = summarize(asked, config, label_ids, unannotated)
-    if archives := _about_archives(output, read):
+    archives = _about_archives(output, read)
+    summary = summarize(asked, config, label_ids, unannotated, archives)
+    if archives:
         summary["archives"] = archives
-        summary["warnings"] += _broken(archives)
     summary["retries"] = retries + RETRIES.take()
     output.write_if_new(SUMMARY, _json(summary))
     leave_output(output)
@@ -156,7 +156,11 @@ def read_part(output: Output, split: Split) -> Part:
 
 
 def summarize(
-    parts: Sequence[Part], config: Config, label_ids: dict[str, int], unannotated: int
+    parts: Sequence[Part],
+    config: Config,
+    label_ids: dict[str, int],
+    unannotated: int,
+    archives: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The content of ``summary.json``, counted over the splits asked for."""
     counted = "annotated" if config.annotations else "found"
@@ -190,7 +194,9 @@ def summarize(
         )
     if config.annotations and not total[counted]:
         warnings.append(f"no clip is annotated in {', '.join(config.annotations)}")
-    if total[counted] and not there:
+    broken = list(_broken(archives)) if archives else []
+    warnings += broken
+    if total[counted] and not there and not broken:
         warnings.append(
             "not one annotated clip has a file: files are matched by name, "
             "<youtube_id>_<start, 6 digits>_<end, 6 digits>.mp4 or <youtube_id>.mp4"

@@ -306,6 +306,17 @@ def test_a_run_without_one_good_archive_says_so(five: Kinetics, tmp_path: Path) 
     assert f"none of 1 archives could be read; {tmp_path}/page.tgz: damaged" in ended.complaint
 
 
+def test_where_an_archive_broke_off_before_its_first_clip_no_name_is_blamed(
+    five: Kinetics, tmp_path: Path
+) -> None:
+    whole = packed(files(five), "w")
+    (tmp_path / "cut.tar").write_bytes(whole[: whole.index(b".mp4") + 1000])
+    ended = prepare(five, tmp_path / "output", tmp_path / "cut.tar")
+    assert ended.status == 0
+    assert "1 of 1 archives broke off" in ended.out
+    assert "files are matched by name" not in ended.out
+
+
 def test_loose_files_are_worth_a_run_without_one_good_archive(
     five: Kinetics, loose: dict[str, bytes], tmp_path: Path
 ) -> None:
