@@ -97,6 +97,7 @@ def _check_packages() -> None:
 
 def _check_remote(config: Config, image: str | None) -> None:
     addresses = {
+        "dataset_mirror": (config.mirror or PUBLISHED[0],),
         "annotations": config.annotations,
         "videos": config.videos,
         "output": (config.output.root,),

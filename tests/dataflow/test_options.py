@@ -55,6 +55,15 @@ def test_nothing_may_be_on_this_machine(flag: str) -> None:
         prepared(flag, without=name)
 
 
+def test_a_mirror_may_not_be_on_this_machine() -> None:
+    flags = ("--runner=dataflow", "--dataset=kinetics400", "--dataset_mirror=/mnt/cvdf")
+    given = [f"{name}={GIVEN[name]}" for name in ("--project", "--region", "--temp_location")]
+    options = parse_command_line([*flags, *given, "--output=gs://mine/k400-256"])
+    config = Config.from_options(options.view_as(KineticsOptions))
+    with pytest.raises(UsageError, match="--dataset_mirror /mnt/cvdf is on this machine"):
+        dataflow.prepare(options, config)
+
+
 @pytest.mark.parametrize("flag", [
     "--label_map=kinetics400", "--label_map=gs://mine/labels.txt", "--dataset=kinetics400",
 ])  # fmt: skip
