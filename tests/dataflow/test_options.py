@@ -1,5 +1,6 @@
 """What is refused before a job for Dataflow is built, and what is filled in."""
 
+import errno
 import re
 import sys
 from pathlib import Path
@@ -12,10 +13,12 @@ from apache_beam.options.pipeline_options import (
     WorkerOptions,
 )
 
-from beam_pipeline import dataflow
+from beam_pipeline import dataflow, storage
 from beam_pipeline.config import Config
-from beam_pipeline.errors import UsageError
+from beam_pipeline.errors import OutputError, UsageError
 from beam_pipeline.options import KineticsOptions, parse_command_line
+from beam_pipeline.patience import LOG_IN
+from beam_pipeline.retries import Unavailable
 from tests.kinetics import ROOT, run
 
 GIVEN = {
@@ -166,6 +169,32 @@ def test_workers_have_packages_for_google_and_the_web_alone(flag: str) -> None:
 def test_a_job_without_an_end_is_refused() -> None:
     with pytest.raises(UsageError, match="--streaming is for jobs without an end"):
         prepared("--streaming")
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    (FileNotFoundError("gs://mine"), "there is no such bucket; type gcloud storage buckets create"),
+    (PermissionError(errno.EACCES, f"Permission denied; {LOG_IN}"), LOG_IN),
+    (PermissionError(errno.EACCES, "Permission denied: no storage.buckets.get"), None),
+    (Unavailable(errno.EIO, "Cannot connect to host"), "Cannot connect to host"),
+])  # fmt: skip
+def test_a_bucket_is_looked_for_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, error: OSError, said: str | None
+) -> None:
+    options, _ = prepared()
+    asked = []
+
+    def info(url: str) -> None:
+        asked.append(url)
+        raise error
+
+    monkeypatch.setattr(storage, "info", info)
+    if said is None:
+        dataflow.check_buckets(options)
+        assert asked == ["gs://mine", "gs://mine"]
+    else:
+        with pytest.raises(OutputError, match=re.escape("--temp_location gs://mine/tmp: ") + ".*"
+                           + re.escape(said)):  # fmt: skip
+            dataflow.check_buckets(options)
 
 
 def test_google_s_packages_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
