@@ -65,6 +65,7 @@ class ReadArchive(NamedTuple):
     """
 
     path: str
+    rank: int
     videos: int
     unannotated: int
     broken: str | None

@@ -110,7 +110,8 @@ class _ResizeMembers(CrewFn):
             broken = "there is no such file"
         except (BrokenArchive, OSError) as error:  # the latter where not even its beginning comes
             broken = getattr(error, "strerror", None) or str(error)
-        yield pvalue.TaggedOutput(READ, ReadArchive(archive.path, videos, unannotated, broken))
+        read = ReadArchive(archive.path, archive.rank, videos, unannotated, broken)
+        yield pvalue.TaggedOutput(READ, read)
 
     def _begin(self, archive: Archive, member: Member, clip: Clip) -> "Future[Made]":
         """Read a member and have its clip made; BrokenArchive where it ends before."""

@@ -1,18 +1,18 @@
 """Rows to shards: small sorted files that a split's lists are merged from."""
 
-import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline import manifest, metrics, storage
+from beam_pipeline import manifest, metrics
 from beam_pipeline.batches import gather, unpack
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL, LISTED, ReadArchive, Row, Split
 from beam_pipeline.output import SHARDS as FOLDER
 from beam_pipeline.output import Output
+from beam_pipeline.settle_clips import settle
 
 # A row's shard is a range of first characters, so that the shards, one after the other, are in
 # the order of clip_ids. YouTube ids begin with any of 64 characters about as often; the ranges
@@ -54,7 +54,7 @@ class WriteShards(beam.PTransform):
             # tried again.
             | "Collect shards" >> beam.CoGroupByKey()
             | "Write shards"
-            >> beam.Map(_write, self._config.output, self._read).with_output_types(
+            >> beam.Map(_write, self._config, self._read).with_output_types(
                 tuple[Split, tuple[int, str]]
             )
         )
@@ -62,39 +62,39 @@ class WriteShards(beam.PTransform):
 
 def _write(
     collected: tuple[ShardKey, dict[int, Iterable[bytes]]],
-    output: Output,
+    config: Config,
     read: Sequence[ReadArchive],
 ) -> tuple[Split, tuple[int, str]]:
     shard, stages = collected
-    rows = best_rows([unpack(Row, stages[number]) for number in sorted(stages)], output)
+    unpacked = [unpack(Row, stages[number]) for number in sorted(stages)]
+    rows = best_rows(unpacked, lambda one, other: settle(one, other, read, config))
     metrics.settled(rows)
-    return write_shard(shard, (about_archives(row, read) for row in rows), output)
+    return write_shard(shard, (about_archives(row, read) for row in rows), config.output)
 
 
-def best_rows(stages: Iterable[Iterable[Row]], output: Output) -> list[Row]:
+def best_rows(stages: Iterable[Iterable[Row]], settle: Callable[[Row, Row], Row]) -> list[Row]:
     """One row for each clip: that it is made, else why not, else that it is missing.
 
-    Of several that say the same the earliest stage's counts. Two workers may have made one clip
-    of two archives: then the row counts whose clip is there.
+    Of two from one stage that say as much ``settle`` tells which counts; of several stages the
+    earliest does.
     """
     best: dict[str, Row] = {}
     for rows in stages:
+        of_stage: dict[str, Row] = {}
         for row in rows:
-            known = best.get(row.clip_id)
+            known = of_stage.get(row.clip_id)
             if known is None or _merit(row) > _merit(known):
-                best[row.clip_id] = row
-            elif row.status in LISTED and known.status in LISTED and row.sha256 != known.sha256:
-                best[row.clip_id] = _that_is_there(known, row, output)
+                of_stage[row.clip_id] = row
+            elif _merit(row) == _merit(known):
+                of_stage[row.clip_id] = settle(known, row)
+        for clip_id, row in of_stage.items():
+            if clip_id not in best or _merit(row) > _merit(best[clip_id]):
+                best[clip_id] = row
     return list(best.values())
 
 
 def _merit(row: Row) -> int:
     return 2 if row.status in LISTED else row.status == "failed"
-
-
-def _that_is_there(one: Row, other: Row, output: Output) -> Row:
-    there = hashlib.sha256(storage.read(output.url(one.path or ""))).hexdigest()
-    return other if other.sha256 == there else one
 
 
 def about_archives(row: Row, read: Sequence[ReadArchive]) -> Row:

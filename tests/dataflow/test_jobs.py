@@ -73,19 +73,22 @@ class Prepared:
 def prepared(
     all_kinds: Kinetics, buckets: Buckets, tmp_path_factory: pytest.TempPathFactory
 ) -> Prepared:
-    """Everything that a real copy of Kinetics holds, and an archive with what it lacks."""
+    """Everything that a real copy of Kinetics holds, and archives with what it lacks.
+
+    One clip is in two of them, which differ: there each worker reads one.
+    """
     folder = tmp_path_factory.mktemp("prepared")
-    more = {"gMissing_000005_000015.mp4": small_clip(frames=5), "rGone_000016_000026.mkv": b"bad"}
-    pack(folder / "more" / "part_0.tar.gz", more)
-    ended = all_kinds.prepare(
-        folder / "local", *FLAGS, "--videos", str(folder / "more" / "part_0.tar.gz")
-    )
+    lacking = {"gMissing_000005_000015.mp4": small_clip(frames=5), "rGone_000016_000026.mkv": b"x"}
+    pack(folder / "more" / "part_0.tar.gz", lacking)
+    lacking["gMissing_000005_000015.mp4"] = small_clip(frames=9)
+    pack(folder / "more" / "part_1.tar.gz", lacking)
+    ended = all_kinds.prepare(folder / "local", *FLAGS, "--videos", str(folder / "more"))
     assert ended.status == 0, ended.err
     inputs = buckets.put_kinetics(all_kinds, "data")
     return Prepared(
         all_kinds.root,
         folder / "local",
-        (*inputs, buckets.put(folder / "more", "data/more") + "/part_0.tar.gz"),
+        (*inputs, buckets.put(folder / "more", "data/more")),
     )
 
 
