@@ -79,7 +79,7 @@ class Outcome:
     output: bytes | None = field(default=None, repr=False)
     facts: Facts = field(default_factory=Facts)
     refusal: OSError | None = None
-    cpu_seconds: float | None = None
+    cpu_seconds: float | None = field(default=None, compare=False)
 
     @classmethod
     def failed(cls, reason: Reason, detail: str, facts: Facts | None = None) -> "Outcome":

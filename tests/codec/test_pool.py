@@ -110,6 +110,8 @@ def test_a_clip_comes_back_as_it_does_without_the_pool(pool: CodecPool, good: Re
     outcome = pool.run(good, PATIENCE)
     assert outcome.status == "resized"
     assert outcome == outcome_of(good.source)
+    assert outcome.cpu_seconds is not None
+    assert 0 < outcome.cpu_seconds < PATIENCE
 
 
 def test_a_child_is_used_again(pool: CodecPool, good: Request) -> None:
