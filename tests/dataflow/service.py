@@ -28,6 +28,10 @@ from tests.buckets import BUCKET, Buckets
 from tests.kinetics import ROOT
 from tests.serving import Serving
 
+NOTICED = 15.0
+"""Seconds after which it is noticed that a worker is dead: Beam's engine may wait for it for ever,
+where it had taken up a bundle and sent nothing yet."""
+
 STAGED = "staging"
 MACHINES = Path(__file__).with_name("machines.py")
 
@@ -225,10 +229,13 @@ class Dataflow(Serving):
                 [self.machines.python, MACHINES, job.folder], cwd=job.folder, stdout=file,
                 stderr=file, env={"PATH": os.environ["PATH"]}, start_new_session=True,
             )  # fmt: skip
+        gives_up = None
         try:
-            while engine.poll() is None:
+            while engine.poll() is None and (gives_up is None or time.monotonic() < gives_up):
                 if self.kill_after is not None and not self.killed:
                     self._kill_one(engine.pid, job)
+                    if self.killed:
+                        gives_up = time.monotonic() + NOTICED
                 time.sleep(0.05)
         finally:
             with suppress(ProcessLookupError):
