@@ -16,7 +16,7 @@ from beam_pipeline.datasets import class_of_archive
 from beam_pipeline.elements import Archive, Clip, ReadArchive, Row
 from beam_pipeline.list_videos import is_video
 from beam_pipeline.match_clips import ROWS, ambiguous_row
-from beam_pipeline.output import refusals
+from beam_pipeline.output import Output, refusals
 from beam_pipeline.resize_clips import (
     IN_MEMORY,
     RETRIES,
@@ -124,18 +124,27 @@ class _ResizeMembers(CrewFn):
             detail = f"it claims {member.size:,} bytes in the archive; at most {LARGEST:,}"
             outcome = Outcome.failed("too_large", detail)
             return self._work.submit(_refuse, clip, relative, path, member.size, outcome, began)
-        if member.size <= IN_MEMORY:
-            source = Source(path, member.read(), member.size)
-            return self._work.submit(make_clip, clip, relative, source, began)
         with ExitStack() as stack:
-            copy = stack.enter_context(self._config.output.temporary_path())
-            with refusals(copy), open(copy, "wb") as file:
-                member.save(file)
-            source = Source(path, copy, member.size)
+            source = source_of(member, path, self._config.output, stack)
             future = self._work.submit(make_clip, clip, relative, source, began)
             kept = stack.pop_all()
             future.add_done_callback(lambda _: kept.close())
             return future
+
+
+def source_of(member: Member, path: str, output: Output, stack: ExitStack) -> Source:
+    """A member's content, in memory, or in a file that is there as long as the stack.
+
+    Raises:
+        BrokenArchive: the archive ends before.
+        OutputError: there is no room for the file.
+    """
+    if member.size <= IN_MEMORY:
+        return Source(path, member.read(), member.size)
+    copy = stack.enter_context(output.temporary_path())
+    with refusals(copy), open(copy, "wb") as file:
+        member.save(file)
+    return Source(path, copy, member.size)
 
 
 def _refuse(

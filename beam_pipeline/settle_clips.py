@@ -8,13 +8,14 @@ were one worker. If the other's clip is what is there, the clip is made again.
 import hashlib
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from beam_pipeline import storage
 from beam_pipeline.archives import BrokenArchive, Member, members
 from beam_pipeline.config import Config
 from beam_pipeline.elements import LISTED, Clip, ReadArchive, Row
-from beam_pipeline.output import refusals
-from beam_pipeline.resize_clips import IN_MEMORY, Crew, Source, make_clip
+from beam_pipeline.resize_clips import Crew, make_clip
+from beam_pipeline.resize_members import source_of
 from beam_pipeline.streams import opened_stream
 
 
@@ -77,12 +78,7 @@ def _made_of(member: Member, row: Row, crew: Crew) -> Row | None:
         row.label_id,
     )
     began = time.monotonic()
-    path, source = row.path or "", row.source or ""
-    if member.size <= IN_MEMORY:
-        made = make_clip(clip, path, Source(source, member.read(), member.size), began, crew)
-    else:
-        with crew.config.output.temporary_path() as copy:
-            with refusals(copy), open(copy, "wb") as file:
-                member.save(file)
-            made = make_clip(clip, path, Source(source, copy, member.size), began, crew)
+    with ExitStack() as stack:
+        source = source_of(member, row.source or "", crew.config.output, stack)
+        made = make_clip(clip, row.path or "", source, began, crew)
     return None if made.row.status == "failed" else made.row
