@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
@@ -225,38 +224,6 @@ def test_lock_has_what_setup_py_asks_for():
     for need in required():
         assert need.specifier.contains(lock[canonicalize_name(need.name)]), need
     assert lock["av"].startswith("18.1.")
-
-
-def test_lock_has_all_that_is_needed_in_turn():
-    """Else the rest would be installed in whatever version is the newest that day."""
-    lock, todo = locked(), required()
-    image = {
-        "python_version": "3.11", "python_full_version": "3.11.9", "sys_platform": "linux",
-        "platform_system": "Linux", "platform_machine": "x86_64", "os_name": "posix",
-        "implementation_name": "cpython", "platform_python_implementation": "CPython",
-    }  # fmt: skip
-    looked_at: set[tuple[str, str]] = set()
-    unknown = set()
-    while todo:
-        need = todo.pop()
-        name = canonicalize_name(need.name)
-        assert name in lock, f"{name} is not pinned"
-        assert need.specifier.contains(lock[name], prereleases=True), need
-        for extra in {"", *need.extras} - {seen for of, seen in looked_at if of == name}:
-            looked_at.add((name, extra))
-            try:
-                installed = distribution(name)
-            except PackageNotFoundError:  # no need of it here
-                unknown.add(name)
-                continue
-            if installed.version != lock[name]:  # other versions have other needs
-                unknown.add(name)
-                continue
-            further = [Requirement(line) for line in installed.requires or []]
-            todo += [
-                f for f in further if not f.marker or f.marker.evaluate(image | {"extra": extra})
-            ]
-    assert unknown or {name for name, _ in looked_at} == set(lock), "pinned, but needed by nothing"
 
 
 def test_image_is_of_the_beam_that_is_locked():
