@@ -150,7 +150,7 @@ def killed(
     """The job as it is typed from a checkout; one worker is killed in the middle."""
     folder = tmp_path_factory.mktemp("killed")
     with Dataflow(buckets, machines, folder, kill_after=3) as service:
-        ended = submit(service, prepared, "killed")
+        ended = submit(service, prepared, "killed", "--save_main_session")
         (job,) = service.jobs.values()
         return Submitted(service, job, ended)
 
