@@ -97,22 +97,23 @@ def _check_packages() -> None:
 
 
 def _check_remote(config: Config, image: str | None) -> None:
-    addresses = {
-        "dataset_mirror": (config.mirror or PUBLISHED[0],),
+    label_map = config.label_map
+    addresses: dict[str, tuple[str, ...]] = {
+        "dataset_mirror": () if config.mirror is None else (config.mirror,),
         "annotations": config.annotations,
         "videos": config.videos,
         "output": (config.output.root,),
-        "label_map": (config.label_map or PUBLISHED[0],),
+        "label_map": () if label_map is None or label_map in PUBLISHED else (label_map,),
     }
     for flag, given in addresses.items():
         for address in given:
-            protocol = "" if storage.is_local(address) else address.partition("://")[0]
-            if not protocol and address not in PUBLISHED:
+            if storage.is_local(address):
                 raise UsageError(
                     f"--{flag} {address} is on this machine, where Dataflow's workers cannot see "
                     f"it; type --{flag} gs://BUCKET/FOLDER"
                 )
-            if protocol not in ("", storage.GOOGLE, *storage.WEB) and not image:
+            protocol = address.partition("://")[0]
+            if protocol not in (storage.GOOGLE, *storage.WEB) and not image:
                 raise UsageError(
                     f"--{flag} {address}: the workers have no package for {protocol}://; type "
                     "gs://, or give an image that has it, --sdk_container_image IMAGE"

@@ -69,7 +69,7 @@ def tried(call: Callable[P, T]) -> Callable[P, T]:
     """
 
     @functools.wraps(call)
-    def tried(*args: P.args, **kwargs: P.kwargs) -> T:
+    def until_done(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return retrying(call)(*args, **kwargs)
         except OSError:
@@ -77,7 +77,7 @@ def tried(call: Callable[P, T]) -> Callable[P, T]:
         except Exception as error:
             raise Unavailable(errno.EIO, told(error)) from error
 
-    return tried
+    return until_done
 
 
 def told(error: Exception) -> str:
