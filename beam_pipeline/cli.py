@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import apache_beam as beam
 
     from beam_pipeline.config import Config
-    from beam_pipeline.progress import Counts
+    from beam_pipeline.progress.counts import Counts
 
 OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
 STOPPED_BY = 128
@@ -36,18 +36,19 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
     _silence_beam()  # from its import on
-    from beam_pipeline import row_log, runners
+    from beam_pipeline.output import row_log
+    from beam_pipeline.engines import local
     from beam_pipeline.config import Config
     from beam_pipeline.options import KineticsOptions, parse_command_line
-    from beam_pipeline.output import SUMMARY
-    from beam_pipeline.progress import LOCAL, Counts
-    from beam_pipeline.runs import abandon, resign
+    from beam_pipeline.output.output_folder import SUMMARY
+    from beam_pipeline.progress.counts import LOCAL, Counts
+    from beam_pipeline.output.leases import abandon, resign
 
     try:
         options = parse_command_line(sys.argv[1:] if argv is None else argv)
         config = Config.from_options(options.view_as(KineticsOptions))
         if runners.is_dataflow(options):
-            from beam_pipeline import dataflow  # all of Google's packages, which take seconds
+            from beam_pipeline.engines import dataflow
 
             config = dataflow.prepare(options, config)
             dataflow.check_buckets(options)  # before Beam does, which takes minutes to give up
@@ -86,10 +87,12 @@ def run(job: "beam.Pipeline", config: "Config", counts: "Counts") -> dict[str, A
     Raises:
         RunError: the run could not do its work.
     """
-    from beam_pipeline import metrics, pipeline, runners
-    from beam_pipeline.output import SUMMARY
-    from beam_pipeline.progress import LiveLine
-    from beam_pipeline.runs import abandon
+    from beam_pipeline.progress import metrics
+    from beam_pipeline.engines import local
+    from beam_pipeline import pipeline
+    from beam_pipeline.output.output_folder import SUMMARY
+    from beam_pipeline.progress.live_line import LiveLine
+    from beam_pipeline.output.leases import abandon
 
     pipeline.build(job, config)
     if runners.is_local(job.options):
@@ -104,7 +107,7 @@ def run(job: "beam.Pipeline", config: "Config", counts: "Counts") -> dict[str, A
     if not getattr(result, "has_job", True):
         return None  # a template was written, nothing was run
     if runners.is_dataflow(job.options):
-        from beam_pipeline import dataflow
+        from beam_pipeline.engines import dataflow
 
         print(f"beam_pipeline: {dataflow.greeting(job.options, result.job_id())}", file=sys.stderr)
         _say_when_stopped(dataflow.farewell(job.options, result.job_id()))

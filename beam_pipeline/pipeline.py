@@ -35,21 +35,21 @@ for on a cluster nobody may be there to do it.
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline.assign_label_ids import AssignLabelIds
+from beam_pipeline.annotations.assign_label_ids import AssignLabelIds
 from beam_pipeline.config import Config
-from beam_pipeline.limit_clips import LimitClips
-from beam_pipeline.list_videos import ARCHIVES, VIDEO_FILES, ListTree, ListVideos, check_found
-from beam_pipeline.match_clips import ROWS, UNANNOTATED, WANTED, MatchClips
-from beam_pipeline.merge_splits import MergeSplits
-from beam_pipeline.order_archives import OrderArchives
-from beam_pipeline.output import VIDEOS
-from beam_pipeline.prepare_output import PrepareOutput
-from beam_pipeline.read_annotations import ReadAnnotations
-from beam_pipeline.row_log import ReadRows
-from beam_pipeline.take_turns import TakeTurns
-from beam_pipeline.take_videos import LEFT_OUT, TakeVideos
-from beam_pipeline.write_shards import WriteShards
-from beam_pipeline.write_summary import WriteSummary
+from beam_pipeline.plan.limit_clips import LimitClips
+from beam_pipeline.sources.list_videos import ARCHIVES, VIDEO_FILES, ListTree, ListVideos, check_found
+from beam_pipeline.plan.match_clips import ROWS, UNANNOTATED, WANTED, MatchClips
+from beam_pipeline.results.merge_splits import MergeSplits
+from beam_pipeline.sources.order_archives import OrderArchives
+from beam_pipeline.output.output_folder import VIDEOS
+from beam_pipeline.earlier.prepare_output import PrepareOutput
+from beam_pipeline.annotations.read_annotations import ReadAnnotations
+from beam_pipeline.earlier.read_rows import ReadRows
+from beam_pipeline.work.make_clips import TakeTurns
+from beam_pipeline.plan.plan_videos import LEFT_OUT, TakeVideos
+from beam_pipeline.results.write_shards import WriteShards
+from beam_pipeline.results.write_summary import WriteSummary
 
 
 def build(pipeline: beam.Pipeline, config: Config) -> None:

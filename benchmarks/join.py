@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from beam_pipeline import manifest
+from beam_pipeline.output import manifest
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Row
 from beam_pipeline.options import KineticsOptions

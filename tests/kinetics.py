@@ -21,8 +21,8 @@ from apache_beam.testing.test_pipeline import TestPipeline
 
 from beam_pipeline.config import Config
 from beam_pipeline.options import KineticsOptions, parse_command_line
-from beam_pipeline.progress import WAITING
-from beam_pipeline.runners import runner_for
+from beam_pipeline.progress.live_line import WAITING
+from beam_pipeline.engines.local import runner_for
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline.datasets import DATASETS, class_of_archive, mirrored
-from beam_pipeline.label_map import read_label_map
-from beam_pipeline.order_archives import turns_of
+from beam_pipeline.kinetics.datasets import DATASETS, class_of_archive, mirrored
+from beam_pipeline.kinetics.label_map import read_label_map
+from beam_pipeline.sources.order_archives import turns_of
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
 from tests.kinetics import (

@@ -13,18 +13,11 @@ from hypothesis import strategies as st
 
 from beam_pipeline.elements import Annotation, ResizeTask, Row, Video
 from beam_pipeline.errors import InputError, message_of
-from beam_pipeline.list_videos import check_found
-from beam_pipeline.match_clips import (
-    ROWS,
-    UNANNOTATED,
-    MatchClips,
-    base_name,
-    decide,
-    finished_rows,
-    group_of,
-    match,
-    settle,
-)
+from beam_pipeline.sources.list_videos import check_found
+from beam_pipeline.plan.candidates import group_of, match
+from beam_pipeline.plan.decide import decide, finished_rows
+from beam_pipeline.plan.match_clips import ROWS, UNANNOTATED, MatchClips, base_name
+from beam_pipeline.plan.resolve_annotations import settle
 from tests.kinetics import configured, on_beam
 
 LABEL_IDS = {"abseiling": 0, "zumba": 1}

@@ -9,9 +9,12 @@ import pytest
 from apache_beam.metrics.execution import MetricKey, MetricResult
 from apache_beam.metrics.metric import MetricName, MetricResults
 
-from beam_pipeline import metrics, pipeline, progress
+from beam_pipeline.progress import metrics
+from beam_pipeline.progress import live_line
+from beam_pipeline import pipeline
 from beam_pipeline.elements import Row
-from beam_pipeline.progress import Counts, LiveLine
+from beam_pipeline.progress.counts import Counts
+from beam_pipeline.progress.live_line import LiveLine
 from tests.conftest import Ran
 from tests.kinetics import SHORT_EDGE, Kinetics, configured, manifest, on_beam, summary
 

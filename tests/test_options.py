@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
-from beam_pipeline import __version__, storage
+from beam_pipeline.storage import file_systems
+from beam_pipeline import __version__
 from beam_pipeline.cli import main
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip
@@ -48,7 +49,7 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     (
         "--storage_options",
         '{"gs": {"token": "anon"}}',
-        lambda c: storage._options,
+        lambda c: file_systems._options,
         {"gs": {"token": "anon"}},
     ),
     ("--overwrite", "true", lambda c: c.overwrite, True),

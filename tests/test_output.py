@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline.errors import OutputError
-from beam_pipeline.output import Output
-from beam_pipeline.prepare_output import prepare_output
-from beam_pipeline.runs import leave_output
+from beam_pipeline.output.output_folder import Output
+from beam_pipeline.earlier.prepare_output import prepare_output
+from beam_pipeline.output.leases import leave_output
 from tests.kinetics import configured
 
 

@@ -6,10 +6,11 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 
-from beam_pipeline import progress
+from beam_pipeline.progress import live_line
 from beam_pipeline.elements import Row
-from beam_pipeline.progress import Counts, LiveLine
-from beam_pipeline.runners import is_dataflow, is_local, runner_for
+from beam_pipeline.progress.counts import Counts
+from beam_pipeline.progress.live_line import LiveLine
+from beam_pipeline.engines.local import is_dataflow, is_local, runner_for
 
 DONE = Row("a_000001_000011", "a", "val", None, "resized")
 FAILED = Row("a_000001_000011", "a", "val", None, "failed", reason="timeout")
@@ -54,9 +55,9 @@ def test_without_a_terminal_plain_lines_come_now_and_then(
     with LiveLine():
         wait_for("listing videos\n")
         for _ in range(3):
-            progress.LOCAL.plan()
+            live_line.LOCAL.plan()
         wait_for("0 of 3 clips")
-        progress.LOCAL.finish(FAILED)
+        live_line.LOCAL.finish(FAILED)
         wait_for("1 failed\n")
     assert "1 of 3 clips" in told
     assert "\x1b" not in told

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from beam_pipeline.elements import Annotation
 from beam_pipeline.errors import InputError, message_of
-from beam_pipeline.read_annotations import ReadAnnotations, find_files, parse, read_file
+from beam_pipeline.annotations.formats import parse
+from beam_pipeline.annotations.read_annotations import ReadAnnotations
+from beam_pipeline.annotations.read_files import find_files, read_file
 from tests.kinetics import on_beam
 
 SIX_COLUMNS = (

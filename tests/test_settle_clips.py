@@ -6,10 +6,11 @@ import pytest
 
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip, ReadArchive, Row
-from beam_pipeline.prepare_output import prepare_output
-from beam_pipeline.resize_clips import Crew, Source, make_clip
-from beam_pipeline.settle_clips import settle
-from beam_pipeline.write_shards import best_rows
+from beam_pipeline.earlier.prepare_output import prepare_output
+from beam_pipeline.work.make_clip import Source, make_clip
+from beam_pipeline.work.worker_pool import Crew
+from beam_pipeline.results.resolve_rows import settle
+from beam_pipeline.results.resolve_rows import best_rows
 from tests.conftest import small_clip
 from tests.kinetics import configured, without
 from tests.packing import pack

@@ -7,10 +7,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from beam_pipeline import storage, streams
-from beam_pipeline.retries import RETRIES
-from beam_pipeline.streams import opened_stream
-from beam_pipeline.web_storage import Web, WebStream
+from beam_pipeline.storage import file_systems
+from beam_pipeline.storage import streams
+from beam_pipeline.storage.retries import RETRIES
+from beam_pipeline.storage.streams import opened_stream
+from beam_pipeline.storage.web_storage import Web, WebStream
 from tests.buckets import BUCKET, Buckets
 from tests.site import Site
 
@@ -20,7 +21,7 @@ CONTENT = random.Random(5).randbytes(3_000_000)
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     (tmp_path / "big.tar").write_bytes(CONTENT)
-    storage.configure({})
+    file_systems.configure({})
     with Site(tmp_path) as made:
         yield made
 
@@ -112,7 +113,7 @@ def test_an_object_is_read_block_by_block(size: int, monkeypatch: pytest.MonkeyP
         url = f"gs://{BUCKET}/big.tar"
         buckets.direct().pipe_file(url, CONTENT[:size])
         buckets.reset()
-        storage.configure(storage.parse_options(buckets.flags[1]))
+        file_systems.configure(file_systems.parse_options(buckets.flags[1]))
         buckets.fault = lambda call: 503 if call.kind == "read" and call.before == 0 else None
         assert streamed(url) == CONTENT[:size]
-        storage.configure({})
+        file_systems.configure({})

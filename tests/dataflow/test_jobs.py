@@ -18,8 +18,8 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.dataflow.dataflow_metrics import DataflowMetrics
 from google.cloud.dataflow_v1beta3 import JobMetrics, JobType
 
-from beam_pipeline.metrics import look
-from beam_pipeline.progress import Counts
+from beam_pipeline.progress.metrics import look
+from beam_pipeline.progress.counts import Counts
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
 from tests.dataflow.service import Dataflow, Job, Machines, updates

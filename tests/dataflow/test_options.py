@@ -13,12 +13,12 @@ from apache_beam.options.pipeline_options import (
     WorkerOptions,
 )
 
-from beam_pipeline import dataflow, storage
+from beam_pipeline.engines import dataflow
 from beam_pipeline.config import Config
 from beam_pipeline.errors import OutputError, UsageError
 from beam_pipeline.options import KineticsOptions, parse_command_line
-from beam_pipeline.patience import LOG_IN
-from beam_pipeline.retries import Unavailable
+from beam_pipeline.storage.web_retries import LOG_IN
+from beam_pipeline.storage.retries import Unavailable
 from tests.kinetics import ROOT, run
 
 GIVEN = {

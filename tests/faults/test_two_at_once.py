@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline.prepare_output import prepare_output
-from beam_pipeline.row_log import RowLog, read_rows
-from beam_pipeline.runs import leave_output
+from beam_pipeline.earlier.prepare_output import prepare_output
+from beam_pipeline.earlier.read_rows import read_rows
+from beam_pipeline.output.row_log import RowLog
+from beam_pipeline.output.leases import leave_output
 from tests.faults.conftest import Forty
 from tests.faults.runs import Run, assert_same, clips, files, finish, flags, result, wait_for
 from tests.kinetics import Kinetics, configured

@@ -1,0 +1,139 @@
+"""Shards to what a split ends up with: one list and one manifest."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam import pvalue
+
+from beam_pipeline.output import manifest
+from beam_pipeline.storage import files
+from beam_pipeline.config import Config
+from beam_pipeline.elements import LISTED, Split
+from beam_pipeline.errors import OutputError
+from beam_pipeline.results.link_classes import ListedClip, check_classes, link_classes
+from beam_pipeline.output.list_formats import SLOWFAST, TORCHVISION
+from beam_pipeline.output.output_folder import LISTS, MANIFESTS, Output
+
+
+class MergeSplits(beam.PTransform):
+    """All shards, (split, (number, path)), to the splits that are merged, each once.
+
+    Every split asked for gets its files, empty if need be.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self._config = config
+
+    def expand(
+        self, shards: beam.PCollection[tuple[Split, tuple[int, str]]]
+    ) -> beam.PCollection[Split]:
+        asked = shards.pipeline | "Asked splits" >> beam.Create(
+            [(split, None) for split in self._config.splits]
+        )
+        collected = (
+            {"asked": asked, "shards": shards}
+            | "Collect splits" >> beam.CoGroupByKey()
+            | "In order" >> beam.MapTuple(_in_order)
+        )
+        checked = collected | "Check splits" >> beam.Map(_check, self._config)
+        return collected | "Merge" >> beam.Map(
+            _merge, self._config, pvalue.AsList(checked)
+        ).with_output_types(Split)
+
+
+def _in_order(split: Split, group: dict[str, Iterable[Any]]) -> tuple[Split, list[str]]:
+    return split, [path for _, path in sorted(group["shards"])]
+
+
+def _check(collected: tuple[Split, list[str]], config: Config) -> None:
+    check_split(*collected, config)
+
+
+def _merge(
+    collected: tuple[Split, list[str]],
+    config: Config,
+    _checked: list[None],  # unread: no file is replaced before all splits are as they should be
+) -> Split:
+    merge_split(*collected, config)
+    return collected[0]
+
+
+def check_split(split: Split, paths: Sequence[str], config: Config) -> None:
+    """Raise InputError where a trainer would not read a split as it is."""
+    if TORCHVISION in config.list_formats:
+        check_classes(_listed(config.output, paths), split)
+
+
+def merge_split(split: Split, paths: Sequence[str], config: Config) -> None:
+    """Write ``manifest/<split>.parquet`` and the split's lists from its shards, in order.
+
+    Shards are ranges of clip_ids, so that merging is putting one behind the other. Where
+    nothing has changed since the last run, the files are left as they are.
+    """
+    output = config.output
+    name = f"{MANIFESTS}/{split}.parquet"
+    if not _is_unchanged(output, name, paths):
+        with output.writing(name) as file:
+            manifest.write_parquet(file, _tables(output, paths))
+    if config.annotations:
+        write_lists(split, config)
+
+
+def write_lists(split: Split, config: Config) -> None:
+    """Write a split's lists, in every dialect asked for, of the clips in its manifest that exist.
+
+    Raises:
+        InputError: a trainer would misread one.
+        OutputError: one cannot be written, or is not read back as it was written.
+    """
+    output = config.output
+    clips = _listed(output, [f"{MANIFESTS}/{split}.parquet"])
+    entries = [(config.listed_path(clip.path, clip.source), clip.label_id) for clip in clips]
+    for dialect in config.dialects():
+        relative = f"{LISTS}/{dialect.name}/{split}.csv"
+        if dialect.name == SLOWFAST:
+            relative = f"{split}.csv"
+        output.write_if_new(relative, dialect.write(entries).encode())
+        if dialect.misreads(files.read(output.url(relative)).decode(), entries):
+            raise OutputError(
+                f"{output.url(relative)} is not what was written there; run the same command again"
+            )
+    if TORCHVISION in config.list_formats:
+        link_classes(split, clips, output)
+
+
+def _listed(output: Output, paths: Iterable[str]) -> list[ListedClip]:
+    columns = ("clip_id", "label", "label_id", "path", "source", "status")
+    return [
+        ListedClip(*values[:-1])
+        for table in _tables(output, paths, columns)
+        for values in manifest.values_of(manifest.with_status(table, LISTED))
+    ]
+
+
+def _is_unchanged(output: Output, name: str, shards: Sequence[str]) -> bool:
+    """Whether a manifest says already what the shards say, but for who made it and when."""
+    # Each shard is a table of the manifest, so that they pair up.
+    pairs = zip_longest(_tables(output, [name]), _tables(output, shards))
+    try:
+        return all(old and new and _lasting(old).equals(_lasting(new)) for old, new in pairs)
+    except FileNotFoundError:
+        return False  # there is none yet
+
+
+def _lasting(rows: pa.Table) -> pa.Table:
+    there = pc.is_in(rows.column("status"), value_set=pa.array(LISTED))
+    status = pc.if_else(there, "listed", rows.column("status"))
+    return rows.drop_columns(["seconds", "status"]).append_column("status", status)
+
+
+def _tables(
+    output: Output, paths: Iterable[str], columns: Sequence[str] = manifest.COLUMNS
+) -> Iterator[pa.Table]:
+    for path in paths:
+        yield from manifest.read_parquet(output.url(path), columns)
