@@ -4,7 +4,7 @@ from typing import Any
 
 from gcsfs.core import GCSFileSystem
 
-from beam_pipeline.storage.web_retries import TIMEOUT, patient
+from beam_pipeline.storage.web_retries import TIMEOUT, with_backoff
 
 
 class GoogleStorage(GCSFileSystem):
@@ -17,5 +17,5 @@ class GoogleStorage(GCSFileSystem):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"requests_timeout": TIMEOUT, **kwargs})
 
-    _request = patient(GCSFileSystem._request.__wrapped__)
-    _get_file_request = patient(GCSFileSystem._get_file_request.__wrapped__)
+    _request = with_backoff(GCSFileSystem._request.__wrapped__)
+    _get_file_request = with_backoff(GCSFileSystem._get_file_request.__wrapped__)

@@ -12,7 +12,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # What another try cannot change.
-_FINAL = {
+_PERMANENT = {
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EROFS,
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL,
 }  # fmt: skip
@@ -44,16 +44,16 @@ class _Count:
 RETRIES = _Count()
 
 
-def _passing(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     return (
         isinstance(error, OSError)
         and not isinstance(error, FileNotFoundError | PermissionError | Unavailable)
-        and error.errno not in _FINAL
+        and error.errno not in _PERMANENT
     )
 
 
-retrying = tenacity.retry(
-    retry=tenacity.retry_if_exception(_passing),
+_retrying = tenacity.retry(
+    retry=tenacity.retry_if_exception(_is_transient),
     wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
     stop=tenacity.stop_after_attempt(5),
     before_sleep=RETRIES.add,
@@ -62,7 +62,7 @@ retrying = tenacity.retry(
 """Tries a storage call again, with back-off, while its error may pass."""
 
 
-def tried(call: Callable[P, T]) -> Callable[P, T]:
+def with_retries(call: Callable[P, T]) -> Callable[P, T]:
     """A storage call that is tried again, and has no error but an OSError.
 
     Every protocol's package has errors of its own, for options that are wrong too.
@@ -71,15 +71,15 @@ def tried(call: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(call)
     def until_done(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return retrying(call)(*args, **kwargs)
+            return _retrying(call)(*args, **kwargs)
         except OSError:
             raise
         except Exception as error:
-            raise Unavailable(errno.EIO, told(error)) from error
+            raise Unavailable(errno.EIO, one_line(error)) from error
 
     return until_done
 
 
-def told(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """An error of any package, in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

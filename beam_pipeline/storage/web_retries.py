@@ -15,7 +15,7 @@ from gcsfs.retry import HttpError, is_retriable
 
 from beam_pipeline.storage.retries import RETRIES, Unavailable
 
-PATIENCE, FIRST_PATIENCE = 40, 12
+DEADLINE, FIRST_DEADLINE = 40, 12
 """Seconds that one request is tried again: a run that cannot write has to end within a minute.
 The latter until there was any answer, for then it is more likely that the address is wrong."""
 
@@ -29,13 +29,13 @@ T = TypeVar("T")
 _answered = threading.Event()
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_transient(error: BaseException) -> bool:
     if isinstance(error, aiohttp.ClientResponseError):
         return error.status in (408, 429) or error.status >= 500
     return is_retriable(error) or isinstance(error, TimeoutError)
 
 
-def patient(request: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+def with_backoff(request: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
     """Try again what may pass (429, 5xx, a connection that breaks), with back-off and jitter.
 
     Raises:
@@ -44,11 +44,11 @@ def patient(request: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]
     """
 
     @wraps(request)
-    async def tried(*args: Any, **kwargs: Any) -> T:
+    async def retried(*args: Any, **kwargs: Any) -> T:
         attempts = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(_may_pass),
+            retry=tenacity.retry_if_exception(_is_transient),
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=10),
-            stop=tenacity.stop_after_delay(PATIENCE if _answered.is_set() else FIRST_PATIENCE),
+            stop=tenacity.stop_after_delay(DEADLINE if _answered.is_set() else FIRST_DEADLINE),
             before_sleep=RETRIES.add,
             reraise=True,
         )
@@ -80,7 +80,7 @@ def patient(request: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise _unavailable(error) from error
 
-    return tried
+    return retried
 
 
 def _forbidden(message: str) -> PermissionError:

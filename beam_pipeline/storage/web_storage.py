@@ -7,7 +7,7 @@ from aiohttp import ClientResponse
 from fsspec.asyn import sync
 from fsspec.implementations.http import HTTPFileSystem
 
-from beam_pipeline.storage.web_retries import TIMEOUT, patient
+from beam_pipeline.storage.web_retries import TIMEOUT, with_backoff
 
 CHUNK = 256 * 1024
 """Bytes that are waited for at once."""
@@ -21,8 +21,8 @@ class Web(HTTPFileSystem):
         client = {"timeout": TIMEOUT, "trust_env": True, **kwargs.pop("client_kwargs", {})}
         super().__init__(*args, client_kwargs=client, **kwargs)
 
-    _cat_file = patient(HTTPFileSystem._cat_file)
-    _get_file = patient(HTTPFileSystem._get_file)
+    _cat_file = with_backoff(HTTPFileSystem._cat_file)
+    _get_file = with_backoff(HTTPFileSystem._get_file)
 
 
 class WebStream(io.RawIOBase):
@@ -56,7 +56,7 @@ class WebStream(io.RawIOBase):
         del self._held[:count]
         return count
 
-    @patient
+    @with_backoff
     async def _receive(self, most: int) -> bool:
         """Receive some bytes; False at the end. Asks first where there is no connection."""
         try:
