@@ -11,10 +11,10 @@ from beam_pipeline.elements import Annotation, Split
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.label_map import read_label_map
 
-UNLABELLED_ID = -1
-UNLABELLED_FOLDER = "unlabelled"
 
-OFFICIAL_CLASS_COUNTS = (400, 600, 700)
+
+
+
 
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]|\.\.|^\.$")
 _LONGEST = 255  # bytes, of a name on common disks
@@ -153,9 +153,7 @@ def _nearest(label: str, ids: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(label, ids, n=1)), None)
 
 
-def class_folder(label: str | None) -> str:
-    """The folder of a class: no spaces, for trainers split their lists at them."""
-    return UNLABELLED_FOLDER if label is None else label.replace(" ", "_")
+
 
 
 def warnings_about(label_ids: dict[str, int], label_map: str | None) -> list[str]:

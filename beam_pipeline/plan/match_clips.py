@@ -23,19 +23,10 @@ ROWS = "rows"
 UNANNOTATED = "unannotated"
 WANTED = "wanted"
 
-_TIMES = re.compile(r"(_\d{6,})+$")
 
 
-def group_of(name: str) -> str:
-    """The key under which everything meets that could belong together.
 
-    A file's base name is a ``clip_id`` or a bare ``youtube_id``, and an id may itself end like
-    the times of a clip, so all of them are taken off.
 
-    >>> group_of("--nQbRBEz2s_000104_000114")
-    '--nQbRBEz2s'
-    """
-    return _TIMES.sub("", name)
 
 
 KINDS: Kinds = {
@@ -152,160 +143,37 @@ class _Decide(beam.DoFn):
             dialect.check(listed)
 
 
-@dataclass(frozen=True)
-class Settled:
-    """A clip, and what contradicts itself about it (None: nothing)."""
-
-    clip: Clip
-    conflict: str | None
 
 
-@dataclass(frozen=True)
-class Matched:
-    """The files of one group.
-
-    sources: of each clip_id, the best first.
-    ambiguous: of each youtube_id with several clips, the files named by it alone.
-    unannotated: how many files match nothing.
-    """
-
-    sources: dict[str, tuple[Video, ...]]
-    ambiguous: dict[str, tuple[Video, ...]]
-    unannotated: int
 
 
-def settle(annotations: Iterable[Annotation], label_ids: dict[str, int]) -> list[Settled]:
-    """One clip for all that is stated of it: alike counts once, a stated label beats none.
-
-    Two labels or two splits contradict each other; the clip stands in the split stated first.
-    """
-    stated: dict[str, list[Annotation]] = {}
-    for annotation in sorted(annotations, key=lambda a: (a.place, a.clip_id, a.label or "")):
-        stated.setdefault(annotation.clip_id, []).append(annotation)
-    return [_settle_one(stated[clip_id], label_ids) for clip_id in sorted(stated)]
 
 
-def _settle_one(statements: Sequence[Annotation], label_ids: dict[str, int]) -> Settled:
-    first = statements[0]
-    if len(statements) == 1:
-        return Settled(_clip(first, first.label, label_ids), None)
-    labels = {a.label: a for a in reversed(statements) if a.label is not None}
-    splits = {a.split: a for a in reversed(statements)}
-    conflict = next(
-        (
-            "; ".join(f"{value} in {_where(a)}" for value, a in reversed(stated.items()))
-            for stated in (labels, splits)
-            if len(stated) > 1
-        ),
-        None,
-    )
-    if conflict:
-        return Settled(_clip(first, None, label_ids)._replace(label_id=None), conflict)
-    return Settled(_clip(first, next(iter(labels), None), label_ids), None)
 
 
-def _clip(stated: Annotation, label: str | None, label_ids: dict[str, int]) -> Clip:
-    youtube_id, time_start, time_end, _, split, _ = stated
-    label_id = UNLABELLED_ID if label is None else label_ids[label]
-    return Clip(stated.clip_id, youtube_id, time_start, time_end, split, label, label_id)
 
 
-def _where(annotation: Annotation) -> str:
-    _, path, line, _ = annotation.place
-    return f"{path} line {line}"
 
 
-def match(clips: Sequence[Settled], videos: Iterable[Video]) -> Matched:
-    """Give each file to the clip whose name it has.
-
-    The ``clip_id`` is a full match; a bare ``youtube_id`` counts where one clip has it. Of
-    several files the lower rank wins, then the full name, then the smallest path.
-    """
-    by_name = {settled.clip.clip_id for settled in clips}
-    by_id: dict[str, list[str]] = {}
-    for settled in clips:
-        by_id.setdefault(settled.clip.youtube_id or "", []).append(settled.clip.clip_id)
-
-    ranked: dict[str, list[tuple[int, bool, str, Video]]] = {}
-    ambiguous: dict[str, list[Video]] = {}
-    unannotated = 0
-    # A file that two arguments name is one file, of the lower rank.
-    files = {video.path: video for video in sorted(videos, key=lambda v: v.rank, reverse=True)}
-    for video in files.values():
-        name = base_name(video.path)
-        if name in by_name:
-            ranked.setdefault(name, []).append((video.rank, False, video.path, video))
-        elif name not in by_id:
-            unannotated += 1
-        elif len(by_id[name]) == 1:
-            ranked.setdefault(by_id[name][0], []).append((video.rank, True, video.path, video))
-        else:
-            ambiguous.setdefault(name, []).append(video)
-    return Matched(
-        {clip_id: _best_first(candidates) for clip_id, candidates in ranked.items()},
-        {name: tuple(sorted(files, key=lambda v: v.path)) for name, files in ambiguous.items()},
-        unannotated,
-    )
 
 
-def _best_first(candidates: list[tuple[int, bool, str, Video]]) -> tuple[Video, ...]:
-    return tuple(video for *_, video in sorted(candidates, key=lambda c: c[:3]))
 
 
-def finished_rows(rows: Iterable[Row], made: Iterable[Video], output: Output) -> dict[str, Row]:
-    """By path, the rows of earlier runs whose output is there with just the row's bytes."""
-    sizes = {video.path: video.size for video in made}
-    return {
-        row.path: row
-        for row in sorted(rows, key=lambda row: row.sha256 or "")
-        if row.path and row.bytes is not None and sizes.get(output.url(row.path)) == row.bytes
-    }
 
 
-def decide(settled: Settled, matched: Matched, path: str, finished: Row | None) -> ResizeTask | Row:
-    """What is to be done for one clip, whose output is ``path``; ``finished`` if it is made."""
-    clip = settled.clip
-    if settled.conflict:
-        return Row.of(clip, "failed", reason="conflicting_annotations", detail=settled.conflict)
-    if finished:
-        return finished.reused_for(clip)
-    if sources := matched.sources.get(clip.clip_id):
-        return ResizeTask(clip, path, tuple((video.path, video.size) for video in sources))
-    if files := matched.ambiguous.get(clip.youtube_id or ""):
-        return ambiguous_row(clip, files[0].path)
-    return Row.of(clip, "missing", reason="no_file")
 
 
-def ambiguous_row(clip: Clip, source: str) -> Row:
-    """The row of a clip for which there is only a file that may be of another one too."""
-    return Row.of(
-        clip,
-        "failed",
-        reason="ambiguous",
-        source=source,
-        detail=f"several clips are of {clip.youtube_id}; name the file by its clip, {clip.clip_id}",
-    )
 
 
-def listed_row(task: ResizeTask) -> Row:
-    """The row of a clip that is listed as it is: the best of its files that holds anything.
 
-    A listing may name what is not there any more: each file that it names is looked for, but for
-    addresses on the web, of which only reading them would tell.
-    """
-    failure: Row | None = None
-    for source, size in task.sources:
-        about = {"source": source, "source_bytes": size}
-        try:
-            if size is None:
-                about["source_bytes"] = files.info(source).size
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            about |= {"reason": "unreadable", "detail": error.strerror or str(error)}
-        else:
-            if about["source_bytes"] != 0:
-                return Row.of(task.clip, "listed", **about)
-            about |= {"reason": "empty_file", "detail": "0 bytes"}
-        failure = failure or Row.of(task.clip, "failed", **about)
-    return failure or Row.of(task.clip, "missing", reason="no_file")
+
+
+
+
+
+
+
+
+
+
+

@@ -73,38 +73,13 @@ def _write(
     return write_shard(shard, (about_archives(row, read) for row in rows), config.output)
 
 
-def best_rows(stages: Iterable[Iterable[Row]], settle: Callable[[Row, Row], Row]) -> list[Row]:
-    """One row for each clip: that it is made, else why not, else that it is missing.
-
-    Of two from one stage that say as much ``settle`` tells which counts; of several stages the
-    earliest does.
-    """
-    best: dict[str, Row] = {}
-    for rows in stages:
-        of_stage: dict[str, Row] = {}
-        for row in rows:
-            known = of_stage.get(row.clip_id)
-            if known is None or _merit(row) > _merit(known):
-                of_stage[row.clip_id] = row
-            elif _merit(row) == _merit(known):
-                of_stage[row.clip_id] = settle(known, row)
-        for clip_id, row in of_stage.items():
-            if clip_id not in best or _merit(row) > _merit(best[clip_id]):
-                best[clip_id] = row
-    return list(best.values())
 
 
-def _merit(row: Row) -> int:
-    return 2 if row.status in LISTED else row.status == "failed"
 
 
-def about_archives(row: Row, read: Sequence[ReadArchive]) -> Row:
-    """A row that says, of a missing clip, that it may have been in an archive that broke off."""
-    broken = [archive for archive in read if archive.broken]
-    if row.status != "missing" or not broken:
-        return row
-    more = f", {len(broken) - 1} more broke off" if len(broken) > 1 else ""
-    return row._replace(detail=f"{broken[0].path} broke off: {broken[0].broken}{more}")
+
+
+
 
 
 def _shard_key(row: Row, size: int) -> ShardKey:

@@ -13,9 +13,9 @@ from beam_pipeline.elements import Archive, Video
 from beam_pipeline.errors import InputError
 from beam_pipeline.output.output_folder import STATE, VIDEOS
 
-EXTENSIONS = (".mp4", ".mkv", ".webm", ".avi", ".mov")
-ARCHIVE_EXTENSIONS = (".tar", ".tar.gz", ".tgz")
-LISTING_EXTENSION = ".txt"
+
+
+
 
 SPREAD_LEVELS = 3
 """Levels of folders that are listed by whoever is free; K400's are root, split and class."""
@@ -219,23 +219,7 @@ def search_folder(top: Folder, output: str | None) -> Iterator[Video | Archive]:
                 waiting.append(found)
 
 
-def path_under_root(path: str, argument: str) -> str | None:
-    """The path of a video below the folder that its argument names; None if it is not there.
 
-    Of a glob that is the folder before its first wildcard, of a listing or a single file the
-    folder that it lies in.
-    """
-    roots = [argument]
-    if urls.is_glob(argument):
-        folders = argument.split("/")
-        fixed = next(number for number, name in enumerate(folders) if urls.is_glob(name))
-        roots.append("/".join(folders[:fixed]))
-    elif is_video(argument) or argument.lower().endswith(LISTING_EXTENSION):
-        roots.append(posixpath.dirname(argument))
-    for root in roots:
-        if path.startswith(f"{root}/"):
-            return path.removeprefix(f"{root}/")
-    return None
 
 
 def _read_listing(
@@ -259,30 +243,16 @@ def _read_listing(
             yield found
 
 
-def is_text(path: str) -> bool:
-    """Whether a name can be written as UTF-8: what cannot is no text, and crosses no stage."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
-def base_name(path: str) -> str:
-    """A file's name without folder and extension."""
-    return posixpath.splitext(posixpath.basename(path))[0]
 
 
-def is_video(path: str) -> bool:
-    """Whether a file's name says that it is a video."""
-    return path.lower().endswith(EXTENSIONS)
 
 
-def is_archive(path: str) -> bool:
-    """Whether a file's name says that it is an archive; an address may have a query behind it."""
-    if urls.is_on_the_web(path):
-        path = path.partition("?")[0]
-    return path.lower().endswith(ARCHIVE_EXTENSIONS)
+
+
+
+
 
 
 def _is_output(path: str, output: str) -> bool:

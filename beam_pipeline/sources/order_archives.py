@@ -80,34 +80,7 @@ def in_turns(archives: Sequence[Archive], turns: int) -> Iterator[tuple[int, Arc
         yield min(ranks.index(archive.rank), turns - 1), archive
 
 
-def check_read(read: Sequence[ReadArchive], found: int) -> list[ReadArchive]:
-    """The archives that were read, sorted; ``found`` counts them and all loose files.
-
-    Raises:
-        InputError: there is nothing else, and not one could be read.
-    """
-    if len(read) == found and all(archive.broken and not archive.videos for archive in read):
-        first = min(read)
-        raise InputError(
-            f"none of {len(read)} archives could be read; {first.path}: {first.broken}; see "
-            "whether that address is right and answers, and run the same command again"
-        )
-    return sorted(read, key=lambda archive: archive.path)
 
 
-def split_sources(
-    task: ResizeTask, sources: Sequence[Video], archive_ranks: Sequence[int]
-) -> Iterator[ResizeTask]:
-    """A task for each turn that has a loose file for it; ``sources`` are all that it has.
 
-    Loose files of a rank behind that of all archives come after the last turn.
-    """
-    if not archive_ranks:
-        yield task
-        return
-    turns: dict[int, list[tuple[str, int | None]]] = {}
-    for video in sources:
-        turn = bisect_left(archive_ranks, video.rank)
-        turns.setdefault(turn, []).append((video.path, video.size))
-    for turn, its in sorted(turns.items()):
-        yield task._replace(sources=tuple(its), turn=turn)
+
