@@ -9,11 +9,8 @@ import apache_beam as beam
 
 from beam_pipeline.elements import Annotation, Split
 from beam_pipeline.errors import InputError
+from beam_pipeline.kinetics.classes import UNLABELLED_FOLDER, class_folder
 from beam_pipeline.kinetics.label_map import read_label_map
-
-
-
-
 
 
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]|\.\.|^\.$")
@@ -151,19 +148,3 @@ def _unknown(label: str, label_map: str, ids: Iterable[str]) -> str:
 
 def _nearest(label: str, ids: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(label, ids, n=1)), None)
-
-
-
-
-
-def warnings_about(label_ids: dict[str, int], label_map: str | None) -> list[str]:
-    """What a user should know about these ids before comparing models."""
-    if label_map is not None or len(label_ids) in OFFICIAL_CLASS_COUNTS:
-        return []
-    annotated = "1 class is" if len(label_ids) == 1 else f"{len(label_ids)} classes are"
-    return [
-        (
-            f"{annotated} annotated, not 400, 600 or 700: the label ids belong "
-            "to this subset alone and are not those of published models; --label_map gives those"
-        )
-    ]

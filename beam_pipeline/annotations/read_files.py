@@ -1,30 +1,18 @@
-"""Annotation files: official JSON and CSV, folder listings, and archives of them.
+"""Annotation files: found under the arguments, read, unpacked where they are in an archive."""
 
-What they hold tells them apart, not their names.
-"""
-
-import csv
 import io
-import json
 import lzma
 import posixpath
-import re
 import tarfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator
-from typing import Any
+from collections.abc import Collection, Iterator
 
 import apache_beam as beam
 
-from beam_pipeline.storage import files
-from beam_pipeline.storage import urls
-from beam_pipeline.elements import Annotation, Split
+from beam_pipeline.annotations.formats import parse
+from beam_pipeline.elements import Annotation
 from beam_pipeline.errors import InputError
-
-
-
-
-
+from beam_pipeline.storage import files, urls
 
 
 EXTENSIONS = (".csv", ".json")
@@ -35,12 +23,24 @@ _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
 _TAR, _TAR_AT = b"ustar", 257
 
 
+class ReadFiles(beam.PTransform):
+    """The ``--annotations`` arguments, numbered in order, to every statement in their files.
 
+    ``lists`` are files that this run writes: none of them may be an annotation file.
+    """
 
+    def __init__(self, lists: Collection[str] = ()) -> None:
+        super().__init__()
+        self._lists = frozenset(urls.real(path) for path in lists)
 
-
-
-
+    def expand(self, arguments: beam.PCollection[tuple[int, str]]) -> beam.PCollection[Annotation]:
+        return (
+            arguments
+            | "Find files"
+            >> beam.FlatMapTuple(find_files, self._lists).with_output_types(tuple[int, str])
+            | "Spread files" >> beam.Reshuffle()
+            | "Read files" >> beam.FlatMapTuple(read_file).with_output_types(Annotation)
+        )
 
 
 def find_files(rank: int, argument: str, lists: Collection[str] = ()) -> Iterator[tuple[int, str]]:
@@ -114,30 +114,5 @@ def _members(path: str, archive: bytes) -> Iterator[tuple[str, bytes]]:
         raise InputError(
             f"{path}: a damaged archive, or none of a .tar; unpack it, or fetch it again"
         ) from error
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 
 

@@ -11,7 +11,7 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL, SPLITS
 from beam_pipeline.errors import InputError
 from beam_pipeline.output.output_folder import (MANIFESTS, ROWS, SETTINGS, SHARDS, STATE, SUMMARY, TEMPORARY, Output,)
-from beam_pipeline.output.leases import NEW, claim, dead_runs, is_alive, runs_in
+from beam_pipeline.output.leases import NEW, acquire_lease, dead_runs, is_alive, runs_in
 
 
 class PrepareOutput(beam.PTransform):
@@ -48,7 +48,7 @@ def prepare_output(config: Config) -> Iterator[str]:
     earlier = _settings_of(output)
     if earlier is not None:
         _refuse_other_settings(config, earlier)
-    claim(output)
+    acquire_lease(output)
     output.write(SETTINGS, json.dumps(config.identity(), indent=2).encode())
     if output.is_local:  # a bucket has no temporary files, and takes a while to tell who is dead
         for folder in dead_runs(output):

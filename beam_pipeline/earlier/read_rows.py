@@ -8,7 +8,7 @@ import apache_beam as beam
 
 from beam_pipeline.elements import LISTED, Row
 from beam_pipeline.output import manifest
-from beam_pipeline.output.output_folder import unreadable
+from beam_pipeline.output.output_folder import read_error
 from beam_pipeline.storage import files
 
 
@@ -34,4 +34,4 @@ def read_rows(url: str) -> Iterator[Row]:
     except FileNotFoundError:
         return  # of a run that has ended since, and whose manifest says the same
     except OSError as error:
-        raise unreadable(url, error) from error
+        raise read_error(url, error) from error

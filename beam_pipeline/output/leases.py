@@ -8,11 +8,11 @@ import time
 from contextlib import suppress
 from typing import IO
 
-from beam_pipeline.progress import live_line
+from beam_pipeline.progress.counts import LOCAL
 from beam_pipeline.storage import files
 from beam_pipeline.storage import urls
 from beam_pipeline.errors import OutputError
-from beam_pipeline.output.output_folder import ROWS, SETTINGS, STATE, TEMPORARY, Output, refusals
+from beam_pipeline.output.output_folder import ROWS, SETTINGS, STATE, TEMPORARY, Output, write_errors
 
 LOCK = "lock"
 NEW = ".new"
@@ -23,30 +23,30 @@ STARTING = 10.0
 
 ALIVE = "alive"
 
-BEAT = 20.0
+HEARTBEAT = 20.0
 """Seconds between two signs of life in a bucket, each of which is three requests."""
 
-SETTLED = 2.0
+REMOVAL_TIME = 2.0
 """Seconds after which a worker elsewhere that was at the end of the run has removed its state."""
 
-PATIENCE = 2.5 * BEAT
+LEASE_TIMEOUT = 2.5 * HEARTBEAT
 """Seconds without one after which a run is dead."""
 
-_claims: dict[str, "IO[bytes] | _Heartbeat"] = {}
+_leases: dict[str, "IO[bytes] | _Heartbeat"] = {}
 """Of the runs of this process. A claim ends with the process, however that ends."""
 
 
-def claim(output: Output) -> None:
+def acquire_lease(output: Output) -> None:
     """Show others, until it is closed or the process ends, that this run is under way."""
-    if output.url(output.state) not in _claims:
-        _claims[output.url(output.state)] = _lock(output) if output.is_local else _Heartbeat(output)
+    if output.url(output.state) not in _leases:
+        _leases[output.url(output.state)] = _lock(output) if output.is_local else _Heartbeat(output)
 
 
 def dead_runs(output: Output) -> list[str]:
     """Folders, relative to the output, of runs that are not under way any more.
 
     On a disk a run that is under way holds the lock in its folder. In a bucket it writes there,
-    so that whether others do takes ``PATIENCE`` to see.
+    so that whether others do takes ``LEASE_TIMEOUT`` to see.
     """
     others = [run for run in runs_in(output) if run != output.state]
     if output.is_local:
@@ -54,15 +54,15 @@ def dead_runs(output: Output) -> list[str]:
     before = {run: files.find(output.url(run)) for run in others}
     if not any(_has_sign(output, run, found) for run, found in before.items()):
         return others  # stopped in order, or there are none
-    live_line.LOCAL.waiting = True
-    time.sleep(PATIENCE)
-    live_line.LOCAL.waiting = False
+    LOCAL.waiting = True
+    time.sleep(LEASE_TIMEOUT)
+    LOCAL.waiting = False
     return [run for run in others if files.find(output.url(run)) == before[run]]
 
 
-def leave_output(output: Output) -> None:
+def remove_state(output: Output) -> None:
     """Remove this run's state, that of dead runs, and all of it when no other is under way."""
-    mine = _claims.pop(output.url(output.state), None)
+    mine = _leases.pop(output.url(output.state), None)
     if isinstance(mine, _Heartbeat):
         mine.close()  # or it might write into what is removed
     for run in [*dead_runs(output), output.state]:
@@ -77,13 +77,13 @@ def leave_output(output: Output) -> None:
                 os.rmdir(urls.local_path(output.url(STATE)))
 
 
-def abandon(output: Output, elsewhere: bool = False) -> None:
+def remove_unused_state(output: Output, elsewhere: bool = False) -> None:
     """Remove what a run has left in a bucket that ended before it had made anything.
 
     On a disk its lock is gone with it, and nobody is bound to its settings. ``elsewhere`` says
     that it was other machines which were at work, and are no more.
     """
-    mine = _claims.get(output.url(output.state))
+    mine = _leases.get(output.url(output.state))
     if output.is_local or (mine is None and not elsewhere):
         return
     if mine is not None:
@@ -95,20 +95,20 @@ def abandon(output: Output, elsewhere: bool = False) -> None:
                 output.remove(SETTINGS)
 
 
-def resign(seconds: float) -> None:
+def release_all(seconds: float) -> None:
     """Take back the signs of life in buckets, where that takes no longer.
 
     Who sees none need not wait for the next.
     """
 
     def close_all() -> None:
-        for mine in tuple(_claims.values()):
+        for mine in tuple(_leases.values()):
             if isinstance(mine, _Heartbeat):
-                mine.resign()
+                mine.release()
 
-    resigning = threading.Thread(target=close_all, daemon=True)
-    resigning.start()
-    resigning.join(seconds)
+    releasing = threading.Thread(target=close_all, daemon=True)
+    releasing.start()
+    releasing.join(seconds)
 
 
 def _has_sign(output: Output, run: str, found: list[files.Entry]) -> bool:
@@ -127,10 +127,10 @@ class _Heartbeat:
 
     def _beat(self) -> None:
         url = self._output.url(f"{self._output.state}/{ALIVE}")
-        while not self._closed.wait(BEAT):
+        while not self._closed.wait(HEARTBEAT):
             try:
                 files.write(url, files.read(url) + b".")
-                if self._closed.wait(SETTLED):
+                if self._closed.wait(REMOVAL_TIME):
                     return
                 if not files.exists(self._output.url(SETTINGS)):
                     files.remove(url)  # written into what another worker was removing
@@ -142,9 +142,9 @@ class _Heartbeat:
 
     def close(self) -> None:
         self._closed.set()
-        self._thread.join(BEAT)  # it may be waiting for storage that does not answer
+        self._thread.join(HEARTBEAT)  # it may be waiting for storage that does not answer
 
-    def resign(self) -> None:
+    def release(self) -> None:
         self.close()
         with suppress(OutputError, OSError):
             self._output.remove(f"{self._output.state}/{ALIVE}")
@@ -157,7 +157,7 @@ def _lock(output: Output) -> IO[bytes]:
     """
     folder = urls.local_path(output.url(output.state))
     made = folder if os.path.isdir(folder) else folder + NEW
-    with refusals(folder):
+    with write_errors(folder):
         os.makedirs(made, exist_ok=True)
         lock = open(os.path.join(made, LOCK), "wb")  # noqa: SIM115 - held until the end
         _hold(lock)

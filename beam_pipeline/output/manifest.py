@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from beam_pipeline.storage import files
 from beam_pipeline.elements import Row
 from beam_pipeline.errors import OutputError
-from beam_pipeline.output.output_folder import unreadable
+from beam_pipeline.output.output_folder import Output, read_error
 
 _ARROW_TYPES: dict[Any, pa.DataType] = {
     str: pa.string(),
@@ -64,8 +64,16 @@ def read_parquet(url: str, columns: Sequence[str] = COLUMNS) -> Iterator[pa.Tabl
         raise
     except (OSError, KeyError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno is not None:  # Arrow's own have none
-            raise unreadable(url, error) from error
+            raise read_error(url, error) from error
         raise OutputError(f"{url} is damaged: {error}; type --overwrite to go on") from error
+
+
+def read_tables(
+    output: Output, paths: Iterable[str], columns: Sequence[str] = COLUMNS
+) -> Iterator[pa.Table]:
+    """The tables of several files of an output, one behind the other."""
+    for path in paths:
+        yield from read_parquet(output.url(path), columns)
 
 
 def values_of(table: pa.Table) -> Iterator[tuple[Any, ...]]:

@@ -70,7 +70,7 @@ class Output:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise unreadable(url, error) from error
+            raise read_error(url, error) from error
         except ValueError as error:
             raise OutputError(f"{url} is damaged: {error}; type --overwrite to go on") from error
         return content
@@ -86,7 +86,7 @@ class Output:
                 file.write(data)
             return
         url = self.url(relative)
-        with refusals(url):
+        with write_errors(url):
             # An object is there whole or not at all.
             files.write(url, data)
 
@@ -97,7 +97,7 @@ class Output:
         except FileNotFoundError:
             unchanged = False
         except OSError as error:
-            raise unreadable(self.url(relative), error) from error
+            raise read_error(self.url(relative), error) from error
         if not unchanged:
             self.write(relative, data)
 
@@ -108,7 +108,7 @@ class Output:
         Raises:
             OutputError: it cannot be written.
         """
-        with refusals(self.url(relative)), self.temporary_path() as path:
+        with write_errors(self.url(relative)), self.temporary_path() as path:
             with open(path, "wb") as file:
                 yield file
             self.publish(path, relative)
@@ -125,7 +125,7 @@ class Output:
         if self.is_local:
             folder = urls.local_path(self.url(f"{self.state}/{TEMPORARY}"))
         path = os.path.join(folder, uuid.uuid4().hex)
-        with refusals(path), open(path, "xb"):
+        with write_errors(path), open(path, "xb"):
             pass
         try:
             yield path
@@ -140,14 +140,14 @@ class Output:
             OutputError: it cannot be put there.
         """
         target = self.url(relative)
-        with refusals(target):
+        with write_errors(target):
             if self.is_local:
                 target = urls.local_path(target)
                 _with_folder(target, lambda: os.replace(path, target))
             else:
                 files.upload(path, target)
 
-    def displace(self, relative: str, size: int | None, sha256: str | None) -> None:
+    def remove_stale(self, relative: str, size: int | None, sha256: str | None) -> None:
         """Remove a file that a row of this size would vouch for though it holds something else.
 
         Only on a disk: call it before the row is noted, which is before the new file appears.
@@ -158,7 +158,7 @@ class Output:
         if not self.is_local:
             return
         path = urls.local_path(self.url(relative))
-        with refusals(path), suppress(FileNotFoundError):
+        with write_errors(path), suppress(FileNotFoundError):
             if os.path.getsize(path) == size:
                 with open(path, "rb") as file:
                     same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
@@ -168,17 +168,17 @@ class Output:
     def remove(self, relative: str) -> None:
         """Remove a file or a whole folder, if it is there."""
         url = self.url(relative)
-        with refusals(url), suppress(FileNotFoundError):
+        with write_errors(url), suppress(FileNotFoundError):
             files.remove(url)
 
 
 @contextmanager
-def refusals(target: str) -> Iterator[None]:
+def write_errors(target: str) -> Iterator[None]:
     """Turn a refusal of storage into one line for a person."""
     try:
         yield
     except OSError as error:
-        raise _refusal(target, error) from error
+        raise _write_error(target, error) from error
 
 
 _HINTS = {
@@ -195,7 +195,7 @@ _HINTS = {
 }
 
 
-def unreadable(target: str, error: OSError) -> OutputError:
+def read_error(target: str, error: OSError) -> OutputError:
     """One line for a person about something of the output that is there and cannot be read."""
     hint = "get the right to read there" if isinstance(error, PermissionError) else "see to it"
     return OutputError(
@@ -204,7 +204,7 @@ def unreadable(target: str, error: OSError) -> OutputError:
     )
 
 
-def _refusal(target: str, error: OSError) -> OutputError:
+def _write_error(target: str, error: OSError) -> OutputError:
     hint = _HINTS.get(error.errno or 0, "see what is wrong with the storage")
     if isinstance(error, FileNotFoundError) and not urls.is_local(target):
         hint = "there is no such bucket: create it"

@@ -70,7 +70,7 @@ class RowLog:
 _open: "weakref.WeakSet[RowLog]" = weakref.WeakSet()
 
 
-def save(seconds: float) -> None:
+def flush_all(seconds: float) -> None:
     """Write what this process has noted and not written yet, where that takes no longer."""
 
     def close_all() -> None:
@@ -81,9 +81,3 @@ def save(seconds: float) -> None:
     saving = threading.Thread(target=close_all, daemon=True)  # a storage fault is not waited for
     saving.start()
     saving.join(seconds)
-
-
-
-
-
-

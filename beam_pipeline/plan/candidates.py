@@ -25,7 +25,7 @@ def group_of(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Matched:
+class Candidates:
     """The files of one group.
 
     sources: of each clip_id, the best first.
@@ -38,16 +38,16 @@ class Matched:
     unannotated: int
 
 
-def match(clips: Sequence[Settled], videos: Iterable[Video]) -> Matched:
+def find_candidates(clips: Sequence[ResolvedClip], videos: Iterable[Video]) -> Candidates:
     """Give each file to the clip whose name it has.
 
     The ``clip_id`` is a full match; a bare ``youtube_id`` counts where one clip has it. Of
     several files the lower rank wins, then the full name, then the smallest path.
     """
-    by_name = {settled.clip.clip_id for settled in clips}
+    by_name = {resolved.clip.clip_id for resolved in clips}
     by_id: dict[str, list[str]] = {}
-    for settled in clips:
-        by_id.setdefault(settled.clip.youtube_id or "", []).append(settled.clip.clip_id)
+    for resolved in clips:
+        by_id.setdefault(resolved.clip.youtube_id or "", []).append(resolved.clip.clip_id)
 
     ranked: dict[str, list[tuple[int, bool, str, Video]]] = {}
     ambiguous: dict[str, list[Video]] = {}
@@ -64,7 +64,7 @@ def match(clips: Sequence[Settled], videos: Iterable[Video]) -> Matched:
             ranked.setdefault(by_id[name][0], []).append((video.rank, True, video.path, video))
         else:
             ambiguous.setdefault(name, []).append(video)
-    return Matched(
+    return Candidates(
         {clip_id: _best_first(candidates) for clip_id, candidates in ranked.items()},
         {name: tuple(sorted(files, key=lambda v: v.path)) for name, files in ambiguous.items()},
         unannotated,

@@ -1,4 +1,4 @@
-"""What is to be done about one clip: a task, or a row that says why there is none."""
+"""What is to be done details one clip: a task, or a row that says why there is none."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,17 +20,17 @@ def finished_rows(rows: Iterable[Row], made: Iterable[Video], output: Output) ->
     }
 
 
-def decide(settled: Settled, matched: Matched, path: str, finished: Row | None) -> ResizeTask | Row:
+def decide(resolved: ResolvedClip, candidates: Candidates, path: str, finished: Row | None) -> ResizeTask | Row:
     """What is to be done for one clip, whose output is ``path``; ``finished`` if it is made."""
-    clip = settled.clip
-    if settled.conflict:
-        return Row.of(clip, "failed", reason="conflicting_annotations", detail=settled.conflict)
+    clip = resolved.clip
+    if resolved.conflict:
+        return Row.of(clip, "failed", reason="conflicting_annotations", detail=resolved.conflict)
     if finished:
         return finished.reused_for(clip)
-    if sources := matched.sources.get(clip.clip_id):
+    if sources := candidates.sources.get(clip.clip_id):
         return ResizeTask(clip, path, tuple((video.path, video.size) for video in sources))
-    if files := matched.ambiguous.get(clip.youtube_id or ""):
-        return ambiguous_row(clip, files[0].path)
+    if ambiguous := candidates.ambiguous.get(clip.youtube_id or ""):
+        return ambiguous_row(clip, ambiguous[0].path)
     return Row.of(clip, "missing", reason="no_file")
 
 
@@ -53,34 +53,35 @@ def listed_row(task: ResizeTask) -> Row:
     """
     failure: Row | None = None
     for source, size in task.sources:
-        about = {"source": source, "source_bytes": size}
+        details = {"source": source, "source_bytes": size}
         try:
             if size is None:
-                about["source_bytes"] = files.info(source).size
+                details["source_bytes"] = files.info(source).size
         except FileNotFoundError:
             continue
         except OSError as error:
-            about |= {"reason": "unreadable", "detail": error.strerror or str(error)}
+            details |= {"reason": "unreadable", "detail": error.strerror or str(error)}
         else:
-            if about["source_bytes"] != 0:
-                return Row.of(task.clip, "listed", **about)
-            about |= {"reason": "empty_file", "detail": "0 bytes"}
-        failure = failure or Row.of(task.clip, "failed", **about)
+            if details["source_bytes"] != 0:
+                return Row.of(task.clip, "listed", **details)
+            details |= {"reason": "empty_file", "detail": "0 bytes"}
+        failure = failure or Row.of(task.clip, "failed", **details)
     return failure or Row.of(task.clip, "missing", reason="no_file")
+
 
 def split_sources(
     task: ResizeTask, sources: Sequence[Video], archive_ranks: Sequence[int]
 ) -> Iterator[ResizeTask]:
-    """A task for each turn that has a loose file for it; ``sources`` are all that it has.
+    """A task for each phase in which the clip has a loose file; ``sources`` are all its files.
 
-    Loose files of a rank behind that of all archives come after the last turn.
+    Loose files that rank behind every archive come after the last phase.
     """
     if not archive_ranks:
         yield task
         return
-    turns: dict[int, list[tuple[str, int | None]]] = {}
+    phases: dict[int, list[tuple[str, int | None]]] = {}
     for video in sources:
-        turn = bisect_left(archive_ranks, video.rank)
-        turns.setdefault(turn, []).append((video.path, video.size))
-    for turn, its in sorted(turns.items()):
-        yield task._replace(sources=tuple(its), turn=turn)
+        phase = bisect_left(archive_ranks, video.rank)
+        phases.setdefault(phase, []).append((video.path, video.size))
+    for phase, its in sorted(phases.items()):
+        yield task._replace(sources=tuple(its), phase=phase)

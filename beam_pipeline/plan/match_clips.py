@@ -1,32 +1,25 @@
-"""Which file is which clip, and what is to be done about it."""
+"""Annotated clips, the files there are, and what earlier runs have made: matched by name."""
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline.progress import metrics
-from beam_pipeline.storage import files
-from beam_pipeline.kinetics.classes import UNLABELLED_ID
 from beam_pipeline.batches import BringTogether, Group, Kinds, groups_of
 from beam_pipeline.config import Config
-from beam_pipeline.elements import Annotation, Clip, ResizeTask, Row, Video
+from beam_pipeline.elements import Annotation, ResizeTask, Row, Video
 from beam_pipeline.kinetics.file_names import base_name
-from beam_pipeline.plan.decide import split_sources
-from beam_pipeline.output.output_folder import Output
+from beam_pipeline.plan.candidates import find_candidates, group_of
+from beam_pipeline.plan.decide import decide, finished_rows, listed_row, split_sources
+from beam_pipeline.plan.resolve_annotations import resolve_annotations
 from beam_pipeline.plan.wanted_clips import record_of
+from beam_pipeline.progress import metrics
 
+TASKS = "tasks"
 ROWS = "rows"
 UNANNOTATED = "unannotated"
 WANTED = "wanted"
-
-
-
-
-
 
 
 KINDS: Kinds = {
@@ -68,7 +61,7 @@ class MatchClips(beam.PTransform):
             | "Decide"
             >> beam.ParDo(_Decide(self._config), *self._side_inputs)
             .with_output_types(ResizeTask, **{ROWS: Row, UNANNOTATED: int, WANTED: bytes})
-            .with_outputs(ROWS, UNANNOTATED, WANTED, main="tasks")
+            .with_outputs(ROWS, UNANNOTATED, WANTED, main=TASKS)
         )
 
 
@@ -102,34 +95,34 @@ class _Decide(beam.DoFn):
         archive_ranks: tuple[int, ...],
         records: list[bytes],
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
-        clips = settle(group["annotations"], label_ids)
-        matched = match(clips, group["videos"])
+        clips = resolve_annotations(group["annotations"], label_ids)
+        candidates = find_candidates(clips, group["videos"])
         finished = finished_rows(group["rows"], group["made"], self._config.output)
-        of_id = Counter(settled.clip.youtube_id for settled in clips)
-        if matched.unannotated:
-            yield pvalue.TaggedOutput(UNANNOTATED, matched.unannotated)
-        for settled in clips:
-            clip = settled.clip
+        of_id = Counter(resolved.clip.youtube_id for resolved in clips)
+        if candidates.unannotated:
+            yield pvalue.TaggedOutput(UNANNOTATED, candidates.unannotated)
+        for resolved in clips:
+            clip = resolved.clip
             path = self._config.clip_path(clip)
             within = last is None or clip.clip_id <= last
             asked = within and self._config.asks_for(clip)
-            wanted = asked and not settled.conflict and path not in finished
+            wanted = asked and not resolved.conflict and path not in finished
             if archive_ranks:
                 records.append(record_of(clip, wanted, of_id[clip.youtube_id] == 1))
             if not asked:
                 continue
-            decision = decide(settled, matched, path, finished.get(path))
+            decision = decide(resolved, candidates, path, finished.get(path))
             if isinstance(decision, ResizeTask) and not self._config.resize:
                 decision = listed_row(decision)
             self._check_lists(path, decision)
             if wanted and (archive_ranks or isinstance(decision, ResizeTask)):
-                metrics.planned()
+                metrics.count_planned()
             if isinstance(decision, Row):
                 yield pvalue.TaggedOutput(ROWS, decision)
                 continue
             if archive_ranks:
                 yield pvalue.TaggedOutput(ROWS, Row.of(clip, "missing", reason="no_file"))
-            yield from split_sources(decision, matched.sources[clip.clip_id], archive_ranks)
+            yield from split_sources(decision, candidates.sources[clip.clip_id], archive_ranks)
 
     def _check_lists(self, path: str, decision: ResizeTask | Row) -> None:
         """Raise InputError where a trainer would misread a path that is, or may be, listed."""
@@ -141,39 +134,3 @@ class _Decide(beam.DoFn):
             return
         for dialect in self._dialects:
             dialect.check(listed)
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-

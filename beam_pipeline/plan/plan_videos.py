@@ -6,23 +6,22 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline.progress import metrics
 from beam_pipeline.batches import BringTogether, Group, Kinds, groups_of
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip, ResizeTask, Row, Video
 from beam_pipeline.errors import InputError
-from beam_pipeline.plan.limit_clips import LastOfFirst
-from beam_pipeline.plan.decide import finished_rows
-from beam_pipeline.plan.match_clips import ROWS, WANTED
-from beam_pipeline.plan.decide import split_sources
 from beam_pipeline.output.output_folder import VIDEOS
+from beam_pipeline.plan.decide import finished_rows, split_sources
+from beam_pipeline.plan.limit_clips import LastOfFirst
+from beam_pipeline.plan.match_clips import ROWS, TASKS, WANTED
 from beam_pipeline.plan.wanted_clips import record_of
+from beam_pipeline.progress import metrics
 
 SUFFIX = ".mp4"
 LEFT_OUT = "left_out"
 
 
-class TakeVideos(beam.PTransform):
+class PlanVideos(beam.PTransform):
     """Videos and earlier results to ``tasks`` (ResizeTask) and ``rows`` (Row) of what is made.
 
     Also ``left_out`` (int), how many videos would go where another goes, and ``wanted`` (bytes),
@@ -54,7 +53,7 @@ class TakeVideos(beam.PTransform):
             | "Decide"
             >> beam.ParDo(_Decide(self._config), *self._side_inputs, pvalue.AsSingleton(last))
             .with_output_types(ResizeTask, **{ROWS: Row, LEFT_OUT: int, WANTED: bytes})
-            .with_outputs(ROWS, LEFT_OUT, WANTED, main="tasks")
+            .with_outputs(ROWS, LEFT_OUT, WANTED, main=TASKS)
         )
 
 
@@ -85,7 +84,7 @@ class _Decide(beam.DoFn):
                     yield pvalue.TaggedOutput(ROWS, decision)
                     yield pvalue.TaggedOutput(WANTED, record_of(Clip(name), False, False))
                 elif decision is not None:
-                    metrics.planned()
+                    metrics.count_planned()
                     yield from split_sources(decision, _best_first(group), archive_ranks)
 
 

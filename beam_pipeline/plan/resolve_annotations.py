@@ -8,14 +8,14 @@ from beam_pipeline.kinetics.classes import UNLABELLED_ID
 
 
 @dataclass(frozen=True)
-class Settled:
+class ResolvedClip:
     """A clip, and what contradicts itself about it (None: nothing)."""
 
     clip: Clip
     conflict: str | None
 
 
-def settle(annotations: Iterable[Annotation], label_ids: dict[str, int]) -> list[Settled]:
+def resolve_annotations(annotations: Iterable[Annotation], label_ids: dict[str, int]) -> list[ResolvedClip]:
     """One clip for all that is stated of it: alike counts once, a stated label beats none.
 
     Two labels or two splits contradict each other; the clip stands in the split stated first.
@@ -23,13 +23,13 @@ def settle(annotations: Iterable[Annotation], label_ids: dict[str, int]) -> list
     stated: dict[str, list[Annotation]] = {}
     for annotation in sorted(annotations, key=lambda a: (a.place, a.clip_id, a.label or "")):
         stated.setdefault(annotation.clip_id, []).append(annotation)
-    return [_settle_one(stated[clip_id], label_ids) for clip_id in sorted(stated)]
+    return [_resolve_one(stated[clip_id], label_ids) for clip_id in sorted(stated)]
 
 
-def _settle_one(statements: Sequence[Annotation], label_ids: dict[str, int]) -> Settled:
+def _resolve_one(statements: Sequence[Annotation], label_ids: dict[str, int]) -> ResolvedClip:
     first = statements[0]
     if len(statements) == 1:
-        return Settled(_clip(first, first.label, label_ids), None)
+        return ResolvedClip(_clip(first, first.label, label_ids), None)
     labels = {a.label: a for a in reversed(statements) if a.label is not None}
     splits = {a.split: a for a in reversed(statements)}
     conflict = next(
@@ -41,8 +41,8 @@ def _settle_one(statements: Sequence[Annotation], label_ids: dict[str, int]) -> 
         None,
     )
     if conflict:
-        return Settled(_clip(first, None, label_ids)._replace(label_id=None), conflict)
-    return Settled(_clip(first, next(iter(labels), None), label_ids), None)
+        return ResolvedClip(_clip(first, None, label_ids)._replace(label_id=None), conflict)
+    return ResolvedClip(_clip(first, next(iter(labels), None), label_ids), None)
 
 
 def _clip(stated: Annotation, label: str | None, label_ids: dict[str, int]) -> Clip:

@@ -2,7 +2,6 @@
 
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
@@ -11,7 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from beam_pipeline.elements import Row
+from beam_pipeline.progress.counts import LOCAL, Counts
 
 LINE_EVERY = 30.0
 """Seconds between two lines where there is no terminal."""
@@ -19,12 +18,6 @@ LINE_EVERY = 30.0
 REFRESH_EVERY = 0.5
 
 WAITING = "all is made; another run has left its state here: looking whether it is at work"
-
-
-
-
-
-
 
 
 class LiveLine:

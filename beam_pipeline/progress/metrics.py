@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from apache_beam.metrics import Metrics
 from apache_beam.metrics.metric import MetricResults, MetricsFilter
 
-from beam_pipeline.progress import live_line
 from beam_pipeline.elements import Row
+from beam_pipeline.progress.counts import LOCAL, Counts
 
 WORK, CLIPS = "work", "clips"
 
@@ -20,15 +20,15 @@ PLANNED = "planned"
 _PLANNED = Metrics.counter(WORK, PLANNED)  # made once: the join counts by the hundred thousand
 
 
-def planned() -> None:
+def count_planned() -> None:
     """One more clip is to be made."""
-    live_line.LOCAL.plan()
+    LOCAL.plan()
     _PLANNED.inc()
 
 
-def worked(row: Row, cpu_seconds: float | None) -> None:
+def count_finished(row: Row, cpu_seconds: float | None) -> None:
     """The work on a clip is at its end, after so much processor time; None if nobody knows."""
-    live_line.LOCAL.finish(row)
+    LOCAL.finish(row)
     for name in _names(row):
         Metrics.counter(WORK, name).inc()
     Metrics.counter(WORK, "bytes_in").inc(row.source_bytes or 0)
@@ -39,12 +39,12 @@ def worked(row: Row, cpu_seconds: float | None) -> None:
         Metrics.distribution(WORK, "frames").update(row.frames)
 
 
-def retried(times: int) -> None:
+def count_retries(times: int) -> None:
     """Storage was asked again so often."""
     Metrics.counter(WORK, "retries").inc(times)
 
 
-def settled(rows: Iterable[Row]) -> None:
+def count_rows(rows: Iterable[Row]) -> None:
     """Rows as they go into the manifest."""
     for name, count in Counter(name for row in rows for name in _names(row)).items():
         Metrics.counter(CLIPS, name).inc(count)
@@ -55,7 +55,7 @@ def _names(row: Row) -> list[str]:
     return [row.status] if row.status != "failed" else [row.status, f"failed_{row.reason}"]
 
 
-def look(metrics: MetricResults, counts: live_line.Counts) -> None:
+def update_counts(metrics: MetricResults, counts: Counts) -> None:
     """Bring the counts of a run elsewhere up to date."""
     work = Counter[str]()
     for result in metrics.query(MetricsFilter().with_namespace(WORK))["counters"]:

@@ -1,6 +1,6 @@
 """Shards to what a split ends up with: one list and one manifest."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -9,14 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam import pvalue
 
-from beam_pipeline.output import manifest
-from beam_pipeline.storage import files
 from beam_pipeline.config import Config
 from beam_pipeline.elements import LISTED, Split
-from beam_pipeline.errors import OutputError
-from beam_pipeline.results.link_classes import ListedClip, check_classes, link_classes
-from beam_pipeline.output.list_formats import SLOWFAST, TORCHVISION
-from beam_pipeline.output.output_folder import LISTS, MANIFESTS, Output
+from beam_pipeline.output import manifest
+from beam_pipeline.output.list_formats import TORCHVISION
+from beam_pipeline.output.output_folder import MANIFESTS, Output
+from beam_pipeline.results.link_classes import check_classes
+from beam_pipeline.results.write_lists import listed_clips, write_lists
 
 
 class MergeSplits(beam.PTransform):
@@ -66,7 +65,7 @@ def _merge(
 def check_split(split: Split, paths: Sequence[str], config: Config) -> None:
     """Raise InputError where a trainer would not read a split as it is."""
     if TORCHVISION in config.list_formats:
-        check_classes(_listed(config.output, paths), split)
+        check_classes(listed_clips(config.output, paths), split)
 
 
 def merge_split(split: Split, paths: Sequence[str], config: Config) -> None:
@@ -79,27 +78,15 @@ def merge_split(split: Split, paths: Sequence[str], config: Config) -> None:
     name = f"{MANIFESTS}/{split}.parquet"
     if not _is_unchanged(output, name, paths):
         with output.writing(name) as file:
-            manifest.write_parquet(file, _tables(output, paths))
+            manifest.write_parquet(file, manifest.read_tables(output, paths))
     if config.annotations:
         write_lists(split, config)
-
-
-
-
-
-def _listed(output: Output, paths: Iterable[str]) -> list[ListedClip]:
-    columns = ("clip_id", "label", "label_id", "path", "source", "status")
-    return [
-        ListedClip(*values[:-1])
-        for table in _tables(output, paths, columns)
-        for values in manifest.values_of(manifest.with_status(table, LISTED))
-    ]
 
 
 def _is_unchanged(output: Output, name: str, shards: Sequence[str]) -> bool:
     """Whether a manifest says already what the shards say, but for who made it and when."""
     # Each shard is a table of the manifest, so that they pair up.
-    pairs = zip_longest(_tables(output, [name]), _tables(output, shards))
+    pairs = zip_longest(manifest.read_tables(output, [name]), manifest.read_tables(output, shards))
     try:
         return all(old and new and _lasting(old).equals(_lasting(new)) for old, new in pairs)
     except FileNotFoundError:
@@ -110,10 +97,3 @@ def _lasting(rows: pa.Table) -> pa.Table:
     there = pc.is_in(rows.column("status"), value_set=pa.array(LISTED))
     status = pc.if_else(there, "listed", rows.column("status"))
     return rows.drop_columns(["seconds", "status"]).append_column("status", status)
-
-
-def _tables(
-    output: Output, paths: Iterable[str], columns: Sequence[str] = manifest.COLUMNS
-) -> Iterator[pa.Table]:
-    for path in paths:
-        yield from manifest.read_parquet(output.url(path), columns)

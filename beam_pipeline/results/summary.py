@@ -1,5 +1,25 @@
 """What the whole output amounts to: the content of ``summary.json``."""
 
+import hashlib
+import heapq
+import platform
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import av
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from beam_pipeline import __version__
+from beam_pipeline.config import Config
+from beam_pipeline.elements import LISTED, STATUSES, Split
+from beam_pipeline.kinetics.classes import OFFICIAL_CLASS_COUNTS, UNLABELLED_ID
+from beam_pipeline.output import manifest
+from beam_pipeline.output.output_folder import MANIFESTS, Output
 
 FINGERPRINTED = ("clip_id", "label_id", "sha256")
 
@@ -153,3 +173,16 @@ def fingerprints(parts: Iterable[Part]) -> tuple[str, str]:
 def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
     for batch in table.to_batches():  # not all of them as Python's own at once
         yield from manifest.values_of(pa.Table.from_batches([batch]))
+
+
+def warnings_about(label_ids: dict[str, int], label_map: str | None) -> list[str]:
+    """What a user should know about these ids before comparing models."""
+    if label_map is not None or len(label_ids) in OFFICIAL_CLASS_COUNTS:
+        return []
+    annotated = "1 class is" if len(label_ids) == 1 else f"{len(label_ids)} classes are"
+    return [
+        (
+            f"{annotated} annotated, not 400, 600 or 700: the label ids belong "
+            "to this subset alone and are not those of published models; --label_map gives those"
+        )
+    ]

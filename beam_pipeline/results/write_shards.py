@@ -1,19 +1,19 @@
 """Rows to shards: small sorted files that a split's lists are merged from."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline.output import manifest
-from beam_pipeline.progress import metrics
 from beam_pipeline.batches import gather, unpack
 from beam_pipeline.config import Config
-from beam_pipeline.elements import ALL, LISTED, ReadArchive, Row, Split
+from beam_pipeline.elements import ALL, ReadArchive, Row, Split
+from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import SHARDS as FOLDER
 from beam_pipeline.output.output_folder import Output
-from beam_pipeline.results.resolve_rows import settle
+from beam_pipeline.progress import metrics
+from beam_pipeline.results.resolve_rows import best_rows, explain_missing, resolve_rows
 
 # A row's shard is a range of first characters, so that the shards, one after the other, are in
 # the order of clip_ids. YouTube ids begin with any of 64 characters about as often; the ranges
@@ -68,18 +68,9 @@ def _write(
 ) -> tuple[Split, tuple[int, str]]:
     shard, stages = collected
     unpacked = [unpack(Row, stages[number]) for number in sorted(stages)]
-    rows = best_rows(unpacked, lambda one, other: settle(one, other, read, config))
-    metrics.settled(rows)
-    return write_shard(shard, (about_archives(row, read) for row in rows), config.output)
-
-
-
-
-
-
-
-
-
+    rows = best_rows(unpacked, lambda one, other: resolve_rows(one, other, read, config))
+    metrics.count_rows(rows)
+    return write_shard(shard, (explain_missing(row, read) for row in rows), config.output)
 
 
 def _shard_key(row: Row, size: int) -> ShardKey:

@@ -1,33 +1,21 @@
-"""The end of a run: what is missing, what failed, and what the whole amounts to."""
+"""The files about the whole output: missing.csv, failed.csv, and summary.json, written last."""
 
-import hashlib
-import heapq
 import io
 import json
-import platform
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import apache_beam as beam
-import av
 import pyarrow as pa
-import pyarrow.compute as pc
 from apache_beam import pvalue
 
-from beam_pipeline.output import manifest
-from beam_pipeline import __version__
-from beam_pipeline.annotations.assign_label_ids import warnings_about
-from beam_pipeline.kinetics.classes import UNLABELLED_ID
 from beam_pipeline.config import Config
-from beam_pipeline.elements import ALL, LISTED, SPLITS, STATUSES, ReadArchive, Split
-from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, Output
-from beam_pipeline.storage.retries import RETRIES
-from beam_pipeline.output.leases import leave_output
-
-
+from beam_pipeline.elements import ALL, SPLITS, ReadArchive, Split
+from beam_pipeline.output import manifest
+from beam_pipeline.output.leases import remove_state
+from beam_pipeline.output.output_folder import SUMMARY, Output
+from beam_pipeline.results.summary import read_part, summarize
+from beam_pipeline.storage.retries import RETRY_COUNT
 
 
 class WriteSummary(beam.PTransform):
@@ -79,9 +67,9 @@ def finish(
     summary = summarize(asked, config, label_ids, unannotated, archives)
     if archives:
         summary["archives"] = archives
-    summary["retries"] = retries + RETRIES.take()
+    summary["retries"] = retries + RETRY_COUNT.take()
     output.write_if_new(SUMMARY, _json(summary))
-    leave_output(output)
+    remove_state(output)
 
 
 def _about_archives(output: Output, read: Sequence[ReadArchive]) -> dict[str, Any] | None:
@@ -99,24 +87,6 @@ def _about_archives(output: Output, read: Sequence[ReadArchive]) -> dict[str, An
             if archive.broken
         ],
     }
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 
 
 def _csv(tables: Iterable[pa.Table]) -> bytes:

@@ -80,14 +80,7 @@ class ListTree(beam.PTransform):
         }
 
 
-def check_found(found: int, arguments: Iterable[str]) -> int:
-    """How many there are; InputError if it is none, for then an argument must be wrong."""
-    if not found:
-        raise InputError(
-            f"no video under {', '.join(arguments)}; --videos searches for {' '.join(EXTENSIONS)} "
-            f"files and {' '.join(ARCHIVE_EXTENSIONS)} archives"
-        )
-    return found
+
 
 
 def _list(fn: beam.DoFn) -> beam.ParDo:

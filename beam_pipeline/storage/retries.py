@@ -41,7 +41,7 @@ class _Count:
             return count
 
 
-RETRIES = _Count()
+RETRY_COUNT = _Count()
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -56,7 +56,7 @@ _retrying = tenacity.retry(
     retry=tenacity.retry_if_exception(_is_transient),
     wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
     stop=tenacity.stop_after_attempt(5),
-    before_sleep=RETRIES.add,
+    before_sleep=RETRY_COUNT.add,
     reraise=True,
 )
 """Tries a storage call again, with back-off, while its error may pass."""

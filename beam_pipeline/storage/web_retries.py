@@ -13,7 +13,7 @@ import requests
 import tenacity
 from gcsfs.retry import HttpError, is_retriable
 
-from beam_pipeline.storage.retries import RETRIES, Unavailable
+from beam_pipeline.storage.retries import RETRY_COUNT, Unavailable
 
 DEADLINE, FIRST_DEADLINE = 40, 12
 """Seconds that one request is tried again: a run that cannot write has to end within a minute.
@@ -49,7 +49,7 @@ def with_backoff(request: Callable[..., Awaitable[T]]) -> Callable[..., Awaitabl
             retry=tenacity.retry_if_exception(_is_transient),
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=10),
             stop=tenacity.stop_after_delay(DEADLINE if _answered.is_set() else FIRST_DEADLINE),
-            before_sleep=RETRIES.add,
+            before_sleep=RETRY_COUNT.add,
             reraise=True,
         )
         try:

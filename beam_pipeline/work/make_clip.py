@@ -1,21 +1,40 @@
-"""One clip: fetched, resized by a codec process, put into the output, and noted in a row."""
+"""One clip: fetched, resized by a codec child, put into the output, and noted in a row."""
 
+import os
+import stat
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import asdict
+from fractions import Fraction
+from typing import NamedTuple
+
+from beam_pipeline.codec.child import Request
+from beam_pipeline.codec.outcome import Outcome
+from beam_pipeline.codec.timestamps import Segment
+from beam_pipeline.elements import Clip, ResizeTask, Row
+from beam_pipeline.kinetics.file_names import base_name
+from beam_pipeline.output.output_folder import write_errors
+from beam_pipeline.storage import files, urls
+from beam_pipeline.work.worker_pool import ClipResult, WorkerPool
 
 IN_MEMORY = 64 * 1024**2
 """Bytes; larger sources go through a temporary file."""
 
 
-class Made(NamedTuple):
-    """The end of the work on a clip.
+class Source(NamedTuple):
+    """A file that a clip is made of.
 
-    ``cpu_seconds`` is the processor time it took, None if nobody knows.
+    ``path`` says for people where it is, ``content`` is its bytes or a local path to them, and
+    ``size`` counts them.
     """
 
-    row: Row
-    cpu_seconds: float | None
+    path: str
+    content: bytes | str
+    size: int
 
 
-def resize_clip(task: ResizeTask, crew: Crew) -> Made:
+def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
     """Make one clip of the best of its sources that can be read and decoded.
 
     Raises:
@@ -33,56 +52,44 @@ def resize_clip(task: ResizeTask, crew: Crew) -> Made:
                 row = row_of(task.clip, task.path, path, size, outcome, began)
             else:
                 source = Source(path, content, size)
-                row, its_seconds = make_clip(task.clip, task.path, source, began, crew)
+                row, its_seconds = make_clip(task.clip, task.path, source, began, pool)
                 cpu_seconds += its_seconds or 0.0
         if row.status != "failed":
-            return Made(row, cpu_seconds)
+            return ClipResult(row, cpu_seconds)
         failures.append(row)
-    return Made(failures[0], cpu_seconds or None)
+    return ClipResult(failures[0], cpu_seconds or None)
 
 
-class Source(NamedTuple):
-    """A file that a clip is made of.
-
-    ``path`` says for people where it is, ``content`` is its bytes or a local path to them, and
-    ``size`` counts them.
-    """
-
-    path: str
-    content: bytes | str
-    size: int
-
-
-def make_clip(clip: Clip, relative: str, source: Source, began: float, crew: Crew) -> Made:
+def make_clip(clip: Clip, relative: str, source: Source, began: float, pool: WorkerPool) -> ClipResult:
     """Make a clip at ``relative`` in the output; the work on it began at that monotonic time.
 
     Raises:
         OutputError: it cannot be written.
     """
-    output = crew.config.output
+    output = pool.config.output
     with ExitStack() as stack:
-        made = None
+        made: str | None = None
         if isinstance(source.content, str):
             made = stack.enter_context(output.temporary_path())
         segment = _segment(clip, source.path)
-        request = Request(source.content, made, crew.config.clip, segment)
-        outcome = crew.pool.run(request, crew.config.timeout_of(clip, source.size))
-        if outcome.refusal is not None:
-            with refusals(output.url(relative)):
-                raise outcome.refusal
+        request = Request(source.content, made, pool.config.clip, segment)
+        outcome = pool.codecs.run(request, pool.config.timeout_of(clip, source.size))
+        if outcome.write_error is not None:
+            with write_errors(output.url(relative)):
+                raise outcome.write_error
         row = row_of(clip, relative, source.path, source.size, outcome, began)
         if row.status == "failed":
-            return Made(row, outcome.cpu_seconds)
+            return ClipResult(row, outcome.cpu_seconds)
         if output.is_local:
-            output.displace(relative, row.bytes, row.sha256)
-            crew.log.add(row)
+            output.remove_stale(relative, row.bytes, row.sha256)
+            pool.row_log.add(row)
         if made is not None:
             output.publish(made, relative)
         elif outcome.output is not None:
             output.write(relative, outcome.output)
         if not output.is_local:
-            crew.log.add(row)  # what another run has left there is gone by now
-        return Made(row, outcome.cpu_seconds)
+            pool.row_log.add(row)  # what another run has left there is gone by now
+        return ClipResult(row, outcome.cpu_seconds)
 
 
 def row_of(

@@ -1,9 +1,4 @@
-"""The work in turns: loose files, then archives, then what comes behind those archives.
-
-What an archive holds shows only when it is read. So there is a turn for each rank that has
-archives: the loose files of ranks up to it, then the archives themselves. What a turn has made
-is no longer looked for in the next. Without archives there is one turn, for all loose files.
-"""
+"""Step 5, work: every planned clip is made, from loose files and from archives."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,77 +6,74 @@ from typing import NamedTuple
 import apache_beam as beam
 from apache_beam import pvalue
 
+from beam_pipeline.annotations.read_annotations import Annotations
 from beam_pipeline.config import Config
-from beam_pipeline.elements import LISTED, Archive, ReadArchive, ResizeTask, Row
+from beam_pipeline.elements import LISTED, ReadArchive, ResizeTask, Row
+from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.file_names import is_video
-from beam_pipeline.plan.match_clips import ROWS
-from beam_pipeline.work.make_clips import check_read
-from beam_pipeline.work.resize_clips import ResizeClips
-from beam_pipeline.work.worker_pool import RETRIES
-from beam_pipeline.work.resize_members import READ, ResizeMembers
+from beam_pipeline.plan.plan_work import Plan
 from beam_pipeline.plan.wanted_clips import key_of
+from beam_pipeline.sources.find_sources import Sources
+from beam_pipeline.work.order_archives import OrderArchives
+from beam_pipeline.work.resize_clips import ResizeClips
+from beam_pipeline.work.resize_members import READ, ResizeMembers
+from beam_pipeline.work.worker_pool import RETRIES, ROWS
 
 
-class Worked(NamedTuple):
-    """What has come of the work.
+class Work(NamedTuple):
+    """What the work has given.
 
-    rows: a collection of Row for each stage, in their order; a clip may have a row in several.
-    read: one element, the list of archives that were read (ReadArchive).
-    retries: one element, how often storage was asked again.
+    rows: a collection of Row for each stage, in order; a clip may have a row in several.
+    archives: one element, the list of archives that were read (ReadArchive).
+    retries: one element, how many requests to storage were retried.
     """
 
-    rows: tuple[beam.PCollection, ...]
-    read: beam.PCollection
-    retries: beam.PCollection
+    rows: tuple[beam.PCollection[Row], ...]
+    archives: beam.PCollection[list[ReadArchive]]
+    retries: beam.PCollection[int]
 
 
-class TakeTurns(beam.PTransform):
-    """``tasks`` (ResizeTask), and the archives of each turn, to rows: see ``Worked``.
+class MakeClips(beam.PTransform):
+    """Planned tasks, and archives with wanted clips, to clips in the output: see ``Work``.
 
-    ``wanted`` is the table of clips that archives are searched for, ``found`` counts the files and
-    archives there are.
+    Works in the phases that ``order_archives.py`` explains. Without archives there is one phase,
+    of loose files.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        archives: Sequence[beam.PCollection[Archive]],
-        label_ids: pvalue.AsSingleton,
-        wanted: pvalue.AsList,
-        found: pvalue.AsSingleton,
-    ) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__()
         self._config = config
-        self._archives = archives
-        self._side_inputs = (label_ids, wanted)
-        self._found = found
 
-    def expand(self, tasks: beam.PCollection[ResizeTask]) -> Worked:
-        # Behind the last archives there can be nothing but files that are named one by one.
-        turns = len(self._archives) + any(map(is_video, self._config.videos))
-        in_turns = tasks | "Turns of tasks" >> beam.Partition(turn_of, turns)
-        made = tasks.pipeline | "Nothing made" >> beam.Create([]).with_output_types(bytes)
-        work: list[pvalue.DoOutputsTuple] = []
+    def expand(self, steps: tuple[Annotations, Sources, Plan]) -> Work:
+        annotations, sources, plan = steps
+        label_ids = pvalue.AsSingleton(annotations.label_ids)
+        wanted = pvalue.AsList(plan.wanted)
+        archives = sources.archives | OrderArchives(self._config)
+        # Only files that are named one by one can come behind the last archives.
+        phases = len(archives) + any(map(is_video, self._config.videos))
+        tasks = plan.tasks | "Phases of tasks" >> beam.Partition(phase_of, phases)
+        made = plan.tasks.pipeline | "Nothing made" >> beam.Create([]).with_output_types(bytes)
+        stages: list[pvalue.DoOutputsTuple] = []
         read: list[beam.PCollection[ReadArchive]] = []
-        for turn, its_tasks in enumerate(in_turns):
-            if turn:
-                made = (made, work[-1][ROWS]) | f"Made by archives {turn}" >> AddMade()
-            clips = its_tasks | f"Clips {turn}" >> ResizeClips(self._config, pvalue.AsList(made))
-            work.append(clips)
-            if turn < len(self._archives):
-                made = (made, clips[ROWS]) | f"Made by clips {turn}" >> AddMade()
-                members = self._archives[turn] | f"Members {turn}" >> ResizeMembers(
-                    self._config, *self._side_inputs, pvalue.AsList(made)
+        for phase, its_tasks in enumerate(tasks):
+            if phase:
+                made = (made, stages[-1][ROWS]) | f"Made from archives {phase}" >> AddMade()
+            clips = its_tasks | f"Clips {phase}" >> ResizeClips(self._config, pvalue.AsList(made))
+            stages.append(clips)
+            if phase < len(archives):
+                made = (made, clips[ROWS]) | f"Made from files {phase}" >> AddMade()
+                members = archives[phase] | f"Members {phase}" >> ResizeMembers(
+                    self._config, label_ids, wanted, pvalue.AsList(made)
                 )
-                work.append(members)
+                stages.append(members)
                 read.append(members[READ])
-        return Worked(
-            tuple(stage[ROWS] for stage in work),
+        return Work(
+            tuple(stage[ROWS] for stage in stages),
             read
             | "Read archives" >> beam.Flatten()
             | "All read archives" >> beam.combiners.ToList()
-            | "Check archives" >> beam.Map(check_read, self._found),
-            [stage[RETRIES] for stage in work]
+            | "Check archives" >> beam.Map(check_archives, pvalue.AsSingleton(sources.count)),
+            [stage[RETRIES] for stage in stages]
             | "Retries" >> beam.Flatten()
             | "Count retries" >> beam.CombineGlobally(sum),
         )
@@ -103,6 +95,21 @@ class AddMade(beam.PTransform):
         return (made, keys) | "Add" >> beam.Flatten()
 
 
-def turn_of(task: ResizeTask, turns: int) -> int:
-    """The number of a task's turn, of so many."""
-    return min(task.turn, turns - 1)
+def phase_of(task: ResizeTask, phases: int) -> int:
+    """The number of a task's phase, out of ``phases``."""
+    return min(task.phase, phases - 1)
+
+
+def check_archives(read: Sequence[ReadArchive], found: int) -> list[ReadArchive]:
+    """The archives that were read, sorted; ``found`` counts them and all loose files.
+
+    Raises:
+        InputError: there is nothing else, and none of them could be read.
+    """
+    if len(read) == found and all(archive.broken and not archive.videos for archive in read):
+        first = min(read)
+        raise InputError(
+            f"none of {len(read)} archives could be read; {first.path}: {first.broken}; see "
+            "whether that address is right and answers, and run the same command again"
+        )
+    return sorted(read, key=lambda archive: archive.path)
