@@ -9,19 +9,25 @@ from typing import Any, Literal, Self, get_args
 
 import av
 
-from beam_pipeline.storage import file_systems
-from beam_pipeline.storage import urls
-from beam_pipeline.kinetics.classes import class_folder
 from beam_pipeline.codec.settings import ClipSettings
-from beam_pipeline.kinetics.datasets import DATASETS, mirrored
 from beam_pipeline.elements import ALL, SPLITS, Annotation, Clip, Split
 from beam_pipeline.errors import UsageError
-from beam_pipeline.kinetics.label_map import PUBLISHED
-from beam_pipeline.output.list_formats import (LIST_FORMATS, SLOWFAST, TEXT_FORMATS, TORCHVISION, ListFormat, list_format,)
+from beam_pipeline.kinetics.classes import class_folder
+from beam_pipeline.kinetics.datasets import DATASETS, mirrored
 from beam_pipeline.kinetics.file_names import is_text, path_under_root
-from beam_pipeline.options import KineticsOptions
-from beam_pipeline.output.output_folder import VIDEOS, Output
+from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.kinetics.splits import SPLIT_WORDS
+from beam_pipeline.options import KineticsOptions
+from beam_pipeline.output.list_formats import (
+    LIST_FORMATS,
+    SLOWFAST,
+    TEXT_FORMATS,
+    TORCHVISION,
+    ListFormat,
+    list_format,
+)
+from beam_pipeline.output.output_folder import VIDEOS, Output
+from beam_pipeline.storage import file_systems, urls
 
 Layout = Literal["class", "flat"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)

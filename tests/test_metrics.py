@@ -9,10 +9,9 @@ import pytest
 from apache_beam.metrics.execution import MetricKey, MetricResult
 from apache_beam.metrics.metric import MetricName, MetricResults
 
-from beam_pipeline.progress import metrics
-from beam_pipeline.progress import live_line
 from beam_pipeline import pipeline
 from beam_pipeline.elements import Row
+from beam_pipeline.progress import live_line, metrics
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.progress.live_line import LiveLine
 from tests.conftest import Ran
@@ -104,7 +103,7 @@ class Elsewhere(MetricResults):
 def test_the_line_follows_a_run_elsewhere(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "LINE_EVERY", 0.01)
+    monkeypatch.setattr(live_line, "LINE_EVERY", 0.01)
     service, counts = Elsewhere(), Counts()
     asked = 0
 
@@ -113,7 +112,7 @@ def test_the_line_follows_a_run_elsewhere(
         asked += 1
         if asked == 1:
             raise ConnectionError  # the next look may do better
-        metrics.look(service, counts)
+        metrics.update_counts(service, counts)
 
     told = ""
     with LiveLine(counts, look):

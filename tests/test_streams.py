@@ -7,9 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from beam_pipeline.storage import file_systems
-from beam_pipeline.storage import streams
-from beam_pipeline.storage.retries import RETRIES
+from beam_pipeline.storage import file_systems, streams
 from beam_pipeline.storage.streams import opened_stream
 from beam_pipeline.storage.web_storage import Web, WebStream
 from tests.buckets import BUCKET, Buckets
@@ -48,9 +46,9 @@ def test_an_address_is_asked_for_once(site: Site) -> None:
 def test_a_connection_that_breaks_goes_on_where_it_was(site: Site, ranges: bool) -> None:
     site.ranges = ranges
     site.fault = lambda path, before: "cut" if before < 3 else None
-    RETRIES.take()
+    RETRY_COUNT.take()
     assert streamed(f"{site.address}/big.tar") == CONTENT
-    assert RETRIES.take() >= 3
+    assert RETRY_COUNT.take() >= 3
     begun = [begin for _, begin in site.begun_at]
     assert len(begun) == 4
     if ranges:

@@ -12,7 +12,6 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.classes import UNLABELLED_FOLDER, class_folder
 from beam_pipeline.kinetics.label_map import read_label_map
 
-
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]|\.\.|^\.$")
 _LONGEST = 255  # bytes, of a name on common disks
 

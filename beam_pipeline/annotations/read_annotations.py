@@ -29,9 +29,13 @@ class ReadAnnotations(beam.PTransform):
         self._config = config
 
     def expand(self, root: beam.Pipeline) -> Annotations:
+        config = self._config
         statements = (
             root
-            | "Annotation arguments" >> beam.Create(list(enumerate(self._config.annotations)))
-            | ReadFiles(self._config.lists())
+            | "Annotation arguments" >> beam.Create(list(enumerate(config.annotations)))
+            | ReadFiles(config.lists())
         )
-        return Annotations(statements, statements | AssignLabelIds(self._config))
+        label_ids = statements | AssignLabelIds(
+            config.label_map, config.classes, config.splits_in_folders()
+        )
+        return Annotations(statements, label_ids)

@@ -14,7 +14,6 @@ from beam_pipeline.elements import Annotation
 from beam_pipeline.errors import InputError
 from beam_pipeline.storage import files, urls
 
-
 EXTENSIONS = (".csv", ".json")
 """What is read of a folder or an archive of annotations."""
 
@@ -114,5 +113,3 @@ def _members(path: str, archive: bytes) -> Iterator[tuple[str, bytes]]:
         raise InputError(
             f"{path}: a damaged archive, or none of a .tar; unpack it, or fetch it again"
         ) from error
-
-

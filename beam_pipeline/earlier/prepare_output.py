@@ -6,12 +6,21 @@ from typing import Any
 
 import apache_beam as beam
 
-from beam_pipeline.storage import files
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL, SPLITS
 from beam_pipeline.errors import InputError
-from beam_pipeline.output.output_folder import (MANIFESTS, ROWS, SETTINGS, SHARDS, STATE, SUMMARY, TEMPORARY, Output,)
 from beam_pipeline.output.leases import NEW, acquire_lease, dead_runs, is_alive, runs_in
+from beam_pipeline.output.output_folder import (
+    MANIFESTS,
+    ROWS,
+    SETTINGS,
+    SHARDS,
+    STATE,
+    SUMMARY,
+    TEMPORARY,
+    Output,
+)
+from beam_pipeline.storage import files
 
 
 class PrepareOutput(beam.PTransform):

@@ -1,6 +1,7 @@
 """Google Cloud Dataflow: what it is told where the command line leaves it open, and why."""
 
 import logging
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,13 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
 from apache_beam.runners import create_runner
+from apache_beam.runners.runner import PipelineResult
 
-from beam_pipeline.storage import files
-from beam_pipeline.storage import urls
 from beam_pipeline.config import Config
+from beam_pipeline.engines.engine import Engine
 from beam_pipeline.errors import OutputError, UsageError, message_of
 from beam_pipeline.kinetics.label_map import PUBLISHED
+from beam_pipeline.storage import files, urls
 from beam_pipeline.storage.web_retries import LOG_IN
 
 WORKERS = 25
@@ -52,7 +54,21 @@ _NEEDED = {
 }
 
 
-def prepare(options: PipelineOptions, config: Config) -> Config:
+class DataflowEngine(Engine):
+    """Google Cloud Dataflow. A job goes on when the program that started it is stopped."""
+
+    def configure(self, config: Config) -> Config:
+        config = configure(self.options, config)
+        check_buckets(self.options)  # before Beam does, which takes minutes to give up
+        return config
+
+    def on_start(self, result: PipelineResult) -> None:
+        job_id = result.job_id()
+        print(f"beam_pipeline: {start_message(self.options, job_id)}", file=sys.stderr)
+        self.interrupt_message = interrupt_message(self.options, job_id)
+
+
+def configure(options: PipelineOptions, config: Config) -> Config:
     """Fill in the options that a job on Dataflow needs; the settings as they are right there.
 
     Raises:
@@ -198,7 +214,7 @@ def _send_code(options: PipelineOptions) -> None:
     )
     if any(given):
         return
-    checkout = Path(__file__).resolve().parents[1] / "setup.py"
+    checkout = Path(__file__).resolve().parents[2] / "setup.py"
     if not checkout.exists():
         raise UsageError(
             "the workers would not have this program; type --sdk_container_image IMAGE, the one "
@@ -231,7 +247,7 @@ def _sets(service_options: Iterable[str], name: str) -> bool:
     return any(option.partition("=")[0] == name for option in service_options)
 
 
-def greeting(options: PipelineOptions, job_id: str) -> str:
+def start_message(options: PipelineOptions, job_id: str) -> str:
     """Where a job can be seen that has just begun."""
     google = options.view_as(GoogleCloudOptions)
     return (
@@ -240,7 +256,7 @@ def greeting(options: PipelineOptions, job_id: str) -> str:
     )
 
 
-def farewell(options: PipelineOptions, job_id: str) -> str:
+def interrupt_message(options: PipelineOptions, job_id: str) -> str:
     """What to say to who leaves before the job's end."""
     google = options.view_as(GoogleCloudOptions)
     return (

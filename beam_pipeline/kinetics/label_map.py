@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
-from beam_pipeline.storage import files
 from beam_pipeline.errors import InputError
+from beam_pipeline.storage import files
 
 PUBLISHED = ("kinetics400", "kinetics600", "kinetics700")
 """Maps that come with this package: the classes of the official annotations, sorted, which is

@@ -8,11 +8,17 @@ import time
 from contextlib import suppress
 from typing import IO
 
-from beam_pipeline.progress.counts import LOCAL
-from beam_pipeline.storage import files
-from beam_pipeline.storage import urls
 from beam_pipeline.errors import OutputError
-from beam_pipeline.output.output_folder import ROWS, SETTINGS, STATE, TEMPORARY, Output, write_errors
+from beam_pipeline.output.output_folder import (
+    ROWS,
+    SETTINGS,
+    STATE,
+    TEMPORARY,
+    Output,
+    write_errors,
+)
+from beam_pipeline.progress.counts import LOCAL
+from beam_pipeline.storage import files, urls
 
 LOCK = "lock"
 NEW = ".new"

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from beam_pipeline.storage import files
 from beam_pipeline.elements import Row
 from beam_pipeline.errors import OutputError
 from beam_pipeline.output.output_folder import Output, read_error
+from beam_pipeline.storage import files
 
 _ARROW_TYPES: dict[Any, pa.DataType] = {
     str: pa.string(),

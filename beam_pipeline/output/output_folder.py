@@ -11,9 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from beam_pipeline.storage import files
-from beam_pipeline.storage import urls
 from beam_pipeline.errors import OutputError
+from beam_pipeline.storage import files, urls
 
 STATE = "_state"
 """The folder that is there only until a run finishes."""

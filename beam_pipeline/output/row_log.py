@@ -5,16 +5,11 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Iterator
 from contextlib import suppress
 
-import apache_beam as beam
-
-from beam_pipeline.output import manifest
-from beam_pipeline.storage import files
-from beam_pipeline.elements import LISTED, Row
+from beam_pipeline.elements import Row
 from beam_pipeline.errors import OutputError
-from beam_pipeline.output.output_folder import ROWS, Output, unreadable
+from beam_pipeline.output.output_folder import ROWS, Output
 
 ROWS_A_FILE = 64
 

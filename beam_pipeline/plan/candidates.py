@@ -8,7 +8,6 @@ from beam_pipeline.elements import Video
 from beam_pipeline.kinetics.file_names import base_name
 from beam_pipeline.plan.resolve_annotations import ResolvedClip
 
-
 _TIMES = re.compile(r"(_\d{6,})+$")
 
 

@@ -20,7 +20,9 @@ def finished_rows(rows: Iterable[Row], made: Iterable[Video], output: Output) ->
     }
 
 
-def decide(resolved: ResolvedClip, candidates: Candidates, path: str, finished: Row | None) -> ResizeTask | Row:
+def decide(
+    resolved: ResolvedClip, candidates: Candidates, path: str, finished: Row | None
+) -> ResizeTask | Row:
     """What is to be done for one clip, whose output is ``path``; ``finished`` if it is made."""
     clip = resolved.clip
     if resolved.conflict:

@@ -15,7 +15,9 @@ class ResolvedClip:
     conflict: str | None
 
 
-def resolve_annotations(annotations: Iterable[Annotation], label_ids: dict[str, int]) -> list[ResolvedClip]:
+def resolve_annotations(
+    annotations: Iterable[Annotation], label_ids: dict[str, int]
+) -> list[ResolvedClip]:
     """One clip for all that is stated of it: alike counts once, a stated label beats none.
 
     Two labels or two splits contradict each other; the clip stands in the split stated first.

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from beam_pipeline.storage import urls
 from beam_pipeline.annotations.assign_label_ids import check_folders
-from beam_pipeline.kinetics.classes import class_folder
 from beam_pipeline.elements import Split
 from beam_pipeline.errors import OutputError
+from beam_pipeline.kinetics.classes import class_folder
 from beam_pipeline.output.list_formats import TORCHVISION
-from beam_pipeline.output.output_folder import LISTS, Output, refusals
+from beam_pipeline.output.output_folder import LISTS, Output, write_errors
+from beam_pipeline.storage import urls
 
 EXTENSIONS = (".mp4", ".avi")
 """What ``torchvision.datasets.Kinetics`` takes for a video, by its default."""
@@ -47,7 +47,7 @@ def link_classes(split: Split, clips: Sequence[ListedClip], output: Output) -> N
             else:
                 target = os.path.relpath(urls.local_path(output.url(clip.path)), folder)
             wanted[os.path.join(folder, f"{clip.clip_id}.mp4")] = target, clip.label_id
-    with refusals(top):
+    with write_errors(top):
         for path in _links_below(top):
             if path not in wanted or os.readlink(path) != wanted[path][0]:
                 os.remove(path)

@@ -6,16 +6,19 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline.storage import files
-from beam_pipeline.storage import urls
-from beam_pipeline.kinetics.datasets import mirrored
 from beam_pipeline.elements import Archive, Video
 from beam_pipeline.errors import InputError
+from beam_pipeline.kinetics.datasets import mirrored
+from beam_pipeline.kinetics.file_names import (
+    ARCHIVE_EXTENSIONS,
+    EXTENSIONS,
+    LISTING_EXTENSION,
+    is_archive,
+    is_text,
+    is_video,
+)
 from beam_pipeline.output.output_folder import STATE, VIDEOS
-
-
-
-
+from beam_pipeline.storage import files, urls
 
 SPREAD_LEVELS = 3
 """Levels of folders that are listed by whoever is free; K400's are root, split and class."""
@@ -78,9 +81,6 @@ class ListTree(beam.PTransform):
             kind: [level[kind] for level in levels] | f"Whole tree's {kind}" >> beam.Flatten()
             for kind in (VIDEO_FILES, ARCHIVES)
         }
-
-
-
 
 
 def _list(fn: beam.DoFn) -> beam.ParDo:
@@ -212,9 +212,6 @@ def search_folder(top: Folder, output: str | None) -> Iterator[Video | Archive]:
                 waiting.append(found)
 
 
-
-
-
 def _read_listing(
     rank: int, listing: str, output: str, mirror: str | None
 ) -> Iterator[Video | Archive]:
@@ -234,18 +231,6 @@ def _read_listing(
             found := _as_file(files.Entry(path, is_folder=False, size=None), rank)
         ):
             yield found
-
-
-
-
-
-
-
-
-
-
-
-
 
 
 def _is_output(path: str, output: str) -> bool:

@@ -24,7 +24,9 @@ def _entry(fs: FileSystem, url: str, info: dict[str, Any]) -> Entry:
     is_folder = info["type"] == "directory" or bool(info.get("islink") and fs.isdir(info["name"]))
     name = str(info["name"])
     if not urls.is_local(url):
-        name = f"{urls.protocol_of(url)}://{name.rstrip('/').partition('://')[2] or name.rstrip('/')}"
+        name = (
+            f"{urls.protocol_of(url)}://{name.rstrip('/').partition('://')[2] or name.rstrip('/')}"
+        )
     size = info.get("size")
     return Entry(name, is_folder, size if isinstance(size, int) else None)
 

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-from beam_pipeline.storage import files
-from beam_pipeline.storage import urls
+from beam_pipeline.storage import files, urls
 
 BLOCK = 8 * 1024**2
 """Bytes that are asked of a bucket at once."""

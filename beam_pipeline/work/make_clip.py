@@ -60,7 +60,9 @@ def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
     return ClipResult(failures[0], cpu_seconds or None)
 
 
-def make_clip(clip: Clip, relative: str, source: Source, began: float, pool: WorkerPool) -> ClipResult:
+def make_clip(
+    clip: Clip, relative: str, source: Source, began: float, pool: WorkerPool
+) -> ClipResult:
     """Make a clip at ``relative`` in the output; the work on it began at that monotonic time.
 
     Raises:

@@ -77,7 +77,9 @@ class _ResizeMembers(PooledDoFn):
         if label is None or self._search.wants_class(label):
             yield from self._read(archive, self._search)
 
-    def _read(self, archive: Archive, search: "_ArchiveSearch") -> Iterator[Row | pvalue.TaggedOutput]:
+    def _read(
+        self, archive: Archive, search: "_ArchiveSearch"
+    ) -> Iterator[Row | pvalue.TaggedOutput]:
         videos = unannotated = 0
         broken: str | None = None
         try:

@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 from apache_beam import pvalue
 
-from beam_pipeline.storage import file_systems
-from beam_pipeline.storage import urls
 from beam_pipeline.config import Config
+from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.elements import Clip, ResizeTask, Row
 from beam_pipeline.results.merge_splits import merge_split
-from beam_pipeline.earlier.prepare_output import prepare_output
-from beam_pipeline.work.resize_clips import _Resize
-from beam_pipeline.storage.file_systems import parse_options
 from beam_pipeline.results.write_shards import write_shard
 from beam_pipeline.results.write_summary import finish
+from beam_pipeline.storage import file_systems, urls
+from beam_pipeline.storage.file_systems import parse_options
+from beam_pipeline.work.resize_clips import _Resize
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
 from tests.kinetics import configured, without
