@@ -74,7 +74,7 @@ def test_every_clip_is_counted_by_status_and_reason(ran: Ran, tmp_path: Path) ->
 def test_a_clip_of_which_the_codecs_die_has_no_processor_time() -> None:
     row = Row("a_000001_000011", "a", "val", None, "failed", reason="crashed")
     with on_beam() as job:
-        _ = job | beam.Create([row]) | beam.Map(metrics.worked, None)
+        _ = job | beam.Create([row]) | beam.Map(metrics.count_finished, None)
     work = counters(job.result.metrics(), metrics.WORK)
     assert work == {"failed": 1, "failed_crashed": 1, "bytes_in": 0, "bytes_out": 0}
     assert distributions(job.result.metrics()) == {}

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from beam_pipeline.storage import file_systems, streams
+from beam_pipeline.storage.retries import RETRY_COUNT
 from beam_pipeline.storage.streams import opened_stream
 from beam_pipeline.storage.web_storage import Web, WebStream
 from tests.buckets import BUCKET, Buckets
