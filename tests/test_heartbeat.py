@@ -56,7 +56,7 @@ def test_a_sign_that_comes_after_the_end_is_taken_back(buckets: Buckets) -> None
     buckets.fault = end_the_run
     leases.acquire_lease(output)
     wait_for_beats(buckets, 2)
-    claim = leases._claims.pop(output.url(output.state))
-    claim._thread.join(60)
-    assert not claim._thread.is_alive()
+    lease = leases._leases.pop(output.url(output.state))
+    lease._thread.join(60)
+    assert not lease._thread.is_alive()
     assert not buckets.files("out")

@@ -82,7 +82,7 @@ def test_a_clip_of_which_the_codecs_die_has_no_processor_time() -> None:
 
 def test_retries_are_counted() -> None:
     with on_beam() as job:
-        _ = job | beam.Create([2, 3]) | beam.Map(metrics.retried)
+        _ = job | beam.Create([2, 3]) | beam.Map(metrics.count_retries)
     assert counters(job.result.metrics(), metrics.WORK) == {"retries": 5}
 
 

@@ -20,7 +20,7 @@ def read_label_map(name: str) -> dict[str, int]:
         InputError: there is no such file, or it is no label map.
     """
     if name in PUBLISHED:
-        maps = resources.files("beam_pipeline").joinpath("label_maps")
+        maps = resources.files("beam_pipeline.kinetics").joinpath("label_maps")
         return parse_label_map(name, maps.joinpath(f"{name}.txt").read_text(encoding="utf-8"))
     try:
         return parse_label_map(name, files.read(name).decode("utf-8-sig"))
