@@ -17,7 +17,7 @@ from beam_pipeline.kinetics.datasets import DATASETS, mirrored
 from beam_pipeline.kinetics.file_names import is_text, path_under_root
 from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.kinetics.splits import SPLIT_WORDS
-from beam_pipeline.options import KineticsOptions
+from beam_pipeline.options import KineticsOptions, parse_command_line
 from beam_pipeline.output.list_formats import (
     LIST_FORMATS,
     SLOWFAST,
@@ -66,6 +66,24 @@ class Config:
     max_failure_ratio: float
     dataset: str | None
     mirror: str | None
+
+    @classmethod
+    def from_flags(cls, **flags: Any) -> Self:
+        """The settings that these flags of the command line give.
+
+        ``Config.from_flags(videos=["first", "second"], output="out", short_edge=128)`` is
+        ``--videos first second --output out --short_edge 128``. A flag with None is left out.
+
+        Raises:
+            UsageError: there is no such flag, or its value cannot be used.
+        """
+        argv = [
+            f"--{name}={value}"
+            for name, given in flags.items()
+            for value in (given if isinstance(given, list | tuple) else [given])
+            if value is not None
+        ]
+        return cls.from_options(parse_command_line(argv).view_as(KineticsOptions))
 
     @classmethod
     def from_options(cls, options: KineticsOptions) -> Self:
