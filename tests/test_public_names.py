@@ -52,7 +52,7 @@ def test_one_file_is_resized_without_beam(one_clip: bytes, tmp_path: Path) -> No
 
 def test_a_file_that_holds_no_clip_leaves_nothing(tmp_path: Path) -> None:
     source, output = tmp_path / "source.mp4", tmp_path / "clip.mp4"
-    source.write_bytes(b"<!DOCTYPE html><title>Sign in</title>")
+    source.touch()
     outcome = resize(source, output)
-    assert (outcome.status, outcome.reason) == ("failed", "not_a_video")
+    assert (outcome.status, outcome.reason) == ("failed", "empty_file")
     assert [path.name for path in tmp_path.iterdir()] == ["source.mp4"]
