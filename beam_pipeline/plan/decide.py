@@ -1,4 +1,4 @@
-"""What is to be done details one clip: a task, or a row that says why there is none."""
+"""What is to be done about one clip: a task, or a row that says why there is none."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
