@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help setup test test-faults test-dataflow lint run-local run-gcs-emulator bench
+.PHONY: docs test-docs
 .PHONY: template-image template-build template-run
 .NOTPARALLEL: # the extras go into one environment
 
@@ -44,6 +45,10 @@ $(VENV)/.dev: $(VENV)/.setup
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
+$(VENV)/.docs: $(VENV)/.setup
+	$(PIP) --editable '.[docs]'
+	@touch $@
+
 test: $(VENV)/.test ## Run the tests
 	$(BIN)/python -m pytest --ignore tests/faults --ignore tests/dataflow
 
@@ -53,12 +58,19 @@ test-faults: $(VENV)/.test ## Run the tests that kill, fill disks and feed rubbi
 test-dataflow: $(VENV)/.test-dataflow ## Run what is for Dataflow: the template, and jobs on a stand-in for the service
 	$(BIN)/python -m pytest tests/dataflow
 
+# Warnings are errors: a link or an anchor that leads nowhere is one.
+docs: $(VENV)/.docs ## Build the site of the documentation into build/docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet docs build/docs
+
+test-docs: $(VENV)/.test ## Check the documentation: links, tables, and the commands in it
+	$(BIN)/python -m pytest tests/docs
+
 lint: $(VENV)/.dev ## Check style, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(VENV)/.bench $(VENV)/.test $(MOVIEPY)/.setup ## Time this against other ways: CLIPS=folder COUNT=200 ROUNDS=3 WRITE=README.md
+bench: $(VENV)/.bench $(VENV)/.test $(MOVIEPY)/.setup ## Time this against other ways: CLIPS=folder COUNT=200 ROUNDS=3 WRITE=docs/benchmarks.md
 	$(BIN)/python benchmarks/bench.py --clips $(or $(CLIPS),sample/videos) \
 	    --moviepy $(MOVIEPY)/bin/python $(if $(COUNT),--count $(COUNT)) \
 	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write $(WRITE))

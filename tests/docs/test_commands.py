@@ -1,0 +1,141 @@
+"""Every command of the documentation that can run here, run as it stands there.
+
+A page's commands are run from top to bottom, as a reader would, in a folder of its own: a clone of
+the project, with the data beside it that the pages speak of. What needs Google, a real data set or
+an hour is not marked, and not run.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import PAGES, ROOT, Block, blocks, name_of
+
+CLONED = (
+    "Makefile", "MANIFEST.in", "README.md", "pyproject.toml", "setup.py",
+    "beam_pipeline", "benchmarks", "docs", "examples", "templates",
+)  # fmt: skip
+
+CLASSES = {
+    "mixing colors": "air drumming",
+    "playing game of life": "archery",
+    "watching test card": "abseiling",
+    "zooming into fractal": "zumba",
+}
+"""The sample's classes, and what they are called here: the pages speak of Kinetics' own."""
+
+TIMEOUT = 120
+"""Seconds for one block, on a machine that is busy with other things."""
+
+LANGUAGES = {"sh": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}
+
+
+def tried(page: Path) -> list[Block]:
+    return [block for block in blocks(page) if block.is_tried]
+
+
+WITH_COMMANDS = [page for page in PAGES if tried(page)]
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All data that the pages name, small: the sample, in the shapes that they tell of."""
+    folder = tmp_path_factory.mktemp("data")
+    made = folder / "k400"
+    sample = [sys.executable, ROOT / "examples" / "make_sample.py", made]
+    subprocess.run(sample, check=True, capture_output=True, timeout=TIMEOUT)
+    for path in (made / "annotations").iterdir():
+        text = path.read_text("utf-8")
+        for ours, theirs in CLASSES.items():
+            text = text.replace(ours, theirs)
+        path.write_text(text, "utf-8")
+    videos = sorted(path for path in (made / "videos").rglob("*") if path.is_file())
+    for path in videos:
+        youtube_id = path.stem.rsplit("_", 2)[0]
+        link(path, made / "resized" / path.name)
+        link(path, folder / "youtube" / f"{youtube_id}{path.suffix}")
+        link(path, folder / "any" / "folder" / path.relative_to(made / "videos"))
+    link(videos[0], folder / "replacement" / videos[0].name)
+    pack(made / "train_targz" / "part_0.tar.gz", made / "videos" / "train")
+    pack(made / "val_targz" / "part_0.tar.gz", made / "videos" / "val")
+    pack(made / "replacement_for_corrupted_k400.tgz", folder / "replacement")
+    pack(folder / "k700" / "archives" / "k700_val_001.tar.gz", made / "videos" / "val")
+    pack(folder / "kinetics700_2020.tar.gz", made / "annotations")
+    return folder
+
+
+def link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.link(source, target)
+
+
+def pack(archive: Path, folder: Path) -> None:
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(folder, folder.name)
+
+
+@pytest.fixture(scope="session")
+def ran(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Future[None]]:
+    """The commands of every page under way, two pages at a time."""
+    threads = ThreadPoolExecutor(2)
+    return {
+        page: threads.submit(run_page, page, data, tmp_path_factory.mktemp(page.stem))
+        for page in WITH_COMMANDS
+    }
+
+
+def run_page(page: Path, data: Path, folder: Path) -> None:
+    """Run the commands of a page; AssertionError names the line of the one that failed."""
+    clone = folder / "beam_pipeline"
+    shutil.copytree(data, clone, copy_function=os.link)
+    for name in CLONED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
+        copy(ROOT / name, clone / name)
+    if (Path(sys.prefix) / ".setup").exists():  # made by make, which then has nothing to install
+        (clone / ".venv").symlink_to(sys.prefix)
+    for block in tried(page):
+        ended = subprocess.run(
+            [*LANGUAGES[block.language], block.text], cwd=clone, env=environment(folder),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT,
+        )  # fmt: skip
+        said = f"{name_of(page)} line {block.line}:\n{block.text}{ended.stdout}{ended.stderr}"
+        assert ended.returncode == 0, said
+        assert "does not provide the extra" not in ended.stderr, said
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """This Python's commands come first, and pip installs the package alone, into a folder."""
+    return {
+        **{name: value for name, value in os.environ.items() if name not in CALLERS},
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PIP_TARGET": str(folder / "site"),
+        "PIP_NO_DEPS": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+
+
+CALLERS = {"ANNOTATIONS", "VIDEOS", "OUTPUT", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONPATH"}
+"""What who runs the tests may have set for others."""
+
+
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=name_of)
+def test_commands_work(page: Path, ran: dict[Path, Future[None]]):
+    ran[page].result()
+
+
+def test_commands_that_are_tried_are_in_a_language_that_can_be():
+    for page in PAGES:
+        for block in tried(page):
+            assert block.language in LANGUAGES, f"{name_of(page)} line {block.line}"
+
+
+def test_the_pages_have_commands():
+    names = {name_of(page) for page in WITH_COMMANDS}
+    assert {"README.md", "docs/recipes.md", "docs/outputs.md", "docs/buckets.md"} <= names
