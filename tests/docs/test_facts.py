@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import subprocess
+import tomllib
 import types
 from typing import get_args, get_origin, get_type_hints
 
@@ -111,6 +112,16 @@ def test_every_folder_of_the_package_is_in_the_architecture():
     for path in PACKAGE.iterdir():
         if path.is_dir() and path.name not in UNNAMED:
             assert f"`{path.name}/`" in text, f"it does not say what {path.name}/ is for"
+
+
+def test_the_layers_in_the_architecture_are_those_that_lint_checks():
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    contracts = pyproject["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in contracts if each["type"] == "layers")
+    stated = [words(names) for names, _ in table(DOCS / "architecture.md", "layers")]
+    assert [[name.removesuffix(".py").strip("/") for name in names] for names in stated] == [
+        layer.split(" | ") for layer in layers
+    ]
 
 
 def test_a_benchmark_finds_its_place():
