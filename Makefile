@@ -45,10 +45,6 @@ $(VENV)/.dev: $(VENV)/.setup
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
-$(VENV)/.docs: $(VENV)/.setup
-	$(PIP) --editable '.[docs]'
-	@touch $@
-
 test: $(VENV)/.test ## Run the tests
 	$(BIN)/python -m pytest --ignore tests/faults --ignore tests/dataflow
 
@@ -57,13 +53,6 @@ test-faults: $(VENV)/.test ## Run the tests that kill, fill disks and feed rubbi
 
 test-dataflow: $(VENV)/.test-dataflow ## Run what is for Dataflow: the template, and jobs on a stand-in for the service
 	$(BIN)/python -m pytest tests/dataflow
-
-# Warnings are errors: a link or an anchor that leads nowhere is one.
-docs: $(VENV)/.docs ## Build the site of the documentation into build/docs
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet docs build/docs
-
-test-docs: $(VENV)/.test ## Check the documentation: links, tables, and the commands in it
-	$(BIN)/python -m pytest tests/docs
 
 lint: $(VENV)/.dev ## Check style, formatting and types
 	$(BIN)/ruff check
@@ -81,6 +70,17 @@ bench: $(VENV)/.bench $(VENV)/.test $(MOVIEPY)/.setup ## Time this against other
 ifndef CLIPS
 bench: sample
 endif
+
+$(VENV)/.docs: $(VENV)/.setup
+	$(PIP) --editable '.[docs]'
+	@touch $@
+
+# Warnings are errors: a link or an anchor that leads nowhere is one.
+docs: $(VENV)/.docs ## Build the site of the documentation into build/docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet docs build/docs
+
+test-docs: $(VENV)/.test ## Check the documentation: links, tables, and the commands in it
+	$(BIN)/python -m pytest tests/docs
 
 run-gcs-emulator: $(VENV)/.test sample ## The sample from bucket to bucket, in an emulator on this machine
 	$(BIN)/python examples/run_gcs_emulator.py sample

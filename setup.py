@@ -37,10 +37,7 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=["beam_pipeline", "beam_pipeline.*"]),
-    package_data={
-        "beam_pipeline": ["py.typed"],
-        "beam_pipeline.kinetics": ["label_maps/*.txt"],
-    },
+    package_data={"beam_pipeline": ["py.typed"], "beam_pipeline.kinetics": ["label_maps/*.txt"]},
     entry_points={"console_scripts": ["beam-pipeline = beam_pipeline.__main__:main"]},
     install_requires=[
         "apache-beam>=2.77,<3",
