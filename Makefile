@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help setup test test-faults test-dataflow lint run-local run-gcs-emulator bench
+.PHONY: docs test-docs
 .PHONY: template-image template-build template-run
 .NOTPARALLEL: # the extras go into one environment
 
@@ -59,7 +60,7 @@ lint: $(VENV)/.dev ## Check style, formatting, types and which folder imports wh
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.bench $(VENV)/.test $(MOVIEPY)/.setup ## Time this against other ways: CLIPS=folder COUNT=200 ROUNDS=3 WRITE=README.md
+bench: $(VENV)/.bench $(VENV)/.test $(MOVIEPY)/.setup ## Time this against other ways: CLIPS=folder COUNT=200 ROUNDS=3 WRITE=docs/benchmarks.md
 	$(BIN)/python benchmarks/bench.py --clips $(or $(CLIPS),sample/videos) \
 	    --moviepy $(MOVIEPY)/bin/python $(if $(COUNT),--count $(COUNT)) \
 	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write $(WRITE))
@@ -70,6 +71,17 @@ bench: $(VENV)/.bench $(VENV)/.test $(MOVIEPY)/.setup ## Time this against other
 ifndef CLIPS
 bench: sample
 endif
+
+$(VENV)/.docs: $(VENV)/.setup
+	$(PIP) --editable '.[docs]'
+	@touch $@
+
+# Warnings are errors: a link or an anchor that leads nowhere is one.
+docs: $(VENV)/.docs ## Build the site of the documentation into build/docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet docs build/docs
+
+test-docs: $(VENV)/.test ## Check the documentation: links, tables, and the commands in it
+	$(BIN)/python -m pytest tests/docs
 
 run-gcs-emulator: $(VENV)/.test sample ## The sample from bucket to bucket, in an emulator on this machine
 	$(BIN)/python examples/run_gcs_emulator.py sample
