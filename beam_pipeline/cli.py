@@ -10,7 +10,7 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from beam_pipeline.codec import children
+from beam_pipeline.codec import child_processes
 from beam_pipeline.errors import RunError, UsageError, message_of
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _run(engine: "Engine", options: "PipelineOptions") -> int:
         print("The template is written; nothing was run.")
         return OK
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who pipes this into ``head`` has seen enough
-    if summary == earlier and not engine.counts.made:
+    if summary == earlier and not engine.counts.succeeded:
         print("Everything was there already: nothing was written. This is what made it:")
     print_results(summary, config)
     if complaint := too_many_failed(summary, config):
@@ -104,7 +104,7 @@ def _silence_beam() -> None:
 
 def _leave_at_once(status: int) -> NoReturn:
     """End the process and its children although threads of Beam's may still be waiting."""
-    children.end_all()
+    child_processes.kill_all()
     if sys.stderr.isatty():
         sys.stderr.write("\x1b[?25h")  # the live line has hidden the cursor
     sys.stdout.flush()

@@ -11,7 +11,7 @@ import statistics
 import time
 from pathlib import Path
 
-from beam_pipeline.codec.child import Request, answer
+from beam_pipeline.codec.child import Request, handle_request
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.engines.dataflow import WORKERS
 from benchmarks.markdown import put, table
@@ -46,7 +46,7 @@ def cpu_seconds(clip: Path) -> float:
     taken = []
     for _ in range(ROUNDS):
         began = time.process_time()
-        outcome = answer(request)
+        outcome = handle_request(request)
         taken.append(time.process_time() - began)
     if outcome.facts.duration is None:
         raise SystemExit(f"{clip}: {outcome.reason} {outcome.detail}")

@@ -23,7 +23,7 @@ from contenders import mmaction2
 from markdown import put, table
 from quality import mean_window_seconds, picture_bytes, ssim
 
-from beam_pipeline.codec import picture
+from beam_pipeline.codec import scale_pictures as scaling
 from beam_pipeline.codec.memory_file import MemoryFile
 from beam_pipeline.codec.outcome import BadClip, Facts
 from beam_pipeline.codec.resize import resize
@@ -37,33 +37,33 @@ EXACT = "+accurate_rnd+bitexact"
 AREA, BICUBIC, LANCZOS = (f"flags={name}{EXACT}" for name in ("area", "bicubic", "lanczos"))
 
 CANDIDATES: dict[str, tuple[ClipSettings, str]] = {
-    "**the defaults**": (CHOSEN, picture.KERNEL),
+    "**the defaults**": (CHOSEN, scaling.KERNEL),
     "scaler: FFmpeg's bicubic": (CHOSEN, BICUBIC),
     "scaler: lanczos": (CHOSEN, LANCZOS),
     "scaler: area": (CHOSEN, AREA),
-    "`--tune none`": (replace(CHOSEN, tune="none"), picture.KERNEL),
-    "`--tune ssim`": (replace(CHOSEN, tune="ssim"), picture.KERNEL),
-    "`--tune fastdecode`": (FASTDECODE, picture.KERNEL),
-    "`--tune fastdecode --crf 21`": (replace(FASTDECODE, crf=21), picture.KERNEL),
-    "`--coder cabac`": (replace(CHOSEN, coder="cabac"), picture.KERNEL),
-    "`--crf 21`": (replace(CHOSEN, crf=21), picture.KERNEL),
-    "`--crf 23`": (replace(CHOSEN, crf=23), picture.KERNEL),
-    "`--gop 16`": (replace(CHOSEN, gop=16), picture.KERNEL),
-    "`--gop 64`": (replace(CHOSEN, gop=64), picture.KERNEL),
-    "`--gop 250`": (replace(CHOSEN, gop=250), picture.KERNEL),
-    "`--preset ultrafast --crf 24`": (replace(CHOSEN, preset="ultrafast", crf=24), picture.KERNEL),
-    "`--preset superfast --crf 23`": (replace(CHOSEN, preset="superfast", crf=23), picture.KERNEL),
-    "`--preset faster`": (replace(CHOSEN, preset="faster"), picture.KERNEL),
-    "`--preset medium --crf 23 --gop 250 --tune none --coder cabac`": (MEDIUM, picture.KERNEL),
+    "`--tune none`": (replace(CHOSEN, tune="none"), scaling.KERNEL),
+    "`--tune ssim`": (replace(CHOSEN, tune="ssim"), scaling.KERNEL),
+    "`--tune fastdecode`": (FASTDECODE, scaling.KERNEL),
+    "`--tune fastdecode --crf 21`": (replace(FASTDECODE, crf=21), scaling.KERNEL),
+    "`--coder cabac`": (replace(CHOSEN, coder="cabac"), scaling.KERNEL),
+    "`--crf 21`": (replace(CHOSEN, crf=21), scaling.KERNEL),
+    "`--crf 23`": (replace(CHOSEN, crf=23), scaling.KERNEL),
+    "`--gop 16`": (replace(CHOSEN, gop=16), scaling.KERNEL),
+    "`--gop 64`": (replace(CHOSEN, gop=64), scaling.KERNEL),
+    "`--gop 250`": (replace(CHOSEN, gop=250), scaling.KERNEL),
+    "`--preset ultrafast --crf 24`": (replace(CHOSEN, preset="ultrafast", crf=24), scaling.KERNEL),
+    "`--preset superfast --crf 23`": (replace(CHOSEN, preset="superfast", crf=23), scaling.KERNEL),
+    "`--preset faster`": (replace(CHOSEN, preset="faster"), scaling.KERNEL),
+    "`--preset medium --crf 23 --gop 250 --tune none --coder cabac`": (MEDIUM, scaling.KERNEL),
     "`--preset slower --crf 23 --gop 250 --coder cabac`": (
-        replace(MEDIUM, preset="slower", tune="psnr"), picture.KERNEL,
+        replace(MEDIUM, preset="slower", tune="psnr"), scaling.KERNEL,
     ),
 }  # fmt: skip
 
 
 def make(clip: Path, settings: ClipSettings, kernel: str, result: Path) -> float:
     """Resize a clip; the processor seconds that it took."""
-    picture.KERNEL = kernel
+    scaling.KERNEL = kernel
     data = clip.read_bytes()
     took = []
     for _ in range(2):

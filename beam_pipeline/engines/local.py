@@ -11,7 +11,7 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 
 from beam_pipeline.config import Config
 from beam_pipeline.engines.engine import Engine
-from beam_pipeline.progress.counts import LOCAL
+from beam_pipeline.progress.counts import LOCAL_COUNTS
 from beam_pipeline.progress.live_line import LiveLine
 
 
@@ -24,7 +24,7 @@ class LocalEngine(Engine):
 
     def __init__(self, options: PipelineOptions) -> None:
         super().__init__(options)
-        self.counts = LOCAL
+        self.counts = LOCAL_COUNTS
 
     def create_runner(self) -> PipelineRunner:
         # Workers see the options only through the provision info.

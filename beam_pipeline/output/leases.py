@@ -17,7 +17,7 @@ from beam_pipeline.output.output_folder import (
     Output,
     write_errors,
 )
-from beam_pipeline.progress.counts import LOCAL
+from beam_pipeline.progress.counts import LOCAL_COUNTS
 from beam_pipeline.storage import files, urls
 
 LOCK = "lock"
@@ -60,9 +60,9 @@ def dead_runs(output: Output) -> list[str]:
     before = {run: files.find(output.url(run)) for run in others}
     if not any(_has_sign(output, run, found) for run, found in before.items()):
         return others  # stopped in order, or there are none
-    LOCAL.waiting = True
+    LOCAL_COUNTS.checking_leases = True
     time.sleep(LEASE_TIMEOUT)
-    LOCAL.waiting = False
+    LOCAL_COUNTS.checking_leases = False
     return [run for run in others if files.find(output.url(run)) == before[run]]
 
 

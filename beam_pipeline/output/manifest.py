@@ -56,7 +56,7 @@ def read_parquet(url: str, columns: Sequence[str] = COLUMNS) -> Iterator[pa.Tabl
         FileNotFoundError: it is not there.
     """
     try:
-        with files.opened(url) as file:
+        with files.open_file(url) as file:
             parquet = pq.ParquetFile(file)
             for group in range(parquet.num_row_groups):
                 yield parquet.read_row_group(group, columns=list(columns)).select(list(columns))

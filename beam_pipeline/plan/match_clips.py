@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline.batches import BringTogether, Group, Kinds, groups_of
+from beam_pipeline.batches import Group, JoinByBucket, JoinInputs, groups_in
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Annotation, ResizeTask, Row, Video
 from beam_pipeline.kinetics.file_names import base_name
@@ -22,7 +22,7 @@ UNANNOTATED = "unannotated"
 WANTED = "wanted"
 
 
-KINDS: Kinds = {
+KINDS: JoinInputs = {
     "annotations": (Annotation, lambda stated: group_of(stated.youtube_id)),
     "videos": (Video, lambda video: group_of(base_name(video.path))),
     "rows": (Row, lambda row: group_of(row.youtube_id or "")),
@@ -57,7 +57,7 @@ class MatchClips(beam.PTransform):
         """Takes ``annotations``, ``videos``, ``rows`` (Row) and ``made`` (Video, in the output)."""
         return (
             inputs
-            | BringTogether(KINDS)
+            | JoinByBucket(KINDS)
             | "Decide"
             >> beam.ParDo(_Decide(self._config), *self._side_inputs)
             .with_output_types(ResizeTask, **{ROWS: Row, UNANNOTATED: int, WANTED: bytes})
@@ -82,7 +82,7 @@ class _Decide(beam.DoFn):
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
         _, bucket = element
         records: list[bytes] = []
-        for group in groups_of(KINDS, bucket).values():
+        for group in groups_in(KINDS, bucket).values():
             yield from self._decide(group, label_ids, last, archive_ranks, records)
         if archive_ranks:
             yield pvalue.TaggedOutput(WANTED, b"".join(records))

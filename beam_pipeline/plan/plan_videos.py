@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline.batches import BringTogether, Group, Kinds, groups_of
+from beam_pipeline.batches import Group, JoinByBucket, JoinInputs, groups_in
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip, ResizeTask, Row, Video
 from beam_pipeline.errors import InputError
@@ -49,7 +49,7 @@ class PlanVideos(beam.PTransform):
         )
         return (
             inputs
-            | BringTogether(_kinds(self._config))
+            | JoinByBucket(_kinds(self._config))
             | "Decide"
             >> beam.ParDo(_Decide(self._config), *self._side_inputs, pvalue.AsSingleton(last))
             .with_output_types(ResizeTask, **{ROWS: Row, LEFT_OUT: int, WANTED: bytes})
@@ -74,7 +74,7 @@ class _Decide(beam.DoFn):
                 "they are read; leave it out, or type --annotations"
             )
         _, bucket = element
-        for name, group in groups_of(_kinds(self._config), bucket).items():
+        for name, group in groups_in(_kinds(self._config), bucket).items():
             if last is None or name <= last:
                 decision = decide(name, group, self._config)
                 files = {video.path for video in group["videos"]}
@@ -114,7 +114,7 @@ def downward(path: str) -> str:
     return posixpath.splitext("/".join(part for part in path.split("/") if part.strip(".")))[0]
 
 
-def _kinds(config: Config) -> Kinds:
+def _kinds(config: Config) -> JoinInputs:
     below = config.output.url(VIDEOS) + "/"
     return {
         "videos": (Video, lambda video: name_of(video, config)),

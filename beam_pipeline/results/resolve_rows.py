@@ -15,7 +15,7 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import LISTED, Clip, ReadArchive, Row
 from beam_pipeline.sources.tar_stream import BrokenArchive, Member, members
 from beam_pipeline.storage import files
-from beam_pipeline.storage.streams import opened_stream
+from beam_pipeline.storage.streams import open_stream
 from beam_pipeline.work.make_clip import make_clip
 from beam_pipeline.work.resize_members import source_of
 from beam_pipeline.work.worker_pool import WorkerPool
@@ -91,7 +91,7 @@ def _made_again(row: Row, read: Sequence[ReadArchive], config: Config) -> Row | 
         return None
     pool = WorkerPool.acquire(config)
     try:
-        with opened_stream(archive.path) as stream:
+        with open_stream(archive.path) as stream:
             for member in members(stream):
                 if f"{archive.path}/{member.name}" == row.source:
                     return _made_of(member, row, pool)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline.batches import gather, unpack
+from beam_pipeline.batches import batch_by_key, unpack
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL, ReadArchive, Row, Split
 from beam_pipeline.output import manifest
@@ -46,7 +46,7 @@ class WriteShards(beam.PTransform):
     ) -> beam.PCollection[tuple[Split, tuple[int, str]]]:
         # Gathered before they flow together, which costs as much for a row as for a batch.
         gathered = {
-            number: rows | f"Gather rows {number}" >> gather(ShardKey, _shard_key, self._size)
+            number: rows | f"Gather rows {number}" >> batch_by_key(ShardKey, _shard_key, self._size)
             for number, rows in enumerate(stages)
         }
         return (

@@ -67,7 +67,7 @@ def finish(
     summary = summarize(asked, config, label_ids, unannotated, archives)
     if archives:
         summary["archives"] = archives
-    summary["retries"] = retries + RETRY_COUNT.take()
+    summary["retries"] = retries + RETRY_COUNT.read_and_reset()
     output.write_if_new(SUMMARY, _json(summary))
     remove_state(output)
 

@@ -19,7 +19,7 @@ from beam_pipeline.plan.plan_videos import downward
 from beam_pipeline.plan.wanted_clips import Match, WantedClips
 from beam_pipeline.progress import metrics
 from beam_pipeline.sources.tar_stream import BrokenArchive, Member, members
-from beam_pipeline.storage.streams import opened_stream
+from beam_pipeline.storage.streams import open_stream
 from beam_pipeline.work.make_clip import IN_MEMORY, Source, make_clip, row_of
 from beam_pipeline.work.worker_pool import RETRIES, ROWS, ClipResult, PooledDoFn, WorkerPool
 
@@ -83,7 +83,7 @@ class _ResizeMembers(PooledDoFn):
         videos = unannotated = 0
         broken: str | None = None
         try:
-            with opened_stream(archive.path) as stream:
+            with open_stream(archive.path) as stream:
                 for member in members(stream):
                     if not is_video(member.name):
                         continue

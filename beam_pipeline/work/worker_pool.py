@@ -85,7 +85,7 @@ class PooledDoFn(beam.DoFn):
     def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
         for row in self._clips.drain():
             yield _in_global_window(row)
-        retries = RETRY_COUNT.take()
+        retries = RETRY_COUNT.read_and_reset()
         metrics.count_retries(retries)
         yield pvalue.TaggedOutput(RETRIES, _in_global_window(retries))
 

@@ -201,7 +201,7 @@ def test_the_live_line_is_read_from_them(
         if metric["namespace"] == "work" and "scalar" in metric:
             said[metric["name"]] += metric["scalar"]
     assert counts.tasks == said["planned"] > 0
-    assert counts.made == said["resized"] + said["copied"] > 0
+    assert counts.succeeded == said["resized"] + said["copied"] > 0
     assert counts.failed == said["failed"] > 0
 
 
