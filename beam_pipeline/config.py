@@ -219,7 +219,7 @@ class Config:
         for argument in self.videos:
             if relative := path_under_root(source, argument):
                 return relative
-        # Named by a listing in another folder: use the whole path, which is unique.
+        # Named by a listing in another folder: use the whole path, so that no two are equal.
         return source.split("://", 1)[-1].lstrip("/")
 
     def slowfast_lists(self) -> list[str]:
@@ -243,7 +243,7 @@ class Config:
         return 60 + 30 * (clip.time_end - clip.time_start)
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide the bytes and paths of clips; one output has one identity."""
+        """The settings that decide bytes and paths of clips; outputs never mix two identities."""
         mode = {"annotations": "given" if self.annotations else None, "resize": self.resize}
         if not self.resize:
             return mode
