@@ -422,4 +422,4 @@ def test_members_cannot_be_listed_as_they_are(five: Kinetics, tmp_path: Path) ->
         "--output", str(tmp_path / "output"), "--resize=false",
     )  # fmt: skip
     assert ended.status == 1
-    assert f"{archive} is an archive: unpack it" in ended.complaint
+    assert f"{archive} is an archive; unpack it" in ended.complaint
