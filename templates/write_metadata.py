@@ -143,7 +143,7 @@ def _help_text(action: argparse.Action) -> str:
     text = (action.help or "") % vars(action)
     if action.default is not None:  # then it has a field of its own
         text = re.sub(r" *\(default: [^()]*\)$", "", text)
-    return f"{text}; several with commas between them" if action.nargs == "+" else text
+    return f"{text}; separate several values with commas" if action.nargs == "+" else text
 
 
 def _text(value: object) -> str:

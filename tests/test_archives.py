@@ -412,7 +412,7 @@ def test_a_trial_of_unannotated_archives_is_refused(tmp_path: Path, one_clip: by
     (tmp_path / "in" / "b.mp4").write_bytes(one_clip)
     ended = run("--videos", str(tmp_path / "in"), "--output", str(tmp_path / "o"), "--limit=1")
     assert ended.status == 1
-    assert "--limit takes the first clips by their names" in ended.complaint
+    assert "--limit takes the first clips by name" in ended.complaint
 
 
 def test_members_cannot_be_listed_as_they_are(five: Kinetics, tmp_path: Path) -> None:
@@ -422,4 +422,4 @@ def test_members_cannot_be_listed_as_they_are(five: Kinetics, tmp_path: Path) ->
         "--output", str(tmp_path / "output"), "--resize=false",
     )  # fmt: skip
     assert ended.status == 1
-    assert f"{archive} is an archive: unpack it" in ended.complaint
+    assert f"{archive} is an archive; unpack it" in ended.complaint

@@ -138,10 +138,10 @@ def test_lists_of_videos_and_of_clips_do_not_mix(flat: Kinetics, tmp_path: Path)
     assert flat.prepare(tmp_path / "resized").status == 0
     ended = flat.prepare(tmp_path / "resized", "--resize=false")
     assert ended.status == 1
-    assert "--resize true, and false is asked for now; type --resize true" in ended.complaint
+    assert "--resize true (now false); type --resize true" in ended.complaint
     flat.prepare(tmp_path / "listed", "--resize=false")
     ended = flat.prepare(tmp_path / "listed")
-    assert "--resize false, and true is asked for now; type --resize false" in ended.complaint
+    assert "--resize false (now true); type --resize false" in ended.complaint
 
 
 def test_what_a_listing_names_is_listed_only_if_it_is_there(flat: Kinetics, tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_a_folder_and_annotated_clips_do_not_mix(flat: Kinetics, tmp_path: Path)
     resize_all(output, flat.videos)
     ended = flat.prepare(output)
     assert ended.status == 1
-    assert "leave out --annotations to go on" in ended.complaint
+    assert "leave out --annotations to continue" in ended.complaint
 
 
 # List formats
@@ -436,8 +436,7 @@ def test_a_class_that_torchvision_would_number_wrongly_is_named(
         tmp_path / "output", "--label_map=kinetics400", "--list_format=torchvision"
     )
     assert ended.status == 1
-    assert "air_drumming would be class 0 of" in ended.complaint
-    assert "and it is 1" in ended.complaint
+    assert "air_drumming would get id 0 instead of 1" in ended.complaint
     assert not list((tmp_path / "output").glob("*.csv"))
 
 
@@ -463,7 +462,7 @@ def test_no_list_is_replaced_where_torchvision_would_misread_one(
         output, "--splits=train,val", "--list_format=torchvision", "--path_prefix=/elsewhere"
     )
     assert ended.status == 1
-    assert "zumba would be class 0 of val" in ended.complaint
+    assert "of val in order: zumba would get id 0" in ended.complaint
     after = {name: content for name, (content, _) in snapshot(output).items()}
     lists = ("train.csv", "val.csv", "manifest/train.parquet", "manifest/val.parquet")
     assert all(before[name] == after[name] for name in (*lists, "summary.json"))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from beam_pipeline.annotations.assign_label_ids import check_folders
+from beam_pipeline.annotations.assign_label_ids import check_torchvision_ids
 from beam_pipeline.elements import Split
 from beam_pipeline.errors import OutputError
 from beam_pipeline.kinetics.classes import class_folder
@@ -80,7 +80,9 @@ def read_classes(folder: str) -> Iterator[tuple[str, int]]:
 
 def check_classes(clips: Sequence[ListedClip], split: Split) -> None:
     """Raise InputError where torchvision would give a class another id than ours."""
-    check_folders({clip.label: clip.label_id for clip in clips if clip.label is not None}, split)
+    check_torchvision_ids(
+        {clip.label: clip.label_id for clip in clips if clip.label is not None}, split
+    )
 
 
 def _links_below(folder: str) -> list[str]:

@@ -15,7 +15,7 @@ from beam_pipeline.kinetics.datasets import class_of_archive
 from beam_pipeline.kinetics.file_names import is_video
 from beam_pipeline.output.output_folder import Output, write_errors
 from beam_pipeline.plan.decide import ambiguous_row
-from beam_pipeline.plan.plan_videos import downward
+from beam_pipeline.plan.plan_videos import clip_id_from_path
 from beam_pipeline.plan.wanted_clips import Match, WantedClips
 from beam_pipeline.progress import metrics
 from beam_pipeline.sources.tar_stream import BrokenArchive, Member, members
@@ -160,7 +160,7 @@ class _ArchiveSearch:
 
         Of two members for one clip the first that can be used counts: the second waits to see.
         """
-        name = member.name if self._annotated else downward(member.name)
+        name = member.name if self._annotated else clip_id_from_path(member.name)
         match = self._wanted.find(name)
         if len(match.clips) == 1 and not match.ambiguous:
             self._update(match.clips[0].clip_id)
@@ -175,7 +175,7 @@ class _ArchiveSearch:
 
     def _update(self, clip_id: str) -> None:
         if (future := self._pending.pop(clip_id, None)) and future.result().row.status != "failed":
-            self._wanted.take(future.result().row)
+            self._wanted.mark_made(future.result().row)
 
     def wants_class(self, label: str) -> bool:
         return self._wanted.wants_class(label)
@@ -190,4 +190,4 @@ class _ArchiveSearch:
         """Whether nothing is wanted any more; waits for what is under way."""
         for clip_id in list(self._pending):
             self._update(clip_id)
-        return not self._wanted.is_open
+        return not self._wanted.wants_any
