@@ -49,7 +49,7 @@ def _run(engine: "Engine", options: "PipelineOptions") -> int:
     from beam_pipeline.config import Config
     from beam_pipeline.options import KineticsOptions
     from beam_pipeline.output.output_folder import SUMMARY
-    from beam_pipeline.results.closing_table import print_results, too_many_failed
+    from beam_pipeline.results.closing_table import failure_message, print_results
     from beam_pipeline.run_job import run
 
     config = engine.configure(Config.from_options(options.view_as(KineticsOptions)))
@@ -71,8 +71,8 @@ def _run(engine: "Engine", options: "PipelineOptions") -> int:
     if summary == earlier and not engine.counts.made:
         print("Everything was there already: nothing was written. This is what made it:")
     print_results(summary, config)
-    if complaint := too_many_failed(summary, config):
-        print(f"beam_pipeline: {complaint}", file=sys.stderr)
+    if message := failure_message(summary, config):
+        print(f"beam_pipeline: {message}", file=sys.stderr)
         return RUN_FAILED
     return OK
 

@@ -85,7 +85,7 @@ class Engine:
                 result.wait_until_finish()
         except Exception:
             if _is_over(result):
-                remove_unused_state(config.output, elsewhere=True)
+                remove_unused_state(config.output, remote=True)
             raise
         return True
 

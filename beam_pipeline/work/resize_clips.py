@@ -1,4 +1,4 @@
-"""Loose files to clips."""
+"""Make clips from loose files."""
 
 from collections.abc import Iterator
 
@@ -13,13 +13,13 @@ from beam_pipeline.work.worker_pool import RETRIES, ROWS, PooledDoFn
 
 
 class ResizeClips(beam.PTransform):
-    """Tasks to ``rows`` (Row), as many at once as there are cores, and ``retries`` (int).
+    """Run tasks, one per core at a time. Outputs ``rows`` (Row) and ``retries`` (int).
 
-    ``retries`` counts every request to storage that a process of this stage has retried.
-    ``made`` are keys of clips that earlier phases have made: they are left alone.
+    ``retries`` counts the storage requests that the processes of this stage have retried.
+    ``made`` holds keys of clips that earlier phases made; these are skipped.
 
-    The shuffle in front spreads the tasks evenly over the workers. It is also where a runner
-    starts again when a worker dies, so that nothing before it is done twice.
+    The shuffle in front spreads the tasks evenly over the workers. A runner also restarts from it
+    when a worker dies, so nothing before it is repeated.
     """
 
     def __init__(self, config: Config, made: pvalue.AsList) -> None:
