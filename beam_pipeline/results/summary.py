@@ -108,8 +108,8 @@ def summarize(
         if result.unlabelled and result.split in ("train", "val"):
             warnings.append(
                 f"{result.unlabelled:,} of {result.statuses.total():,} clips of {result.split} "
-                f"have no label: they are listed with {UNLABELLED_ID}; check that the header of its CSV "
-                "names a column label"
+                f"have no label: they are listed with {UNLABELLED_ID}; check that the header of "
+                "its CSV names a column label"
             )
     if not config.annotations and unannotated:
         warnings.append(

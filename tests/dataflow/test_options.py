@@ -170,7 +170,7 @@ def test_workers_have_packages_for_google_and_the_web_alone(flag: str) -> None:
 
 
 def test_a_job_without_an_end_is_refused() -> None:
-    with pytest.raises(UsageError, match="--streaming is for jobs without an end"):
+    with pytest.raises(UsageError, match="--streaming is for jobs that never end"):
         prepared("--streaming")
 
 
