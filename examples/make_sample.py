@@ -116,9 +116,7 @@ def encode(clip: Clip, path: Path) -> None:
         audio = output.add_stream(clip.sound, rate=48000) if clip.sound else None
         for frame in source.decode(*source.streams):
             if isinstance(frame, VideoFrame):
-                frame.pict_type = (
-                    0  # not a forced keyframe, as some sources mark them
-                )
+                frame.pict_type = 0  # no forced keyframe: some sources mark every frame
                 output.mux(video.encode(frame))
             else:
                 output.mux(audio.encode(frame))

@@ -1,4 +1,4 @@
-"""What earlier runs tell the next one."""
+"""Rows of earlier runs, from row files and manifests."""
 
 import json
 from pathlib import Path

@@ -163,11 +163,11 @@ def fingerprints(results: Iterable[SplitResults]) -> tuple[str, str]:
     A line is ``clip_id label_id sha256``, without the sha256 for membership, ended by a line
     feed. The first is meaningless if clips are listed without resizing: their sha256 is unknown.
     """
-    whole, members = hashlib.sha256(), hashlib.sha256()
+    content, membership = hashlib.sha256(), hashlib.sha256()
     for clip_id, label_id, sha256 in heapq.merge(*(_rows(result.listed) for result in results)):
-        members.update(f"{clip_id} {label_id}\n".encode())
-        whole.update(f"{clip_id} {label_id} {sha256}\n".encode())
-    return whole.hexdigest(), members.hexdigest()
+        membership.update(f"{clip_id} {label_id}\n".encode())
+        content.update(f"{clip_id} {label_id} {sha256}\n".encode())
+    return content.hexdigest(), membership.hexdigest()
 
 
 def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:

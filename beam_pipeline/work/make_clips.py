@@ -52,18 +52,21 @@ class MakeClips(beam.PTransform):
         # Only individually named files can have a lower priority than the last archives.
         phases = len(archives) + any(map(is_video, self._config.videos))
         tasks = plan.tasks | "Phases of tasks" >> beam.Partition(phase_of, phases)
-        made = plan.tasks.pipeline | "Nothing made" >> beam.Create([]).with_output_types(bytes)
+        keys = plan.tasks.pipeline | "Nothing made" >> beam.Create([]).with_output_types(bytes)
         stages: list[pvalue.DoOutputsTuple] = []
         read: list[beam.PCollection[ReadArchive]] = []
         for phase, phase_tasks in enumerate(tasks):
             if phase:
-                made = (made, stages[-1][ROWS]) | f"Made from archives {phase}" >> AddMadeKeys()
-            clips = phase_tasks | f"Clips {phase}" >> ResizeClips(self._config, pvalue.AsList(made))
+                keys = (
+                    keys,
+                    stages[-1][ROWS],
+                ) | f"Made from archives {phase}" >> AddMadeKeys()
+            clips = phase_tasks | f"Clips {phase}" >> ResizeClips(self._config, pvalue.AsList(keys))
             stages.append(clips)
             if phase < len(archives):
-                made = (made, clips[ROWS]) | f"Made from files {phase}" >> AddMadeKeys()
+                keys = (keys, clips[ROWS]) | f"Made from files {phase}" >> AddMadeKeys()
                 members = archives[phase] | f"Members {phase}" >> ResizeMembers(
-                    self._config, label_ids, wanted, pvalue.AsList(made)
+                    self._config, label_ids, wanted, pvalue.AsList(keys)
                 )
                 stages.append(members)
                 read.append(members[READ])
@@ -80,22 +83,22 @@ class MakeClips(beam.PTransform):
 
 
 class AddMadeKeys(beam.PTransform):
-    """Add the keys of clips made in ``rows`` to the keys of clips made before.
+    """Add the keys of clips made in some rows to the keys of clips made before.
 
     An element of keys is bytes, several keys joined.
     """
 
     def expand(
-        self, made_and_rows: tuple[beam.PCollection[bytes], beam.PCollection[Row]]
+        self, keys_and_rows: tuple[beam.PCollection[bytes], beam.PCollection[Row]]
     ) -> beam.PCollection[bytes]:
-        made, rows = made_and_rows
+        made_keys, rows = keys_and_rows
         keys = (
             rows
             | "Made" >> beam.Filter(lambda row: row.status in LISTED)
             | "Key" >> beam.Map(key_of).with_output_types(bytes)
             | "All keys" >> beam.CombineGlobally(b"".join).without_defaults()
         )
-        return (made, keys) | "Add" >> beam.Flatten()
+        return (made_keys, keys) | "Add" >> beam.Flatten()
 
 
 def phase_of(task: ResizeTask, phases: int) -> int:

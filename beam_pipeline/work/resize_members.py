@@ -32,8 +32,8 @@ READ = "read"
 class ResizeMembers(beam.PTransform):
     """Read archives. Outputs ``rows`` (Row), ``read`` (ReadArchive) and ``retries`` (int).
 
-    ``wanted`` is the table of clips to look for. ``made`` holds keys of clips that earlier phases
-    made. Members that are not wanted are skipped without decoding.
+    ``wanted`` is the table of clips to look for. ``made_keys`` holds the keys of clips that
+    earlier phases made. Members that are not wanted are skipped without decoding.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class ResizeMembers(beam.PTransform):
         config: Config,
         label_ids: pvalue.AsSingleton,
         wanted: pvalue.AsList,
-        made: pvalue.AsList,
+        made_keys: pvalue.AsList,
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (label_ids, wanted, made)
+        self._side_inputs = (label_ids, wanted, made_keys)
 
     def expand(self, archives: beam.PCollection[Archive]) -> pvalue.DoOutputsTuple:
         return archives | "Resize" >> beam.ParDo(
@@ -65,11 +65,11 @@ class _ResizeMembers(PooledDoFn):
         archive: Archive,
         label_ids: dict[str, int],
         wanted: list[bytes],
-        made: list[bytes],
+        made_keys: list[bytes],
     ) -> Iterator[Row | pvalue.TaggedOutput]:
         if self._search is None:
             annotated = bool(self._config.annotations)
-            table = WantedClips(b"".join(wanted), made, label_ids, annotated)
+            table = WantedClips(b"".join(wanted), made_keys, label_ids, annotated)
             self._search = _ArchiveSearch(table, annotated)
         label = class_of_archive(self._config.dataset, archive.path, sorted(label_ids))
         if self._search.may_be_done and self._search.is_done:
