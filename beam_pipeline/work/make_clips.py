@@ -57,10 +57,7 @@ class MakeClips(beam.PTransform):
         read: list[beam.PCollection[ReadArchive]] = []
         for phase, phase_tasks in enumerate(tasks):
             if phase:
-                keys = (
-                    keys,
-                    stages[-1][ROWS],
-                ) | f"Made from archives {phase}" >> AddMadeKeys()
+                keys = (keys, stages[-1][ROWS]) | f"Made from archives {phase}" >> AddMadeKeys()
             clips = phase_tasks | f"Clips {phase}" >> ResizeClips(self._config, pvalue.AsList(keys))
             stages.append(clips)
             if phase < len(archives):
