@@ -38,7 +38,7 @@ WORKERS_PER_PROCESS = 1
 """Codec children per process: Dataflow runs one process per core."""
 
 _NOISY_LOGGERS = (
-    "apache_beam.runners.dataflow.internal.apiclient",  # the whole job, with --storage_options
+    "apache_beam.runners.dataflow.internal.apiclient",  # logs the job with its --storage_options
     "apache_beam.runners.portability.stager",
     "apache_beam.transforms.core",
 )
