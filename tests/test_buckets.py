@@ -248,7 +248,7 @@ def test_a_manifest_that_cannot_be_read_is_not_called_damaged(
     buckets.reset()
     assert ended.status == 1
     assert f"cannot read {url}/manifest/train.parquet" in ended.complaint
-    assert "get the right to read there" in ended.complaint
+    assert "get permission to read it" in ended.complaint
     assert "overwrite" not in ended.complaint
 
 

@@ -210,7 +210,8 @@ def test_every_video_is_resized_where_nothing_is_annotated(folder: Path, tmp_pat
     assert (said["total"]["found"], said["total"]["resized"], said["total"]["failed"]) == (5, 4, 1)
     assert list(said["splits"]) == ["all"]
     (warning,) = said["warnings"]
-    assert "1 videos would go where another goes" in warning  # same.mp4, for there is same.mkv
+    # same.mp4, for there is same.mkv
+    assert "1 videos were left out because another video has the same output path" in warning
 
 
 def test_a_second_run_over_a_folder_writes_nothing(folder: Path, tmp_path: Path) -> None:
@@ -274,7 +275,8 @@ def test_videos_that_would_go_where_another_goes_are_counted(
     for _ in ("makes", "finds"):  # the same is said of what is there already
         ended = resize_all(output, folder, other)
         (warning,) = summary(output)["warnings"]
-        assert warning.startswith("2 videos would go where another goes")  # same.mkv, three.mp4
+        # same.mkv, three.mp4
+        assert warning.startswith("2 videos were left out because another video has the same")
         assert warning[:40] in ended.out
 
 
@@ -488,7 +490,7 @@ def test_a_split_without_labels_is_told(flat: Kinetics, tmp_path: Path) -> None:
     val = flat.annotations / "val.csv"
     val.write_text(val.read_text().replace("label,", "class,", 1))
     ended = flat.prepare(tmp_path / "output", "--resize=false")
-    assert "no label is stated for 4 of 4 clips of val" in ended.out
+    assert "4 of 4 clips of val have no label" in ended.out
     assert "of test" not in ended.out
     val.write_text(val.read_text().replace("class,", "LABEL,", 1))
     ended = flat.prepare(tmp_path / "output", "--resize=false")
@@ -501,7 +503,7 @@ def test_annotations_of_nothing_are_told(flat: Kinetics, tmp_path: Path) -> None
         "--annotations", str(tmp_path / "val.csv"), "--videos", str(flat.videos),
         "--output", str(tmp_path / "output"), "--resize=false",
     )  # fmt: skip
-    assert f"no clip is annotated in {tmp_path}/val.csv" in ended.out
+    assert f"there are no annotations in {tmp_path}/val.csv" in ended.out
 
 
 # Archives of annotations
