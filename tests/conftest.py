@@ -1,5 +1,6 @@
 """What all tests share: the runs that several of them look at."""
 
+import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,13 @@ settings.load_profile("kinetics")
 
 # Whoever starts the tests in the background has them ignore Ctrl-C, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """As many tests at once as there are cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 
 SIZE = (128, 96)
 FRAMES = 12

@@ -429,7 +429,7 @@ def test_an_archive_that_was_cut_short_is_an_error(tmp_path: Path, share: float)
 @pytest.mark.parametrize(
     ("content", "about"),
     [
-        (gzip.compress(b"youtube_id,time_start,time_end\n"), "a damaged archive, or none"),
+        (gzip.compress(b"youtube_id,time_start,time_end\n", mtime=0), "a damaged archive, or none"),
         (b"BZh nonsense", "a damaged archive"),
         (b"\xfd7zXZ nonsense", "a damaged archive"),
     ],
