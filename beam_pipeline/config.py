@@ -9,14 +9,16 @@ from typing import Any, Literal, Self, get_args
 
 import av
 
-from beam_pipeline import storage
-from beam_pipeline.assign_label_ids import class_folder
 from beam_pipeline.codec.settings import ClipSettings
-from beam_pipeline.datasets import DATASETS, mirrored
 from beam_pipeline.elements import ALL, SPLITS, Annotation, Clip, Split
 from beam_pipeline.errors import UsageError
-from beam_pipeline.label_map import PUBLISHED
-from beam_pipeline.list_formats import (
+from beam_pipeline.kinetics.classes import class_folder
+from beam_pipeline.kinetics.datasets import DATASETS, mirrored
+from beam_pipeline.kinetics.file_names import is_text, path_under_root
+from beam_pipeline.kinetics.label_map import PUBLISHED
+from beam_pipeline.kinetics.splits import SPLIT_WORDS
+from beam_pipeline.options import KineticsOptions
+from beam_pipeline.output.list_formats import (
     LIST_FORMATS,
     SLOWFAST,
     TEXT_FORMATS,
@@ -24,10 +26,8 @@ from beam_pipeline.list_formats import (
     ListFormat,
     list_format,
 )
-from beam_pipeline.list_videos import is_text, path_under_root
-from beam_pipeline.options import KineticsOptions
-from beam_pipeline.output import VIDEOS, Output
-from beam_pipeline.read_annotations import SPLIT_WORDS
+from beam_pipeline.output.output_folder import VIDEOS, Output
+from beam_pipeline.storage import file_systems, urls
 
 Layout = Literal["class", "flat"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
@@ -78,7 +78,7 @@ class Config:
             if not getattr(options, name) and (name == "output" or options.dataset is None):
                 raise UsageError(f"--{name} is missing; type --{name} FOLDER")
         try:
-            storage.configure(storage.parse_options(options.storage_options))
+            file_systems.configure(file_systems.parse_options(options.storage_options))
         except ValueError as error:
             raise UsageError(
                 f"--storage_options {options.storage_options!r}: {error}; type JSON such as "
@@ -102,11 +102,11 @@ class Config:
             _refuse(options, _ABOUT_MADE_CLIPS, "--resize false makes no clips")
         if not is_text(options.output):
             raise UsageError(f"--output {options.output!r} is not UTF-8 text; type another")
-        output = Output(storage.absolute(options.output), run=uuid.uuid4().hex)
+        output = Output(urls.absolute(options.output), run=uuid.uuid4().hex)
         prefix = options.path_prefix
         if prefix is None and options.resize:
             prefix = output.root
-        mirror = options.dataset_mirror and storage.absolute(options.dataset_mirror)
+        mirror = options.dataset_mirror and urls.absolute(options.dataset_mirror)
         annotations, videos = options.annotations, options.videos
         label_map = _label_map(options.label_map)
         splits = _splits(options.splits)
@@ -148,7 +148,7 @@ class Config:
             for address in getattr(self, flag):
                 _check_protocol(f"--{flag}", address)
         _check_protocol("--output", self.output.root)
-        if storage.is_on_the_web(self.output.root):
+        if urls.is_on_the_web(self.output.root):
             raise UsageError(f"--output {self.output.root} cannot be written to; type a folder")
         if self.label_map is not None:
             _check_protocol("--label_map", self.label_map)
@@ -196,11 +196,11 @@ class Config:
     def clip_path(self, clip: Clip) -> str:
         """Where a clip goes, relative to the output."""
         if clip.split is None:  # nothing is annotated: the id is a path
-            return storage.join(VIDEOS, f"{clip.clip_id}.mp4")
+            return urls.join(VIDEOS, f"{clip.clip_id}.mp4")
         folders = [VIDEOS, clip.split]
         if self.layout == "class":
             folders.append(class_folder(clip.label))
-        return storage.join(*folders, f"{clip.clip_id}.mp4")
+        return urls.join(*folders, f"{clip.clip_id}.mp4")
 
     def listed_path(self, path: str | None, source: str = "") -> str:
         """What the lists state: a clip's path, relative to the output, or its source as it is."""
@@ -212,7 +212,7 @@ class Config:
     def split_archives(self) -> frozenset[str]:
         """Of the data set, the listings of archives that are each of one split alone."""
         listed = DATASETS[self.dataset].archives.values() if self.dataset else ()
-        return frozenset(storage.absolute(mirrored(address, self.mirror)) for address in listed)
+        return frozenset(urls.absolute(mirrored(address, self.mirror)) for address in listed)
 
     def name_of(self, source: str) -> str:
         """The path of a video below the ``--videos`` argument that it was found in."""
@@ -256,7 +256,7 @@ class Config:
 
 def _check_protocol(flag: str, address: str) -> None:
     try:
-        storage.filesystem_class(address)
+        file_systems.filesystem_class(address)
     except (ValueError, ImportError) as error:
         raise UsageError(f"{flag} {address}: {error}") from error
     protocol, remote, rest = address.partition("://")
@@ -290,7 +290,7 @@ def _arguments(flag: str, values: list[str] | None) -> tuple[str, ...]:
     for part in parts:
         if not is_text(part):
             raise UsageError(f"{flag} {part!r} is not UTF-8 text; rename it")
-    return tuple(storage.absolute(part) for part in parts)
+    return tuple(urls.absolute(part) for part in parts)
 
 
 def _classes(values: list[str] | None) -> frozenset[str] | None:
@@ -311,7 +311,7 @@ def _list_formats(values: list[str] | None) -> tuple[str, ...]:
 
 
 def _label_map(name: str | None) -> str | None:
-    return name if name is None or name in PUBLISHED else storage.absolute(name)
+    return name if name is None or name in PUBLISHED else urls.absolute(name)
 
 
 def split_commas(values: list[str]) -> list[str]:

@@ -91,14 +91,14 @@ class Clip(NamedTuple):
 class ResizeTask(NamedTuple):
     """A clip to be made at ``path``, relative to the output.
 
-    ``sources`` are (path, bytes or None if unknown), the best first. ``turn`` says how many
-    archives' ranks come before them, see ``take_turns.py``.
+    ``sources`` are (path, bytes or None if unknown), the best first. ``phase`` says how many
+    ranks of archives come before them, see ``work/order_archives.py``.
     """
 
     clip: Clip
     path: str
     sources: tuple[tuple[str, int | None], ...]
-    turn: int = 0
+    phase: int = 0
 
 
 class Row(NamedTuple):

@@ -9,11 +9,11 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline import __version__
 from beam_pipeline.codec.settings import AUDIO, CODERS, PRESETS, TUNES, ClipSettings
-from beam_pipeline.datasets import DATASETS
 from beam_pipeline.elements import SPLITS
 from beam_pipeline.errors import UsageError
-from beam_pipeline.label_map import PUBLISHED
-from beam_pipeline.list_formats import LIST_FORMATS
+from beam_pipeline.kinetics.datasets import DATASETS
+from beam_pipeline.kinetics.label_map import PUBLISHED
+from beam_pipeline.output.list_formats import LIST_FORMATS
 
 _DEFAULTS = ClipSettings()
 

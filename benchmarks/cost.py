@@ -13,7 +13,7 @@ from pathlib import Path
 
 from beam_pipeline.codec.child import Request, answer
 from beam_pipeline.codec.settings import ClipSettings
-from beam_pipeline.dataflow import WORKERS
+from beam_pipeline.engines.dataflow import WORKERS
 from benchmarks.markdown import put, table
 
 CLIPS = {"Kinetics-400": 306_245, "Kinetics-600": 495_547, "Kinetics-700-2020": 647_907}

@@ -17,10 +17,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from beam_pipeline import manifest
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Row
 from beam_pipeline.options import KineticsOptions
+from beam_pipeline.output import manifest
 
 CLASSES = 400
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz-"

@@ -22,7 +22,9 @@ import av
 from av.video.frame import VideoFrame
 
 SOURCES = {
-    "mixing colors": "gradients=seed=1:size={size}:rate=25",
+    # Its colours and end points are stated: FFmpeg picks others each time, whatever the seed.
+    "mixing colors": "gradients=size={size}:rate=25:speed=0.02:nb_colors=3"
+    ":c0=orange:c1=teal:c2=navy:x0=0:y0=0:x1=300:y1=200",
     "playing game of life": "life=seed=1:size=48x48:rate=25,scale={size}:flags=neighbor",
     "watching test card": "testsrc2=size={size}:rate=25",
     "zooming into fractal": "mandelbrot=size={size}:rate=25",

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from beam_pipeline.label_map import PUBLISHED
-from beam_pipeline.list_formats import TEXT_FORMATS
+from beam_pipeline.kinetics.label_map import PUBLISHED
+from beam_pipeline.kinetics.splits import SPLIT_WORDS
 from beam_pipeline.options import KineticsOptions
-from beam_pipeline.read_annotations import SPLIT_WORDS
+from beam_pipeline.output.list_formats import TEXT_FORMATS
 
 METADATA = Path(__file__).parent / "metadata.json"
 

@@ -21,9 +21,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.test_pipeline import TestPipeline
 
 from beam_pipeline.config import Config
+from beam_pipeline.engines.local import LocalEngine
 from beam_pipeline.options import KineticsOptions, parse_command_line
-from beam_pipeline.progress import WAITING
-from beam_pipeline.runners import runner_for
+from beam_pipeline.progress.live_line import WAITING
 from tests import warm
 
 ROOT = Path(__file__).parents[1]
@@ -221,7 +221,7 @@ def configured(*flags: str) -> Config:
 
 def on_beam() -> beam.Pipeline:
     """A pipeline that runs where its ``with`` block ends, on the engine the program uses."""
-    return TestPipeline(runner=runner_for(PipelineOptions([])))
+    return TestPipeline(runner=LocalEngine(PipelineOptions([])).create_runner())
 
 
 # Reading what it wrote

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from beam_pipeline.archives import LONGEST_NAME, BrokenArchive, Member, members
+from beam_pipeline.sources.tar_stream import LONGEST_NAME, BrokenArchive, Member, members
 from tests.packing import entry, packed
 
 FILES = {"a.mp4": b"first" * 500, "deep/er/b.mp4": b"second" * 500, "c d.mp4": b"third" * 500}

@@ -8,15 +8,15 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_pipeline.assign_label_ids import (
+from beam_pipeline.annotations.assign_label_ids import (
     AssignLabelIds,
     assign_label_ids,
-    class_folder,
-    warnings_about,
 )
+from beam_pipeline.annotations.read_files import read_file
 from beam_pipeline.elements import Annotation
 from beam_pipeline.errors import InputError
-from beam_pipeline.read_annotations import read_file
+from beam_pipeline.kinetics.classes import class_folder
+from beam_pipeline.results.summary import warnings_about
 from tests.kinetics import SHARED, on_beam
 
 REAL = SHARED / "annotations"

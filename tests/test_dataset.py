@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline.datasets import DATASETS, class_of_archive, mirrored
-from beam_pipeline.label_map import read_label_map
-from beam_pipeline.order_archives import turns_of
+from beam_pipeline.kinetics.datasets import DATASETS, class_of_archive, mirrored
+from beam_pipeline.kinetics.label_map import read_label_map
+from beam_pipeline.work.order_archives import phases_of
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
 from tests.kinetics import (
@@ -321,7 +321,7 @@ def configured_dataset(name: str, *flags: str):
 def test_the_archives_of_all_splits_share_the_turn_after_the_replacements() -> None:
     def turns(name: str, *flags: str) -> int:
         config = configured_dataset(name, *flags)
-        return turns_of(config.videos, config.split_archives())
+        return phases_of(config.videos, config.split_archives())
 
     assert turns("kinetics400") == turns("kinetics400", "--dataset_mirror", "/mirror") == 2
     assert turns("kinetics600") == 1

@@ -5,17 +5,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from beam_pipeline import runs, storage
-from beam_pipeline.output import SETTINGS, Output
+from beam_pipeline.output import leases
+from beam_pipeline.output.output_folder import SETTINGS, Output
+from beam_pipeline.storage import file_systems
 from tests.buckets import BUCKET, Buckets, Call
 
 
 @pytest.fixture
 def buckets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Buckets]:
-    monkeypatch.setattr(runs, "BEAT", 0.1)
-    monkeypatch.setattr(runs, "SETTLED", 0.5)
+    monkeypatch.setattr(leases, "HEARTBEAT", 0.1)
+    monkeypatch.setattr(leases, "REMOVAL_TIME", 0.5)
     with Buckets() as buckets:
-        monkeypatch.setattr(storage, "_options", storage.parse_options(buckets.flags[1]))
+        monkeypatch.setattr(file_systems, "_options", file_systems.parse_options(buckets.flags[1]))
         yield buckets
 
 
@@ -33,10 +34,10 @@ def is_beat(call: Call) -> bool:
 def test_signs_go_on_until_the_run_is_left(buckets: Buckets) -> None:
     output = Output(f"gs://{BUCKET}/out", "run")
     output.write(SETTINGS, b"{}")
-    runs.claim(output)
+    leases.acquire_lease(output)
     wait_for_beats(buckets, 3)
     assert len(buckets.get(output.url(f"{output.state}/alive"))) >= 2
-    runs.leave_output(output)
+    leases.remove_state(output)
     assert not buckets.files("out")
     beats = sum(is_beat(call) for call in buckets.calls)
     time.sleep(1)
@@ -53,9 +54,9 @@ def test_a_sign_that_comes_after_the_end_is_taken_back(buckets: Buckets) -> None
                 buckets.direct().rm_file(path)
 
     buckets.fault = end_the_run
-    runs.claim(output)
+    leases.acquire_lease(output)
     wait_for_beats(buckets, 2)
-    claim = runs._claims.pop(output.url(output.state))
-    claim._thread.join(60)
-    assert not claim._thread.is_alive()
+    lease = leases._leases.pop(output.url(output.state))
+    lease._thread.join(60)
+    assert not lease._thread.is_alive()
     assert not buckets.files("out")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline.assign_label_ids import assign_label_ids
+from beam_pipeline.annotations.assign_label_ids import assign_label_ids
 from beam_pipeline.errors import InputError
-from beam_pipeline.label_map import PUBLISHED, parse_label_map, read_label_map
+from beam_pipeline.kinetics.label_map import PUBLISHED, parse_label_map, read_label_map
 from tests.conftest import small_clip
 from tests.kinetics import SHARED, Kinetics, all_rows, lines, summary
 

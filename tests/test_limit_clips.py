@@ -7,7 +7,7 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
 from beam_pipeline.elements import Annotation
-from beam_pipeline.limit_clips import LimitClips
+from beam_pipeline.plan.limit_clips import LimitClips
 from tests.conftest import small_clip
 from tests.kinetics import Kinetics, all_rows, configured, on_beam, snapshot
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beam_pipeline.errors import InputError
-from beam_pipeline.list_formats import TEXT_FORMATS, list_format
+from beam_pipeline.output.list_formats import TEXT_FORMATS, list_format
 from tests import trainers
 
 READERS: dict[str, Callable[[Path, str], list[trainers.Sample]]] = {

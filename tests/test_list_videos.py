@@ -9,7 +9,12 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from beam_pipeline.elements import Video
 from beam_pipeline.errors import InputError, message_of
-from beam_pipeline.list_videos import ListVideos, list_folder, resolve_argument, search_folder
+from beam_pipeline.sources.list_videos import (
+    ListVideos,
+    list_folder,
+    resolve_argument,
+    search_folder,
+)
 from tests.kinetics import on_beam
 
 

@@ -13,18 +13,11 @@ from hypothesis import strategies as st
 
 from beam_pipeline.elements import Annotation, ResizeTask, Row, Video
 from beam_pipeline.errors import InputError, message_of
-from beam_pipeline.list_videos import check_found
-from beam_pipeline.match_clips import (
-    ROWS,
-    UNANNOTATED,
-    MatchClips,
-    base_name,
-    decide,
-    finished_rows,
-    group_of,
-    match,
-    settle,
-)
+from beam_pipeline.plan.candidates import find_candidates, group_of
+from beam_pipeline.plan.decide import decide, finished_rows
+from beam_pipeline.plan.match_clips import ROWS, UNANNOTATED, MatchClips, base_name
+from beam_pipeline.plan.resolve_annotations import resolve_annotations
+from beam_pipeline.sources.find_sources import check_found
 from tests.kinetics import configured, on_beam
 
 LABEL_IDS = {"abseiling": 0, "zumba": 1}
@@ -42,10 +35,12 @@ def decided(
     annotations: Iterable[Annotation], videos: Iterable[Video | str] = ()
 ) -> dict[str, ResizeTask | Row]:
     """What is decided for each clip."""
-    clips = settle(annotations, LABEL_IDS)
+    clips = resolve_annotations(annotations, LABEL_IDS)
     files = [video if isinstance(video, Video) else Video(video, 0, 1) for video in videos]
-    matched = match(clips, files)
-    decisions = {settled.clip.clip_id: decide(settled, matched, "", None) for settled in clips}
+    candidates = find_candidates(clips, files)
+    decisions = {
+        resolved.clip.clip_id: decide(resolved, candidates, "", None) for resolved in clips
+    }
     assert len(decisions) == len(clips)
     return decisions
 
@@ -57,7 +52,7 @@ def sources(decision: ResizeTask | Row) -> list[str]:
 
 def count_unannotated(annotations: Iterable[Annotation], *paths: str) -> int:
     videos = [Video(path, rank, 1) for rank, path in enumerate(paths)]
-    return match(settle(annotations, LABEL_IDS), videos).unannotated
+    return find_candidates(resolve_annotations(annotations, LABEL_IDS), videos).unannotated
 
 
 # What is stated
@@ -65,21 +60,23 @@ def count_unannotated(annotations: Iterable[Annotation], *paths: str) -> int:
 
 def test_a_clip_stated_again_alike_counts_once() -> None:
     again = stated("abc_000001_000011", place=(1, "g.csv", 9))
-    (settled,) = settle([stated("abc_000001_000011"), again], LABEL_IDS)
-    assert settled.conflict is None
-    assert (settled.clip.label, settled.clip.label_id) == ("abseiling", 0)
+    (resolved,) = resolve_annotations([stated("abc_000001_000011"), again], LABEL_IDS)
+    assert resolved.conflict is None
+    assert (resolved.clip.label, resolved.clip.label_id) == ("abseiling", 0)
 
 
 @pytest.mark.parametrize("labels", [(None, "zumba"), ("zumba", None)])
 def test_a_stated_label_beats_none(labels: tuple[str | None, ...]) -> None:
-    (settled,) = settle([stated("abc_000001_000011", label) for label in labels], LABEL_IDS)
-    assert (settled.clip.label, settled.clip.label_id) == ("zumba", 1)
-    assert settled.conflict is None
+    (resolved,) = resolve_annotations(
+        [stated("abc_000001_000011", label) for label in labels], LABEL_IDS
+    )
+    assert (resolved.clip.label, resolved.clip.label_id) == ("zumba", 1)
+    assert resolved.conflict is None
 
 
 def test_a_clip_without_any_label_has_the_id_minus_one() -> None:
-    (settled,) = settle([stated("abc_000001_000011", None)], LABEL_IDS)
-    assert (settled.clip.label, settled.clip.label_id) == (None, -1)
+    (resolved,) = resolve_annotations([stated("abc_000001_000011", None)], LABEL_IDS)
+    assert (resolved.clip.label, resolved.clip.label_id) == (None, -1)
 
 
 def test_two_labels_are_a_conflict_whose_detail_names_both_places() -> None:
@@ -115,13 +112,15 @@ def test_first_is_by_argument_then_file_then_line(places: tuple) -> None:
         stated("abc_000001_000011", split="train", place=second),
         stated("abc_000001_000011", split="test", place=first),
     ]
-    (settled,) = settle(both, LABEL_IDS)
-    assert settled.clip.split == "test"
+    (resolved,) = resolve_annotations(both, LABEL_IDS)
+    assert resolved.clip.split == "test"
 
 
 def test_two_segments_of_one_video_are_two_clips_whatever_their_labels() -> None:
-    clips = settle([stated("abc_000001_000011"), stated("abc_000030_000040", "zumba")], LABEL_IDS)
-    assert [settled.conflict for settled in clips] == [None, None]
+    clips = resolve_annotations(
+        [stated("abc_000001_000011"), stated("abc_000030_000040", "zumba")], LABEL_IDS
+    )
+    assert [resolved.conflict for resolved in clips] == [None, None]
 
 
 # Which file
@@ -248,9 +247,9 @@ def test_a_row_without_its_output_is_nothing() -> None:
 
 
 def test_a_finished_clip_is_reused_under_what_is_annotated_now() -> None:
-    (settled,) = settle([stated("abc_000001_000011", "zumba")], LABEL_IDS)
-    matched = match([settled], [Video("/v/abc.mp4", 0, 1)])
-    row = decide(settled, matched, MADE.path, MADE)
+    (resolved,) = resolve_annotations([stated("abc_000001_000011", "zumba")], LABEL_IDS)
+    candidates = find_candidates([resolved], [Video("/v/abc.mp4", 0, 1)])
+    row = decide(resolved, candidates, MADE.path, MADE)
     assert isinstance(row, Row)
     assert (row.status, row.label, row.label_id, row.seconds) == ("reused", "zumba", 1, None)
     assert (row.path, row.bytes, row.source) == (MADE.path, 7, "/v/abc.mp4")
@@ -258,8 +257,8 @@ def test_a_finished_clip_is_reused_under_what_is_annotated_now() -> None:
 
 def test_contradicting_annotations_are_not_overruled_by_an_output() -> None:
     both = [stated("abc_000001_000011"), stated("abc_000001_000011", "zumba")]
-    (settled,) = settle(both, LABEL_IDS)
-    assert decide(settled, match([settled], []), MADE.path, MADE).status == "failed"
+    (resolved,) = resolve_annotations(both, LABEL_IDS)
+    assert decide(resolved, find_candidates([resolved], []), MADE.path, MADE).status == "failed"
 
 
 # The key
@@ -313,16 +312,16 @@ video_lists = st.lists(
 def test_every_clip_gets_one_decision_and_every_file_one_use(
     annotations: list[Annotation], videos: list[Video]
 ) -> None:
-    clips = settle(annotations, LABEL_IDS)
+    clips = resolve_annotations(annotations, LABEL_IDS)
     assert [s.clip.clip_id for s in clips] == sorted({a.clip_id for a in annotations})
-    matched = match(clips, videos)
+    candidates = find_candidates(clips, videos)
     uses = Counter(
         video.path
-        for files in (*matched.sources.values(), *matched.ambiguous.values())
+        for files in (*candidates.sources.values(), *candidates.ambiguous.values())
         for video in files
     )
     assert set(uses.values()) <= {1}
-    assert len(uses) + matched.unannotated == len(videos)
+    assert len(uses) + candidates.unannotated == len(videos)
 
 
 @given(annotation_lists, video_lists)
@@ -419,8 +418,8 @@ def test_tasks_rows_and_strangers_come_out_of_beam() -> None:
         Video("/v/ghi.mp4", 0, 7),
     ]
 
-    def check(matched: pvalue.DoOutputsTuple) -> None:
-        tasks = matched.tasks | beam.Map(
+    def check(candidates: pvalue.DoOutputsTuple) -> None:
+        tasks = candidates.tasks | beam.Map(
             lambda task: (task.clip.clip_id, task.clip.label_id, task.sources)
         )
         assert_that(
@@ -429,9 +428,9 @@ def test_tasks_rows_and_strangers_come_out_of_beam() -> None:
                 [("abc_000001_000011", 0, (("/v/abc_000001_000011.mp4", 7), ("/v/abc.mkv", None)))]
             ),
         )
-        rows = matched[ROWS] | "Of rows" >> beam.Map(lambda row: (row.clip_id, row.status))
+        rows = candidates[ROWS] | "Of rows" >> beam.Map(lambda row: (row.clip_id, row.status))
         assert_that(rows, equal_to([("def_000001_000011", "missing")]), "rows")
-        total = matched[UNANNOTATED] | beam.CombineGlobally(sum)
+        total = candidates[UNANNOTATED] | beam.CombineGlobally(sum)
         assert_that(total, equal_to([2]), "unannotated")
 
     run_match(annotations, videos, check, "--splits", "val")
@@ -445,7 +444,7 @@ def test_no_video_at_all_is_an_error_that_names_the_folders() -> None:
 
 def test_a_path_with_the_separator_in_it_is_an_error_that_names_the_flag() -> None:
     with pytest.raises(Exception, match="separator") as caught:
-        run_match([stated("a b_000001_000011")], [], lambda matched: None)
+        run_match([stated("a b_000001_000011")], [], lambda candidates: None)
     said = message_of(caught.value)
     assert "a b_000001_000011" in said
     assert "--separator" in said

@@ -13,13 +13,13 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from beam_pipeline import manifest
 from beam_pipeline.config import Config
+from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.elements import Row
-from beam_pipeline.merge_splits import MergeSplits, merge_split
-from beam_pipeline.prepare_output import prepare_output
-from beam_pipeline.write_shards import SHARDS, WriteShards, shard_of, write_shard
-from beam_pipeline.write_summary import WriteSummary, finish
+from beam_pipeline.output import manifest
+from beam_pipeline.results.merge_splits import MergeSplits, merge_split
+from beam_pipeline.results.write_shards import SHARDS, WriteShards, shard_of, write_shard
+from beam_pipeline.results.write_summary import WriteSummary, finish
 from tests.kinetics import COLUMN_TYPES, configured, lines, on_beam, snapshot
 from tests.kinetics import manifest as rows_of
 from tests.kinetics import summary as summary_of

@@ -9,9 +9,11 @@ import pytest
 from apache_beam.metrics.execution import MetricKey, MetricResult
 from apache_beam.metrics.metric import MetricName, MetricResults
 
-from beam_pipeline import metrics, pipeline, progress
+from beam_pipeline import pipeline
 from beam_pipeline.elements import Row
-from beam_pipeline.progress import Counts, LiveLine
+from beam_pipeline.progress import live_line, metrics
+from beam_pipeline.progress.counts import Counts
+from beam_pipeline.progress.live_line import LiveLine
 from tests.conftest import Ran
 from tests.kinetics import SHORT_EDGE, Kinetics, configured, manifest, on_beam, summary
 
@@ -72,7 +74,7 @@ def test_every_clip_is_counted_by_status_and_reason(ran: Ran, tmp_path: Path) ->
 def test_a_clip_of_which_the_codecs_die_has_no_processor_time() -> None:
     row = Row("a_000001_000011", "a", "val", None, "failed", reason="crashed")
     with on_beam() as job:
-        _ = job | beam.Create([row]) | beam.Map(metrics.worked, None)
+        _ = job | beam.Create([row]) | beam.Map(metrics.count_finished, None)
     work = counters(job.result.metrics(), metrics.WORK)
     assert work == {"failed": 1, "failed_crashed": 1, "bytes_in": 0, "bytes_out": 0}
     assert distributions(job.result.metrics()) == {}
@@ -80,7 +82,7 @@ def test_a_clip_of_which_the_codecs_die_has_no_processor_time() -> None:
 
 def test_retries_are_counted() -> None:
     with on_beam() as job:
-        _ = job | beam.Create([2, 3]) | beam.Map(metrics.retried)
+        _ = job | beam.Create([2, 3]) | beam.Map(metrics.count_retries)
     assert counters(job.result.metrics(), metrics.WORK) == {"retries": 5}
 
 
@@ -101,7 +103,7 @@ class Elsewhere(MetricResults):
 def test_the_line_follows_a_run_elsewhere(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "LINE_EVERY", 0.01)
+    monkeypatch.setattr(live_line, "LINE_EVERY", 0.01)
     service, counts = Elsewhere(), Counts()
     asked = 0
 
@@ -110,7 +112,7 @@ def test_the_line_follows_a_run_elsewhere(
         asked += 1
         if asked == 1:
             raise ConnectionError  # the next look may do better
-        metrics.look(service, counts)
+        metrics.update_counts(service, counts)
 
     told = ""
     with LiveLine(counts, look):

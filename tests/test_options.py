@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
-from beam_pipeline import __version__, storage
+from beam_pipeline import __version__
 from beam_pipeline.cli import main
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip
 from beam_pipeline.options import KineticsOptions, parse_command_line
+from beam_pipeline.storage import file_systems
 from tests.kinetics import configured
 
 CLIP = Clip("abc_000001_000011", "abc", 1, 11, "val", "air drumming", 0)
@@ -48,7 +49,7 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     (
         "--storage_options",
         '{"gs": {"token": "anon"}}',
-        lambda c: storage._options,
+        lambda c: file_systems._options,
         {"gs": {"token": "anon"}},
     ),
     ("--overwrite", "true", lambda c: c.overwrite, True),
@@ -195,7 +196,7 @@ def test_settings_that_decide_bytes_or_paths_make_another_output() -> None:
 @pytest.fixture
 def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails the test where a run would begin."""
-    monkeypatch.setattr("beam_pipeline.cli.run", lambda *_: pytest.fail("a run has begun"))
+    monkeypatch.setattr("beam_pipeline.run_job.run", lambda *_: pytest.fail("a run has begun"))
 
 
 @pytest.mark.parametrize(

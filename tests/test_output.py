@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.errors import OutputError
-from beam_pipeline.output import Output
-from beam_pipeline.prepare_output import prepare_output
-from beam_pipeline.runs import leave_output
+from beam_pipeline.output.leases import remove_state
+from beam_pipeline.output.output_folder import Output
 from tests.kinetics import configured
 
 
@@ -41,7 +41,7 @@ def test_a_file_that_is_not_finished_is_not_there(output: Output) -> None:
     with pytest.raises(RuntimeError):
         break_off()
     assert Path(output.root, "val.csv").read_bytes() == b"before"
-    leave_output(output)
+    remove_state(output)
     assert os.listdir(output.root) == ["val.csv"]
 
 
@@ -65,14 +65,14 @@ def test_what_cannot_be_written_is_named_with_what_to_do(output: Output) -> None
 def test_leaving_takes_everything_that_was_kept_meanwhile(output: Output) -> None:
     with output.temporary_path() as path:
         assert Path(path).is_relative_to(output.root)
-    leave_output(output)
+    remove_state(output)
     assert os.listdir(output.root) == []
 
 
 def test_leaving_leaves_a_run_alone_that_is_under_way(output: Output) -> None:
     other = configured("--output", output.root, "--path_prefix=")
     list(prepare_output(other))
-    leave_output(output)
+    remove_state(output)
     other.output.write("val.csv", b"still at work")
-    leave_output(other.output)
+    remove_state(other.output)
     assert os.listdir(output.root) == ["val.csv"]

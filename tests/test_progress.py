@@ -6,10 +6,13 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 
-from beam_pipeline import progress
 from beam_pipeline.elements import Row
-from beam_pipeline.progress import Counts, LiveLine
-from beam_pipeline.runners import is_dataflow, is_local, runner_for
+from beam_pipeline.engines.choose import choose_engine
+from beam_pipeline.engines.dataflow import DataflowEngine
+from beam_pipeline.engines.local import LocalEngine
+from beam_pipeline.progress import live_line
+from beam_pipeline.progress.counts import Counts
+from beam_pipeline.progress.live_line import LiveLine
 
 DONE = Row("a_000001_000011", "a", "val", None, "resized")
 FAILED = Row("a_000001_000011", "a", "val", None, "failed", reason="timeout")
@@ -40,7 +43,7 @@ def test_the_rate_of_a_run_elsewhere_is_of_what_was_done_since_it_was_first_seen
 def test_without_a_terminal_plain_lines_come_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "LINE_EVERY", 0.01)
+    monkeypatch.setattr(live_line, "LINE_EVERY", 0.01)
     told = ""
 
     def wait_for(text: str) -> None:
@@ -54,9 +57,9 @@ def test_without_a_terminal_plain_lines_come_now_and_then(
     with LiveLine():
         wait_for("listing videos\n")
         for _ in range(3):
-            progress.LOCAL.plan()
+            live_line.LOCAL.plan()
         wait_for("0 of 3 clips")
-        progress.LOCAL.finish(FAILED)
+        live_line.LOCAL.finish(FAILED)
         wait_for("1 failed\n")
     assert "1 of 3 clips" in told
     assert "\x1b" not in told
@@ -68,8 +71,9 @@ def test_without_a_terminal_plain_lines_come_now_and_then(
 )
 def test_on_this_machine_there_is_one_engine(flags: list[str]) -> None:
     options = PipelineOptions(flags)
-    assert is_local(options)
-    assert type(runner_for(options)) is fn_runner.FnApiRunner
+    engine = choose_engine(options)
+    assert type(engine) is LocalEngine
+    assert type(engine.create_runner()) is fn_runner.FnApiRunner
 
 
 @pytest.mark.parametrize("name", [
@@ -77,6 +81,6 @@ def test_on_this_machine_there_is_one_engine(flags: list[str]) -> None:
 ])  # fmt: skip
 def test_another_runner_is_taken_at_its_word(name: str) -> None:
     options = PipelineOptions(["--runner", name])
-    assert not is_local(options)
-    assert is_dataflow(options)
-    assert type(runner_for(options)).__name__ == "DataflowRunner"
+    engine = choose_engine(options)
+    assert type(engine) is DataflowEngine
+    assert type(engine.create_runner()).__name__ == "DataflowRunner"

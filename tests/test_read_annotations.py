@@ -13,9 +13,10 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beam_pipeline.annotations.formats import parse
+from beam_pipeline.annotations.read_files import ReadFiles, find_files, read_file
 from beam_pipeline.elements import Annotation
 from beam_pipeline.errors import InputError, message_of
-from beam_pipeline.read_annotations import ReadAnnotations, find_files, parse, read_file
 from tests.kinetics import on_beam
 
 SIX_COLUMNS = (
@@ -456,7 +457,7 @@ def test_all_files_of_all_arguments_come_through_beam(tmp_path: Path) -> None:
         read = (
             pipeline
             | beam.Create([(0, str(tmp_path / "val.csv")), (1, str(tmp_path / "more"))])
-            | ReadAnnotations()
+            | ReadFiles()
         )
         assert_that(
             read,
@@ -474,7 +475,7 @@ def test_all_files_of_all_arguments_come_through_beam(tmp_path: Path) -> None:
 def test_an_error_comes_out_of_beam_as_the_line_it_was(tmp_path: Path) -> None:
     (tmp_path / "val.csv").write_text(FIVE_COLUMNS.replace("104", "soon"))
     with pytest.raises(Exception, match="soon") as caught, on_beam() as pipeline:
-        _ = pipeline | beam.Create([(0, str(tmp_path / "val.csv"))]) | ReadAnnotations()
+        _ = pipeline | beam.Create([(0, str(tmp_path / "val.csv"))]) | ReadFiles()
     said = message_of(caught.value)
     assert (
         said == f"{tmp_path}/val.csv line 2: the time_start 'soon' is not a whole number of seconds"

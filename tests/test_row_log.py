@@ -6,12 +6,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from beam_pipeline import manifest
+from beam_pipeline.earlier.prepare_output import prepare_output
+from beam_pipeline.earlier.read_rows import read_rows
 from beam_pipeline.elements import Row
 from beam_pipeline.errors import OutputError
-from beam_pipeline.output import Output
-from beam_pipeline.prepare_output import prepare_output
-from beam_pipeline.row_log import ROWS_A_FILE, RowLog, read_rows
+from beam_pipeline.output import manifest
+from beam_pipeline.output.output_folder import Output
+from beam_pipeline.output.row_log import ROWS_A_FILE, RowLog
 from tests.kinetics import configured
 
 MADE = Row("abc_000001_000011", "abc", "val", "zumba", "resized", path="videos/a.mp4", bytes=3)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline.storage import parse_options
+from beam_pipeline.storage.file_systems import parse_options
 from tests.kinetics import Kinetics, configured, run, summary
 
 

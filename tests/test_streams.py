@@ -7,10 +7,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from beam_pipeline import storage, streams
-from beam_pipeline.retries import RETRIES
-from beam_pipeline.streams import opened_stream
-from beam_pipeline.web_storage import Web, WebStream
+from beam_pipeline.storage import file_systems, streams
+from beam_pipeline.storage.retries import RETRY_COUNT
+from beam_pipeline.storage.streams import opened_stream
+from beam_pipeline.storage.web_storage import Web, WebStream
 from tests.buckets import BUCKET, Buckets
 from tests.site import Site
 
@@ -20,7 +20,7 @@ CONTENT = random.Random(5).randbytes(3_000_000)
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     (tmp_path / "big.tar").write_bytes(CONTENT)
-    storage.configure({})
+    file_systems.configure({})
     with Site(tmp_path) as made:
         yield made
 
@@ -47,9 +47,9 @@ def test_an_address_is_asked_for_once(site: Site) -> None:
 def test_a_connection_that_breaks_goes_on_where_it_was(site: Site, ranges: bool) -> None:
     site.ranges = ranges
     site.fault = lambda path, before: "cut" if before < 3 else None
-    RETRIES.take()
+    RETRY_COUNT.take()
     assert streamed(f"{site.address}/big.tar") == CONTENT
-    assert RETRIES.take() >= 3
+    assert RETRY_COUNT.take() >= 3
     begun = [begin for _, begin in site.begun_at]
     assert len(begun) == 4
     if ranges:
@@ -112,7 +112,7 @@ def test_an_object_is_read_block_by_block(size: int, monkeypatch: pytest.MonkeyP
         url = f"gs://{BUCKET}/big.tar"
         buckets.direct().pipe_file(url, CONTENT[:size])
         buckets.reset()
-        storage.configure(storage.parse_options(buckets.flags[1]))
+        file_systems.configure(file_systems.parse_options(buckets.flags[1]))
         buckets.fault = lambda call: 503 if call.kind == "read" and call.before == 0 else None
         assert streamed(url) == CONTENT[:size]
-        storage.configure({})
+        file_systems.configure({})

@@ -3,7 +3,14 @@
 import pytest
 
 from beam_pipeline.elements import Clip, Row
-from beam_pipeline.wanted_clips import RECORD, Match, WantedClips, key_of, record_of, split_keys
+from beam_pipeline.plan.wanted_clips import (
+    RECORD,
+    Match,
+    WantedClips,
+    key_of,
+    record_of,
+    split_keys,
+)
 
 LABEL_IDS = {"air drumming": 3, "zumba": 399}
 

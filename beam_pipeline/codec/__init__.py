@@ -1,5 +1,6 @@
 """One clip in, one clip out.
 
-Nothing in this package knows Beam or storage: it is what runs in the child processes, so
-that importing it must stay cheap. ``pool`` is the parent's side of those processes.
+In: the bytes or the path of a video, and ``ClipSettings``.
+Out: an MP4 and its facts (``Outcome``). ``pool.py`` is the parent's side, ``child.py`` the child's.
+Not imported here: Beam, storage, or any other folder, so that a child process starts fast.
 """

@@ -43,9 +43,9 @@ class Request:
 def work(connection: Connection, memory_limit: int) -> None:
     """Answer every Request on the connection with an Outcome; return when it closes."""
     _limit_memory(memory_limit)
-    _make_way()
-    _be_silent()
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    _lower_priority()
+    _silence_output()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     connection.send(True)  # ready
     while True:
         try:
@@ -79,7 +79,7 @@ def answer(request: Request) -> Outcome:
     with DiskFile(request.source, "rb", unreadable) as source:
         outcome = _attempt(source, lambda: DiskFile(path, "rb+", refused), request)
     if refused:
-        return Outcome("failed", refusal=refused[0])
+        return Outcome("failed", write_error=refused[0])
     if unreadable:
         return Outcome.failed("unreadable", unreadable[0].strerror or str(unreadable[0]))
     return outcome
@@ -98,7 +98,7 @@ def _attempt(source: BinaryIO | RawIOBase, output: OpenOutput, request: Request)
     return Outcome("copied" if resized.copied else "resized", None, resized.detail, None, facts)
 
 
-def _make_way() -> None:
+def _lower_priority() -> None:
     """Let the parent, who feeds us and holds our deadlines, run whenever it wants to.
 
     Where all of this was started under a real-time policy, a busy child would never make way.
@@ -109,7 +109,7 @@ def _make_way() -> None:
                 os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def _be_silent() -> None:
+def _silence_output() -> None:
     """Keep off the user's terminal what x264 and Python say there when memory is out."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
@@ -117,7 +117,7 @@ def _be_silent() -> None:
     os.close(nowhere)
 
 
-def _follow_parent() -> None:
+def _exit_with_parent() -> None:
     """End with the parent, even where a codec hangs: nobody else would end us then."""
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -69,7 +69,7 @@ class Outcome:
     """The end of one clip's work: ``resized`` or ``copied`` with an output, or ``failed``.
 
     ``output`` holds the clip's bytes, or is None where it was written to a file instead.
-    ``refusal`` is the disk's, where that file could not be written: no fault of the clip.
+    ``write_error`` is the disk's, where that file could not be written: no fault of the clip.
     ``cpu_seconds`` is the processor time it took, None where the child did not live to tell.
     """
 
@@ -78,7 +78,7 @@ class Outcome:
     detail: str | None = None
     output: bytes | None = field(default=None, repr=False)
     facts: Facts = field(default_factory=Facts)
-    refusal: OSError | None = None
+    write_error: OSError | None = None
     cpu_seconds: float | None = field(default=None, compare=False)
 
     @classmethod

@@ -18,8 +18,8 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.dataflow.dataflow_metrics import DataflowMetrics
 from google.cloud.dataflow_v1beta3 import JobMetrics, JobType
 
-from beam_pipeline.metrics import look
-from beam_pipeline.progress import Counts
+from beam_pipeline.progress.counts import Counts
+from beam_pipeline.progress.metrics import update_counts
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
 from tests.dataflow.service import Dataflow, Job, Machines, updates
@@ -195,7 +195,7 @@ def test_the_live_line_is_read_from_them(
     client = SimpleNamespace(get_job_metrics=lambda _: given)
     result = SimpleNamespace(job_id=lambda: "job-0", is_in_terminal_state=lambda: False)
     counts = Counts()
-    look(DataflowMetrics(client, result, SimpleNamespace(proto_pipeline=graph)), counts)
+    update_counts(DataflowMetrics(client, result, SimpleNamespace(proto_pipeline=graph)), counts)
     said = Counter[str]()
     for metric in killed.job.metrics:
         if metric["namespace"] == "work" and "scalar" in metric:

@@ -13,12 +13,13 @@ from apache_beam.options.pipeline_options import (
     WorkerOptions,
 )
 
-from beam_pipeline import dataflow, storage
 from beam_pipeline.config import Config
+from beam_pipeline.engines import dataflow
 from beam_pipeline.errors import OutputError, UsageError
 from beam_pipeline.options import KineticsOptions, parse_command_line
-from beam_pipeline.patience import LOG_IN
-from beam_pipeline.retries import Unavailable
+from beam_pipeline.storage import files
+from beam_pipeline.storage.retries import Unavailable
+from beam_pipeline.storage.web_retries import LOG_IN
 from tests.kinetics import ROOT, run
 
 GIVEN = {
@@ -39,7 +40,7 @@ def argv(*more: str, without: str = "") -> list[str]:
 def prepared(*more: str, without: str = "") -> tuple[PipelineOptions, Config]:
     options = parse_command_line(argv(*more, without=without))
     config = Config.from_options(options.view_as(KineticsOptions))
-    return options, dataflow.prepare(options, config)
+    return options, dataflow.configure(options, config)
 
 
 @pytest.mark.parametrize("name", ["--project", "--region", "--temp_location"])
@@ -64,7 +65,7 @@ def test_a_mirror_may_not_be_on_this_machine() -> None:
     options = parse_command_line([*flags, *given, "--output=gs://mine/k400-256"])
     config = Config.from_options(options.view_as(KineticsOptions))
     with pytest.raises(UsageError, match="--dataset_mirror /mnt/cvdf is on this machine"):
-        dataflow.prepare(options, config)
+        dataflow.configure(options, config)
 
 
 @pytest.mark.parametrize("flag", [
@@ -95,7 +96,9 @@ def test_code_that_is_there_otherwise_is_not_sent(flag: str) -> None:
 def test_without_a_checkout_an_image_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(dataflow, "__file__", str(tmp_path / "beam_pipeline" / "dataflow.py"))
+    monkeypatch.setattr(
+        dataflow, "__file__", str(tmp_path / "beam_pipeline" / "engines" / "dataflow.py")
+    )
     with pytest.raises(UsageError, match="--sdk_container_image IMAGE"):
         prepared()
 
@@ -187,7 +190,7 @@ def test_a_bucket_is_looked_for_before_anything_is_sent(
         asked.append(url)
         raise error
 
-    monkeypatch.setattr(storage, "info", info)
+    monkeypatch.setattr(files, "info", info)
     if said is None:
         dataflow.check_buckets(options)
         assert asked == ["gs://mine", "gs://mine"]

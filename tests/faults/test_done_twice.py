@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from apache_beam import pvalue
 
-from beam_pipeline import storage
 from beam_pipeline.config import Config
+from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.elements import Clip, ResizeTask, Row
-from beam_pipeline.merge_splits import merge_split
-from beam_pipeline.prepare_output import prepare_output
-from beam_pipeline.resize_clips import _Resize
-from beam_pipeline.storage import parse_options
-from beam_pipeline.write_shards import write_shard
-from beam_pipeline.write_summary import finish
+from beam_pipeline.results.merge_splits import merge_split
+from beam_pipeline.results.write_shards import write_shard
+from beam_pipeline.results.write_summary import finish
+from beam_pipeline.storage import file_systems, urls
+from beam_pipeline.storage.file_systems import parse_options
+from beam_pipeline.work.resize_clips import _Resize
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
 from tests.kinetics import configured, without
@@ -52,7 +52,7 @@ def tasks_in(folder: Path) -> list[ResizeTask]:
 
 def worker(config: Config, options: str, tasks: list[ResizeTask], barrier: Any) -> list[Row]:
     """All stages from the output to its summary, each when the one before is done."""
-    storage.configure(parse_options(options))
+    file_systems.configure(parse_options(options))
     assert list(prepare_output(config)) == []
     barrier.wait(TOGETHER)
     stage = _Resize(config)
@@ -83,7 +83,7 @@ def work(workers: int, config: Config, options: str, tasks: list[ResizeTask]) ->
 
 
 def files_of(output: str, buckets: Buckets) -> dict[str, bytes]:
-    if storage.is_local(output):
+    if urls.is_local(output):
         return {str(path.relative_to(output)): path.read_bytes()
                 for path in Path(output).rglob("*") if path.is_file()}  # fmt: skip
     return buckets.files(output.removeprefix(f"gs://{BUCKET}/"))

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline.prepare_output import prepare_output
-from beam_pipeline.row_log import RowLog, read_rows
-from beam_pipeline.runs import leave_output
+from beam_pipeline.earlier.prepare_output import prepare_output
+from beam_pipeline.earlier.read_rows import read_rows
+from beam_pipeline.output.leases import remove_state
+from beam_pipeline.output.row_log import RowLog
 from tests.faults.conftest import Forty
 from tests.faults.runs import Run, assert_same, clips, files, finish, flags, result, wait_for
 from tests.kinetics import Kinetics, configured
@@ -121,9 +122,9 @@ def test_rows_that_another_run_takes_away_before_they_are_read_are_no_error(
     log.add(row)
     seen = list(prepare_output(second))
     assert any(url.endswith(".jsonl") for url in seen)
-    leave_output(first.output)
+    remove_state(first.output)
     assert row in [found for url in seen for found in read_rows(url)]
-    leave_output(second.output)
+    remove_state(second.output)
 
 
 def test_other_settings_are_refused_while_a_run_is_under_way(

@@ -1,0 +1,40 @@
+"""Step 3, earlier runs: what they have made, and whether this run may go on from there."""
+
+from typing import NamedTuple
+
+import apache_beam as beam
+
+from beam_pipeline.config import Config
+from beam_pipeline.earlier.prepare_output import PrepareOutput
+from beam_pipeline.earlier.read_rows import ReadRows
+from beam_pipeline.elements import Row, Video
+from beam_pipeline.output.output_folder import VIDEOS
+from beam_pipeline.sources.list_videos import VIDEO_FILES, ListTree
+
+
+class EarlierRuns(NamedTuple):
+    """What earlier runs have left in the output.
+
+    rows: of clips that they say they have made (Row).
+    outputs: the files that lie there (Video).
+    """
+
+    rows: beam.PCollection[Row]
+    outputs: beam.PCollection[Video]
+
+
+class FindEarlierRuns(beam.PTransform):
+    """The output as it is now: see ``EarlierRuns``. An output with other settings is refused."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self._config = config
+
+    def expand(self, root: beam.Pipeline) -> EarlierRuns:
+        rows = root | PrepareOutput(self._config) | ReadRows()
+        listed = (
+            root
+            | "Output folder" >> beam.Create([(0, self._config.output.url(VIDEOS))])
+            | "List outputs" >> ListTree(output=None)
+        )
+        return EarlierRuns(rows, listed[VIDEO_FILES])

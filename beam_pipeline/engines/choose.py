@@ -1,0 +1,18 @@
+"""Which engine runs the job: the one that ``--runner`` names."""
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from beam_pipeline.engines.engine import Engine, is_runner
+
+
+def choose_engine(options: PipelineOptions) -> Engine:
+    """The engine for the options; each is imported only where it is asked for."""
+    if is_runner(options, "direct"):
+        from beam_pipeline.engines.local import LocalEngine
+
+        return LocalEngine(options)
+    if is_runner(options, "dataflow"):
+        from beam_pipeline.engines.dataflow import DataflowEngine
+
+        return DataflowEngine(options)
+    return Engine(options)

@@ -1,0 +1,46 @@
+"""This machine: Beam's FnApiRunner, in this process."""
+
+import gc
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability.api import beam_provision_api_pb2
+from apache_beam.runners import PipelineRunner
+from apache_beam.runners.portability.fn_api_runner import fn_runner
+from apache_beam.runners.portability.portable_runner import JobServiceHandle
+
+from beam_pipeline.config import Config
+from beam_pipeline.engines.engine import Engine
+from beam_pipeline.progress.counts import LOCAL
+from beam_pipeline.progress.live_line import LiveLine
+
+
+class LocalEngine(Engine):
+    """Always the same engine for ``DirectRunner``.
+
+    Beam's DirectRunner tries Prism first, downloads it, and falls back to FnApiRunner where
+    there is no internet, so that one command would run on two engines.
+    """
+
+    def __init__(self, options: PipelineOptions) -> None:
+        super().__init__(options)
+        self.counts = LOCAL
+
+    def create_runner(self) -> PipelineRunner:
+        # Workers see the options only through the provision info.
+        encoded = JobServiceHandle.encode_pipeline_options(self.options.get_all_options())
+        return fn_runner.FnApiRunner(
+            provision_info=fn_runner.ExtendedProvisionInfo(
+                beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
+            )
+        )
+
+    def run(self, pipeline: beam.Pipeline, config: Config) -> bool:
+        # Elements by the million are no garbage: an eighth of the join would go into looking.
+        gc.set_threshold(100_000, 50, 50)
+        with LiveLine():
+            pipeline.run().wait_until_finish()
+        return True
+
+    def explain(self, error: Exception) -> str | None:
+        return None

@@ -1,0 +1,80 @@
+"""Label maps: which id each class has, whatever part of it is annotated."""
+
+import json
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+
+from beam_pipeline.errors import InputError
+from beam_pipeline.storage import files
+
+PUBLISHED = ("kinetics400", "kinetics600", "kinetics700")
+"""Maps that come with this package: the classes of the official annotations, sorted, which is
+the order of the models that SlowFast, PyTorchVideo and mmaction2 publish."""
+
+
+def read_label_map(name: str) -> dict[str, int]:
+    """The id of each class of a published map, or of a file with a class a line or in JSON.
+
+    Raises:
+        InputError: there is no such file, or it is no label map.
+    """
+    if name in PUBLISHED:
+        maps = resources.files("beam_pipeline.kinetics").joinpath("label_maps")
+        return parse_label_map(name, maps.joinpath(f"{name}.txt").read_text(encoding="utf-8"))
+    try:
+        return parse_label_map(name, files.read(name).decode("utf-8-sig"))
+    except OSError as error:
+        raise InputError(
+            f"--label_map {name}: {error.strerror or error}; type one of {', '.join(PUBLISHED)}, "
+            "or a file with a class a line"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"--label_map {name}: not UTF-8 text") from error
+
+
+def parse_label_map(name: str, text: str) -> dict[str, int]:
+    """Parse a label map; ``name`` is for messages.
+
+    Raises:
+        InputError: a class stands twice, an id belongs to two, or it is no label map.
+    """
+    pairs = _parse_json(name, text) if text.lstrip().startswith("{") else _parse_lines(name, text)
+    ids: dict[str, int] = {}
+    classes: dict[int, str] = {}
+    for label, number in pairs:
+        if label in ids:
+            raise InputError(f"--label_map {name}: the class {label!r} stands twice")
+        if number in classes:
+            raise InputError(
+                f"--label_map {name}: {classes[number]!r} and {label!r} have one id, {number}"
+            )
+        ids[label] = number
+        classes[number] = label
+    if not ids:
+        raise InputError(f"--label_map {name}: there is no class in it")
+    return ids
+
+
+def _parse_lines(name: str, text: str) -> Iterator[tuple[str, int]]:
+    lines = text.rstrip().splitlines()
+    for number, line in enumerate(lines):
+        if not line.strip():
+            raise InputError(
+                f"--label_map {name} line {number + 1}: empty, and a class's line is its id"
+            )
+        yield line.strip(), number
+
+
+def _parse_json(name: str, text: str) -> Iterator[tuple[str, int]]:
+    try:
+        pairs: list[tuple[str, Any]] = json.loads(text, object_pairs_hook=list)
+    except ValueError as error:
+        raise InputError(f"--label_map {name}: not valid JSON: {error}") from error
+    for label, number in pairs:
+        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+            raise InputError(
+                f"--label_map {name}: {label!r} has the id {number!r}; expected "
+                '{"class": id, …} with ids from 0 on'
+            )
+        yield label, number

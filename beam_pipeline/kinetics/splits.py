@@ -1,0 +1,12 @@
+"""How the official files spell the splits."""
+
+from beam_pipeline.elements import Split
+
+SPLIT_WORDS: dict[str, Split] = {
+    "train": "train",
+    "val": "val",
+    "validate": "val",
+    "validation": "val",
+    "test": "test",
+}
+"""Every spelling, in lower case, and the split that it names."""

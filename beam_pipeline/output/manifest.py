@@ -1,0 +1,94 @@
+"""The manifest: one row for every annotated clip, as Parquet and as text."""
+
+import csv
+import types
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO, TextIO, get_args, get_origin, get_type_hints
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from beam_pipeline.elements import Row
+from beam_pipeline.errors import OutputError
+from beam_pipeline.output.output_folder import Output, read_error
+from beam_pipeline.storage import files
+
+_ARROW_TYPES: dict[Any, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+}
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    if get_origin(hint) is types.UnionType:
+        hint = get_args(hint)[0]
+    return _ARROW_TYPES.get(hint, pa.string())  # the closed choices are text
+
+
+SCHEMA = pa.schema([(name, _arrow_type(get_type_hints(Row)[name])) for name in Row._fields])
+COLUMNS: tuple[str, ...] = tuple(SCHEMA.names)
+
+
+def to_table(rows: Sequence[Row]) -> pa.Table:
+    """Rows as an Arrow table."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
+    arrays = [
+        pa.array(values, type=field.type) for values, field in zip(columns, SCHEMA, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+
+def write_parquet(file: BinaryIO, tables: Iterable[pa.Table]) -> None:
+    """Write tables one after the other; never more than one of them in memory."""
+    with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)
+
+
+def read_parquet(url: str, columns: Sequence[str] = COLUMNS) -> Iterator[pa.Table]:
+    """The tables that were written, in order, one at a time.
+
+    Raises:
+        OutputError: it is damaged, or something else, or cannot be read.
+        FileNotFoundError: it is not there.
+    """
+    try:
+        with files.opened(url) as file:
+            parquet = pq.ParquetFile(file)
+            for group in range(parquet.num_row_groups):
+                yield parquet.read_row_group(group, columns=list(columns)).select(list(columns))
+    except FileNotFoundError:
+        raise
+    except (OSError, KeyError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # Arrow's own have none
+            raise read_error(url, error) from error
+        raise OutputError(f"{url} is damaged: {error}; type --overwrite to go on") from error
+
+
+def read_tables(
+    output: Output, paths: Iterable[str], columns: Sequence[str] = COLUMNS
+) -> Iterator[pa.Table]:
+    """The tables of several files of an output, one behind the other."""
+    for path in paths:
+        yield from read_parquet(output.url(path), columns)
+
+
+def values_of(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    """The values of every row, in the order of the table's columns."""
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+
+
+def with_status(table: pa.Table, statuses: Sequence[str]) -> pa.Table:
+    """The rows of some statuses."""
+    return table.filter(pc.is_in(table.column("status"), value_set=pa.array(statuses)))
+
+
+def write_csv(file: TextIO, tables: Iterable[pa.Table]) -> None:
+    """Tables as text with a header. What does not apply is empty."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for table in tables:
+        writer.writerows(values_of(table))

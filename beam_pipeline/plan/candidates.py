@@ -1,0 +1,74 @@
+"""Which files are candidates for which clip: by name, the best first."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from beam_pipeline.elements import Video
+from beam_pipeline.kinetics.file_names import base_name
+from beam_pipeline.plan.resolve_annotations import ResolvedClip
+
+_TIMES = re.compile(r"(_\d{6,})+$")
+
+
+def group_of(name: str) -> str:
+    """The key under which everything meets that could belong together.
+
+    A file's base name is a ``clip_id`` or a bare ``youtube_id``, and an id may itself end like
+    the times of a clip, so all of them are taken off.
+
+    >>> group_of("--nQbRBEz2s_000104_000114")
+    '--nQbRBEz2s'
+    """
+    return _TIMES.sub("", name)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The files of one group.
+
+    sources: of each clip_id, the best first.
+    ambiguous: of each youtube_id with several clips, the files named by it alone.
+    unannotated: how many files match nothing.
+    """
+
+    sources: dict[str, tuple[Video, ...]]
+    ambiguous: dict[str, tuple[Video, ...]]
+    unannotated: int
+
+
+def find_candidates(clips: Sequence[ResolvedClip], videos: Iterable[Video]) -> Candidates:
+    """Give each file to the clip whose name it has.
+
+    The ``clip_id`` is a full match; a bare ``youtube_id`` counts where one clip has it. Of
+    several files the lower rank wins, then the full name, then the smallest path.
+    """
+    by_name = {resolved.clip.clip_id for resolved in clips}
+    by_id: dict[str, list[str]] = {}
+    for resolved in clips:
+        by_id.setdefault(resolved.clip.youtube_id or "", []).append(resolved.clip.clip_id)
+
+    ranked: dict[str, list[tuple[int, bool, str, Video]]] = {}
+    ambiguous: dict[str, list[Video]] = {}
+    unannotated = 0
+    # A file that two arguments name is one file, of the lower rank.
+    files = {video.path: video for video in sorted(videos, key=lambda v: v.rank, reverse=True)}
+    for video in files.values():
+        name = base_name(video.path)
+        if name in by_name:
+            ranked.setdefault(name, []).append((video.rank, False, video.path, video))
+        elif name not in by_id:
+            unannotated += 1
+        elif len(by_id[name]) == 1:
+            ranked.setdefault(by_id[name][0], []).append((video.rank, True, video.path, video))
+        else:
+            ambiguous.setdefault(name, []).append(video)
+    return Candidates(
+        {clip_id: _best_first(candidates) for clip_id, candidates in ranked.items()},
+        {name: tuple(sorted(files, key=lambda v: v.path)) for name, files in ambiguous.items()},
+        unannotated,
+    )
+
+
+def _best_first(candidates: list[tuple[int, bool, str, Video]]) -> tuple[Video, ...]:
+    return tuple(video for *_, video in sorted(candidates, key=lambda c: c[:3]))

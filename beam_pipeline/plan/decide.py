@@ -1,0 +1,89 @@
+"""What is to be done details one clip: a task, or a row that says why there is none."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+
+from beam_pipeline.elements import Clip, ResizeTask, Row, Video
+from beam_pipeline.output.output_folder import Output
+from beam_pipeline.plan.candidates import Candidates
+from beam_pipeline.plan.resolve_annotations import ResolvedClip
+from beam_pipeline.storage import files
+
+
+def finished_rows(rows: Iterable[Row], made: Iterable[Video], output: Output) -> dict[str, Row]:
+    """By path, the rows of earlier runs whose output is there with just the row's bytes."""
+    sizes = {video.path: video.size for video in made}
+    return {
+        row.path: row
+        for row in sorted(rows, key=lambda row: row.sha256 or "")
+        if row.path and row.bytes is not None and sizes.get(output.url(row.path)) == row.bytes
+    }
+
+
+def decide(
+    resolved: ResolvedClip, candidates: Candidates, path: str, finished: Row | None
+) -> ResizeTask | Row:
+    """What is to be done for one clip, whose output is ``path``; ``finished`` if it is made."""
+    clip = resolved.clip
+    if resolved.conflict:
+        return Row.of(clip, "failed", reason="conflicting_annotations", detail=resolved.conflict)
+    if finished:
+        return finished.reused_for(clip)
+    if sources := candidates.sources.get(clip.clip_id):
+        return ResizeTask(clip, path, tuple((video.path, video.size) for video in sources))
+    if ambiguous := candidates.ambiguous.get(clip.youtube_id or ""):
+        return ambiguous_row(clip, ambiguous[0].path)
+    return Row.of(clip, "missing", reason="no_file")
+
+
+def ambiguous_row(clip: Clip, source: str) -> Row:
+    """The row of a clip for which there is only a file that may be of another one too."""
+    return Row.of(
+        clip,
+        "failed",
+        reason="ambiguous",
+        source=source,
+        detail=f"several clips are of {clip.youtube_id}; name the file by its clip, {clip.clip_id}",
+    )
+
+
+def listed_row(task: ResizeTask) -> Row:
+    """The row of a clip that is listed as it is: the best of its files that holds anything.
+
+    A listing may name what is not there any more: each file that it names is looked for, but for
+    addresses on the web, of which only reading them would tell.
+    """
+    failure: Row | None = None
+    for source, size in task.sources:
+        details = {"source": source, "source_bytes": size}
+        try:
+            if size is None:
+                details["source_bytes"] = files.info(source).size
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            details |= {"reason": "unreadable", "detail": error.strerror or str(error)}
+        else:
+            if details["source_bytes"] != 0:
+                return Row.of(task.clip, "listed", **details)
+            details |= {"reason": "empty_file", "detail": "0 bytes"}
+        failure = failure or Row.of(task.clip, "failed", **details)
+    return failure or Row.of(task.clip, "missing", reason="no_file")
+
+
+def split_sources(
+    task: ResizeTask, sources: Sequence[Video], archive_ranks: Sequence[int]
+) -> Iterator[ResizeTask]:
+    """A task for each phase in which the clip has a loose file; ``sources`` are all its files.
+
+    Loose files that rank behind every archive come after the last phase.
+    """
+    if not archive_ranks:
+        yield task
+        return
+    phases: dict[int, list[tuple[str, int | None]]] = {}
+    for video in sources:
+        phase = bisect_left(archive_ranks, video.rank)
+        phases.setdefault(phase, []).append((video.path, video.size))
+    for phase, its in sorted(phases.items()):
+        yield task._replace(sources=tuple(its), phase=phase)

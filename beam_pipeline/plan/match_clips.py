@@ -1,0 +1,136 @@
+"""Annotated clips, the files there are, and what earlier runs have made: matched by name."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+from apache_beam import pvalue
+
+from beam_pipeline.batches import BringTogether, Group, Kinds, groups_of
+from beam_pipeline.config import Config
+from beam_pipeline.elements import Annotation, ResizeTask, Row, Video
+from beam_pipeline.kinetics.file_names import base_name
+from beam_pipeline.plan.candidates import find_candidates, group_of
+from beam_pipeline.plan.decide import decide, finished_rows, listed_row, split_sources
+from beam_pipeline.plan.resolve_annotations import resolve_annotations
+from beam_pipeline.plan.wanted_clips import record_of
+from beam_pipeline.progress import metrics
+
+TASKS = "tasks"
+ROWS = "rows"
+UNANNOTATED = "unannotated"
+WANTED = "wanted"
+
+
+KINDS: Kinds = {
+    "annotations": (Annotation, lambda stated: group_of(stated.youtube_id)),
+    "videos": (Video, lambda video: group_of(base_name(video.path))),
+    "rows": (Row, lambda row: group_of(row.youtube_id or "")),
+    "made": (Video, lambda video: group_of(base_name(video.path))),
+}
+"""What is about one clip meets under ``group_of``; ``made`` are videos in the output."""
+
+
+class MatchClips(beam.PTransform):
+    """Annotations, videos and earlier results to tasks, and rows for clips that need no work.
+
+    Outputs ``tasks`` (ResizeTask), ``rows`` (Row), ``unannotated`` (int, files of a group that
+    match nothing) and, where there are archives, ``wanted`` (bytes, records of every annotated
+    clip): then a clip without a file has a row too, for the case that no archive has it. One
+    shuffle of everything: what is stated about a video, its files,
+    and the rows and outputs of its clips from earlier runs meet under ``group_of``.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        label_ids: pvalue.AsSingleton,
+        found: pvalue.AsSingleton,
+        last: pvalue.AsSingleton,
+        archive_ranks: pvalue.AsSingleton,
+    ) -> None:
+        super().__init__()
+        self._config = config
+        self._side_inputs = (label_ids, found, last, archive_ranks)
+
+    def expand(self, inputs: dict[str, beam.PCollection]) -> pvalue.DoOutputsTuple:
+        """Takes ``annotations``, ``videos``, ``rows`` (Row) and ``made`` (Video, in the output)."""
+        return (
+            inputs
+            | BringTogether(KINDS)
+            | "Decide"
+            >> beam.ParDo(_Decide(self._config), *self._side_inputs)
+            .with_output_types(ResizeTask, **{ROWS: Row, UNANNOTATED: int, WANTED: bytes})
+            .with_outputs(ROWS, UNANNOTATED, WANTED, main=TASKS)
+        )
+
+
+class _Decide(beam.DoFn):
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def setup(self) -> None:
+        self._dialects = self._config.dialects()
+
+    def process(
+        self,
+        element: tuple[int, dict[str, Iterable[bytes]]],
+        label_ids: dict[str, int],
+        _found: int,  # unread: nothing is decided before there is known to be a video
+        last: str | None,
+        archive_ranks: tuple[int, ...],
+    ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
+        _, bucket = element
+        records: list[bytes] = []
+        for group in groups_of(KINDS, bucket).values():
+            yield from self._decide(group, label_ids, last, archive_ranks, records)
+        if archive_ranks:
+            yield pvalue.TaggedOutput(WANTED, b"".join(records))
+
+    def _decide(
+        self,
+        group: Group,
+        label_ids: dict[str, int],
+        last: str | None,
+        archive_ranks: tuple[int, ...],
+        records: list[bytes],
+    ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
+        clips = resolve_annotations(group["annotations"], label_ids)
+        candidates = find_candidates(clips, group["videos"])
+        finished = finished_rows(group["rows"], group["made"], self._config.output)
+        of_id = Counter(resolved.clip.youtube_id for resolved in clips)
+        if candidates.unannotated:
+            yield pvalue.TaggedOutput(UNANNOTATED, candidates.unannotated)
+        for resolved in clips:
+            clip = resolved.clip
+            path = self._config.clip_path(clip)
+            within = last is None or clip.clip_id <= last
+            asked = within and self._config.asks_for(clip)
+            wanted = asked and not resolved.conflict and path not in finished
+            if archive_ranks:
+                records.append(record_of(clip, wanted, of_id[clip.youtube_id] == 1))
+            if not asked:
+                continue
+            decision = decide(resolved, candidates, path, finished.get(path))
+            if isinstance(decision, ResizeTask) and not self._config.resize:
+                decision = listed_row(decision)
+            self._check_lists(path, decision)
+            if wanted and (archive_ranks or isinstance(decision, ResizeTask)):
+                metrics.count_planned()
+            if isinstance(decision, Row):
+                yield pvalue.TaggedOutput(ROWS, decision)
+                continue
+            if archive_ranks:
+                yield pvalue.TaggedOutput(ROWS, Row.of(clip, "missing", reason="no_file"))
+            yield from split_sources(decision, candidates.sources[clip.clip_id], archive_ranks)
+
+    def _check_lists(self, path: str, decision: ResizeTask | Row) -> None:
+        """Raise InputError where a trainer would misread a path that is, or may be, listed."""
+        if self._config.resize:
+            listed = self._config.listed_path(path)
+        elif isinstance(decision, Row) and decision.source and decision.status == "listed":
+            listed = self._config.listed_path(None, decision.source)
+        else:
+            return
+        for dialect in self._dialects:
+            dialect.check(listed)

@@ -1,0 +1,92 @@
+"""A split as torchvision reads it: a folder for each class, in it a link to every clip."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from beam_pipeline.annotations.assign_label_ids import check_folders
+from beam_pipeline.elements import Split
+from beam_pipeline.errors import OutputError
+from beam_pipeline.kinetics.classes import class_folder
+from beam_pipeline.output.list_formats import TORCHVISION
+from beam_pipeline.output.output_folder import LISTS, Output, write_errors
+from beam_pipeline.storage import urls
+
+EXTENSIONS = (".mp4", ".avi")
+"""What ``torchvision.datasets.Kinetics`` takes for a video, by its default."""
+
+
+class ListedClip(NamedTuple):
+    """A clip that exists: made, at ``path`` in the output, or as it is, at ``source``."""
+
+    clip_id: str
+    label: str | None
+    label_id: int
+    path: str | None
+    source: str
+
+
+def link_classes(split: Split, clips: Sequence[ListedClip], output: Output) -> None:
+    """Make ``lists/torchvision/<split>`` hold ``<class>/<clip_id>.mp4``, and nothing else.
+
+    Links to the output's own clips are relative, so that they survive its being moved. A link's
+    name ends in .mp4 whatever it leads to, for nothing else counts, and readers look inside.
+    A clip without a label is left out: torchvision knows no such thing.
+
+    Raises:
+        OutputError: a link cannot be made, or torchvision would read something else.
+    """
+    top = urls.local_path(output.url(f"{LISTS}/{TORCHVISION}/{split}"))
+    wanted: dict[str, tuple[str, int]] = {}
+    for clip in clips:
+        if clip.label is not None:
+            folder = os.path.join(top, class_folder(clip.label))
+            if clip.path is None:
+                target = urls.local_path(clip.source)
+            else:
+                target = os.path.relpath(urls.local_path(output.url(clip.path)), folder)
+            wanted[os.path.join(folder, f"{clip.clip_id}.mp4")] = target, clip.label_id
+    with write_errors(top):
+        for path in _links_below(top):
+            if path not in wanted or os.readlink(path) != wanted[path][0]:
+                os.remove(path)
+                with suppress(OSError):  # where it is not empty
+                    os.rmdir(os.path.dirname(path))
+        for path, (target, _) in wanted.items():
+            if not os.path.islink(path):
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with suppress(FileExistsError):  # by another run, which wants the same
+                    os.symlink(target, path)
+    read = dict(read_classes(top))
+    if read != {path: label_id for path, (_, label_id) in wanted.items()}:
+        raise OutputError(f"{top} holds something else too; remove it, and run the same again")
+
+
+def read_classes(folder: str) -> Iterator[tuple[str, int]]:
+    """Path and class id of every video, as torchvision counts: classes are the sorted folders.
+
+    ``torchvision/datasets/folder.py``: ``find_classes`` and ``make_dataset``.
+    """
+    if not os.path.isdir(folder):
+        return
+    classes = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    for number, name in enumerate(classes):
+        for root, _, names in os.walk(os.path.join(folder, name), followlinks=True):
+            for file in names:
+                if file.lower().endswith(EXTENSIONS):
+                    yield os.path.join(root, file), number
+
+
+def check_classes(clips: Sequence[ListedClip], split: Split) -> None:
+    """Raise InputError where torchvision would give a class another id than ours."""
+    check_folders({clip.label: clip.label_id for clip in clips if clip.label is not None}, split)
+
+
+def _links_below(folder: str) -> list[str]:
+    return [
+        os.path.join(root, name)
+        for root, _, names in os.walk(folder)
+        for name in names
+        if os.path.islink(os.path.join(root, name))
+    ]

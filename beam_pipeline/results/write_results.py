@@ -1,0 +1,36 @@
+"""Step 6, results: one row for each clip, lists, manifests, and the summary."""
+
+import apache_beam as beam
+from apache_beam import pvalue
+
+from beam_pipeline.annotations.read_annotations import Annotations
+from beam_pipeline.config import Config
+from beam_pipeline.plan.plan_work import Plan
+from beam_pipeline.results.merge_splits import MergeSplits
+from beam_pipeline.results.write_shards import WriteShards
+from beam_pipeline.results.write_summary import WriteSummary
+from beam_pipeline.work.make_clips import Work
+
+
+class WriteResults(beam.PTransform):
+    """The rows of plan and work to all files of the output but the clips; ``summary.json`` last."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self._config = config
+
+    def expand(self, steps: tuple[Annotations, Plan, Work]) -> beam.PCollection[None]:
+        annotations, plan, work = steps
+        archives = pvalue.AsSingleton(work.archives)
+        return (
+            (*work.rows, plan.rows)
+            | WriteShards(self._config, pvalue.AsSingleton(plan.size), archives)
+            | MergeSplits(self._config)
+            | WriteSummary(
+                self._config,
+                pvalue.AsSingleton(annotations.label_ids),
+                pvalue.AsSingleton(plan.unannotated),
+                pvalue.AsSingleton(work.retries),
+                archives,
+            )
+        )

@@ -1,0 +1,48 @@
+"""One run, from its settings to its summary."""
+
+from typing import Any
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from beam_pipeline import pipeline
+from beam_pipeline.config import Config
+from beam_pipeline.engines.choose import choose_engine
+from beam_pipeline.engines.engine import Engine
+from beam_pipeline.output import leases, row_log
+from beam_pipeline.output.output_folder import SUMMARY
+
+SAVE_SECONDS = 5.0
+"""Seconds that a run which ends early may take to write what it has noted, in a bucket."""
+
+
+def prepare(config: Config, options: PipelineOptions | None = None) -> dict[str, Any] | None:
+    """Prepare a data set: what the command line does, from Python.
+
+    Args:
+        config: what to prepare, see ``Config.from_flags``.
+        options: Beam's own options, ``--runner`` among them; without them this machine works.
+
+    Returns:
+        The content of ``summary.json``; None if the runner only wrote a template.
+
+    Raises:
+        RunError: the run could not do its work; the message says why and what to do.
+        UsageError: the runner cannot use its options.
+    """
+    engine = choose_engine(options or PipelineOptions([]))
+    return run(engine, engine.configure(config))
+
+
+def run(engine: Engine, config: Config) -> dict[str, Any] | None:
+    """Run the job on an engine that is configured; see ``prepare``."""
+    job = engine.pipeline()
+    pipeline.build(job, config)
+    try:
+        if not engine.run(job, config):
+            return None
+    except BaseException:
+        row_log.flush_all(SAVE_SECONDS)
+        leases.remove_unused_state(config.output)
+        leases.release_all(SAVE_SECONDS)
+        raise
+    return config.output.read_json(SUMMARY)

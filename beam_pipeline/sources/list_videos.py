@@ -1,0 +1,249 @@
+"""Which files there are that may hold clips: videos, and archives of them."""
+
+import posixpath
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+from apache_beam import pvalue
+
+from beam_pipeline.elements import Archive, Video
+from beam_pipeline.errors import InputError
+from beam_pipeline.kinetics.datasets import mirrored
+from beam_pipeline.kinetics.file_names import (
+    ARCHIVE_EXTENSIONS,
+    EXTENSIONS,
+    LISTING_EXTENSION,
+    is_archive,
+    is_text,
+    is_video,
+)
+from beam_pipeline.output.output_folder import STATE, VIDEOS
+from beam_pipeline.storage import files, urls
+
+SPREAD_LEVELS = 3
+"""Levels of folders that are listed by whoever is free; K400's are root, split and class."""
+
+Folder = tuple[int, str]
+"""Rank and path or URL of a folder to search."""
+
+FOLDERS, VIDEO_FILES, ARCHIVES = "folders", "videos", "archives"
+
+
+class ListVideos(beam.PTransform):
+    """--videos arguments, numbered in order, to all ``videos`` and ``archives`` they name.
+
+    ``mirror`` stands in for the public addresses that listings name.
+    """
+
+    def __init__(self, output: str, mirror: str | None = None) -> None:
+        super().__init__()
+        self._output = output
+        self._mirror = mirror
+
+    def expand(self, arguments: beam.PCollection[tuple[int, str]]) -> dict[str, beam.PCollection]:
+        named = arguments | "Resolve arguments" >> _list(
+            ResolveArgument(self._output, self._mirror)
+        )
+        searched = named[FOLDERS] | ListTree(self._output)
+        return {
+            kind: (named[kind], searched[kind]) | f"All {kind}" >> beam.Flatten()
+            for kind in (VIDEO_FILES, ARCHIVES)
+        }
+
+
+class ListTree(beam.PTransform):
+    """Folders to all ``videos`` and ``archives`` below them; ``output``, if given, is left out.
+
+    A tree is not listed by one call: its upper levels are listed folder by folder, wherever
+    there is a free worker, and only what lies below them in one go.
+    """
+
+    def __init__(self, output: str | None) -> None:
+        super().__init__()
+        self._output = output
+
+    def expand(self, folders: beam.PCollection[Folder]) -> dict[str, beam.PCollection]:
+        levels = []
+        for level in range(1, SPREAD_LEVELS + 1):
+            listed = (
+                folders
+                | f"Spread level {level}" >> beam.Reshuffle()
+                | f"List level {level}" >> _list(ListFolder(self._output))
+            )
+            levels.append(listed)
+            folders = listed[FOLDERS]
+        levels.append(
+            folders
+            | "Spread what is below" >> beam.Reshuffle()
+            | "Search what is below" >> _list(SearchFolder(self._output))
+        )
+        return {
+            kind: [level[kind] for level in levels] | f"Whole tree's {kind}" >> beam.Flatten()
+            for kind in (VIDEO_FILES, ARCHIVES)
+        }
+
+
+def _list(fn: beam.DoFn) -> beam.ParDo:
+    typed = beam.ParDo(fn).with_output_types(Video, **{FOLDERS: Folder, ARCHIVES: Archive})
+    return typed.with_outputs(FOLDERS, ARCHIVES, main=VIDEO_FILES)
+
+
+class ResolveArgument(beam.DoFn):
+    """See ``resolve_argument``."""
+
+    def __init__(self, output: str, mirror: str | None) -> None:
+        self._output = output
+        self._mirror = mirror
+
+    def process(self, element: tuple[int, str]) -> Iterator[Video | pvalue.TaggedOutput]:
+        yield from _tagged(resolve_argument(*element, self._output, self._mirror))
+
+
+class ListFolder(beam.DoFn):
+    """See ``list_folder``."""
+
+    def __init__(self, output: str | None) -> None:
+        self._output = output
+
+    def process(self, element: Folder) -> Iterator[Video | pvalue.TaggedOutput]:
+        for found in list_folder(element, self._output):
+            if not isinstance(found, Video | Archive) and not is_text(found[1]):
+                # A name that is not text cannot cross the stages: its folder is searched here.
+                yield from _tagged(search_folder(found, self._output))
+            else:
+                yield from _tagged([found])
+
+
+class SearchFolder(beam.DoFn):
+    """See ``search_folder``."""
+
+    def __init__(self, output: str | None) -> None:
+        self._output = output
+
+    def process(self, element: Folder) -> Iterator[Video | pvalue.TaggedOutput]:
+        yield from _tagged(search_folder(element, self._output))
+
+
+def _tagged(found: Iterable[Video | Archive | Folder]) -> Iterator[Video | pvalue.TaggedOutput]:
+    for entry in found:
+        if isinstance(entry, Video):
+            yield entry
+        else:
+            kind = ARCHIVES if isinstance(entry, Archive) else FOLDERS
+            yield pvalue.TaggedOutput(kind, entry)
+
+
+def resolve_argument(
+    rank: int, argument: str, output: str, mirror: str | None = None
+) -> Iterator[Video | Archive | Folder]:
+    """What an argument names: a folder, a video, an archive, a listing's lines, a glob's matches.
+
+    Raises:
+        InputError: there is no such thing, or it is neither.
+    """
+    try:
+        named = files.info(argument)
+    except FileNotFoundError:
+        if not urls.is_glob(argument):
+            raise InputError(f"--videos {argument}: there is no such file or folder") from None
+        yield from _expand_glob(rank, argument, output)
+        return
+    except OSError as error:
+        raise InputError(f"--videos {argument}: {error.strerror or error}") from error
+    if named.is_folder:
+        yield rank, argument
+    elif argument.lower().endswith(LISTING_EXTENSION):
+        yield from _read_listing(rank, argument, output, mirror)
+    elif found := _as_file(named, rank):
+        yield found
+    else:
+        raise InputError(
+            f"--videos {argument}: neither a folder nor a video ({' '.join(EXTENSIONS)}) nor an "
+            f"archive ({' '.join(ARCHIVE_EXTENSIONS)}) nor a listing ({LISTING_EXTENSION})"
+        )
+
+
+def _expand_glob(rank: int, pattern: str, output: str) -> Iterator[Video | Archive | Folder]:
+    try:
+        matches = files.glob(pattern)
+    except OSError as error:
+        raise InputError(f"--videos {pattern}: {error.strerror or error}") from error
+    if not matches:
+        raise InputError(f"--videos {pattern}: nothing matches")
+    for entry in matches:
+        if not _is_output(entry.url, output):
+            if entry.is_folder:
+                yield rank, entry.url
+            elif found := _as_file(entry, rank):
+                yield found
+
+
+def list_folder(folder: Folder, output: str | None) -> Iterator[Video | Archive | Folder]:
+    """The videos, archives and folders in one folder; the output's own folder is left out.
+
+    Raises:
+        InputError: it is there and cannot be listed.
+    """
+    rank, url = folder
+    try:
+        entries = files.list_folder(url)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(f"cannot list {url}: {error.strerror or error}") from error
+    for entry in entries:
+        if entry.is_folder:
+            real = urls.real(entry.url)
+            circle = f"{urls.real(url)}/".startswith(f"{real}/")  # a link to where we come from
+            if not circle and (output is None or not _is_output(real, urls.real(output))):
+                yield rank, entry.url
+        elif found := _as_file(entry, rank):
+            yield found
+
+
+def search_folder(top: Folder, output: str | None) -> Iterator[Video | Archive]:
+    """All videos and archives below a folder, to the bottom."""
+    waiting = [top]
+    while waiting:
+        for found in list_folder(waiting.pop(), output):
+            if isinstance(found, Video | Archive):
+                yield found
+            else:
+                waiting.append(found)
+
+
+def _read_listing(
+    rank: int, listing: str, output: str, mirror: str | None
+) -> Iterator[Video | Archive]:
+    """A path or URL a line, spaces and all; relative ones start at the listing's folder."""
+    try:
+        lines = files.read(listing).decode("utf-8-sig").split("\n")
+    except OSError as error:
+        raise InputError(f"--videos {listing}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"--videos {listing}: not UTF-8 text") from error
+    base = posixpath.dirname(listing)
+    for line in lines:
+        name = line.strip()
+        path = urls.absolute(name if "://" in name else urls.join(base, name))
+        path = mirrored(path, mirror)
+        if not _is_output(path, output) and (
+            found := _as_file(files.Entry(path, is_folder=False, size=None), rank)
+        ):
+            yield found
+
+
+def _is_output(path: str, output: str) -> bool:
+    """Whether a path is the output folder, or a result of ours where that itself is searched."""
+    results = tuple(urls.join(output, name) for name in (VIDEOS, STATE))
+    return path == output or path.startswith(tuple(f"{own}/" for own in results)) or path in results
+
+
+def _as_file(entry: files.Entry, rank: int) -> Video | Archive | None:
+    # A name that is not text is shown as it can be; should it match, it will not be found.
+    readable = entry.url.encode("utf-8", "backslashreplace").decode()
+    if is_video(readable):
+        return Video(readable, rank, entry.size)
+    if is_archive(readable):
+        return Archive(readable, rank, entry.size)
+    return None

@@ -1,0 +1,193 @@
+"""Archives to clips: each archive is read once, front to back, its clips made on all cores."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack
+
+import apache_beam as beam
+from apache_beam import pvalue
+
+from beam_pipeline.codec.outcome import Outcome
+from beam_pipeline.config import Config
+from beam_pipeline.elements import Archive, Clip, ReadArchive, Row
+from beam_pipeline.kinetics.datasets import class_of_archive
+from beam_pipeline.kinetics.file_names import is_video
+from beam_pipeline.output.output_folder import Output, write_errors
+from beam_pipeline.plan.decide import ambiguous_row
+from beam_pipeline.plan.plan_videos import downward
+from beam_pipeline.plan.wanted_clips import Match, WantedClips
+from beam_pipeline.progress import metrics
+from beam_pipeline.sources.tar_stream import BrokenArchive, Member, members
+from beam_pipeline.storage.streams import opened_stream
+from beam_pipeline.work.make_clip import IN_MEMORY, Source, make_clip, row_of
+from beam_pipeline.work.worker_pool import RETRIES, ROWS, ClipResult, PooledDoFn, WorkerPool
+
+LARGEST = 4 * 1024**3
+"""Bytes of a member; one that claims more is not even tried."""
+
+READ = "read"
+
+
+class ResizeMembers(beam.PTransform):
+    """Archives to ``rows`` (Row) of clips in them, ``read`` (ReadArchive) and ``retries`` (int).
+
+    ``wanted`` is the table of clips to look for, ``made`` are keys of those that were made by the
+    phases before. Members that nobody wants are passed over undecoded.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        label_ids: pvalue.AsSingleton,
+        wanted: pvalue.AsList,
+        made: pvalue.AsList,
+    ) -> None:
+        super().__init__()
+        self._config = config
+        self._side_inputs = (label_ids, wanted, made)
+
+    def expand(self, archives: beam.PCollection[Archive]) -> pvalue.DoOutputsTuple:
+        return archives | "Resize" >> beam.ParDo(
+            _ResizeMembers(self._config), *self._side_inputs
+        ).with_output_types(Row, **{READ: ReadArchive, RETRIES: int}).with_outputs(
+            READ, RETRIES, main=ROWS
+        )
+
+
+class _ResizeMembers(PooledDoFn):
+    def start_bundle(self) -> None:
+        super().start_bundle()
+        self._search: _ArchiveSearch | None = None
+
+    def process(
+        self,
+        archive: Archive,
+        label_ids: dict[str, int],
+        wanted: list[bytes],
+        made: list[bytes],
+    ) -> Iterator[Row | pvalue.TaggedOutput]:
+        if self._search is None:
+            annotated = bool(self._config.annotations)
+            table = WantedClips(b"".join(wanted), made, label_ids, annotated)
+            self._search = _ArchiveSearch(table, annotated)
+        label = class_of_archive(self._config.dataset, archive.path, sorted(label_ids))
+        if self._search.may_be_over and self._search.is_over:
+            return
+        if label is None or self._search.wants_class(label):
+            yield from self._read(archive, self._search)
+
+    def _read(
+        self, archive: Archive, search: "_ArchiveSearch"
+    ) -> Iterator[Row | pvalue.TaggedOutput]:
+        videos = unannotated = 0
+        broken: str | None = None
+        try:
+            with opened_stream(archive.path) as stream:
+                for member in members(stream):
+                    if not is_video(member.name):
+                        continue
+                    videos += 1
+                    match = search.find(member)
+                    unannotated += not match.known
+                    for clip in match.clips:
+                        if match.ambiguous:
+                            yield ambiguous_row(clip, f"{archive.path}/{member.name}")
+                        else:
+                            search.add_pending(clip, self._begin(archive, member, clip))
+                    yield from self._clips.collect()
+                    if search.may_be_over:
+                        yield from self._clips.collect(1)
+                        if search.is_over:
+                            break
+        except FileNotFoundError:
+            broken = "there is no such file"
+        except (BrokenArchive, OSError) as error:  # the latter where not even its beginning comes
+            broken = getattr(error, "strerror", None) or str(error)
+        read = ReadArchive(archive.path, archive.rank, videos, unannotated, broken)
+        yield pvalue.TaggedOutput(READ, read)
+
+    def _begin(self, archive: Archive, member: Member, clip: Clip) -> "Future[ClipResult]":
+        """Read a member and have its clip made; BrokenArchive where it ends before."""
+        began = time.monotonic()
+        path = f"{archive.path}/{member.name}"
+        relative = self._config.clip_path(clip)
+        if not self._config.annotations:
+            metrics.count_planned()
+        if member.size > LARGEST:
+            detail = f"it claims {member.size:,} bytes in the archive; at most {LARGEST:,}"
+            outcome = Outcome.failed("too_large", detail)
+            return self._clips.submit(_refuse, clip, relative, path, member.size, outcome, began)
+        with ExitStack() as stack:
+            source = source_of(member, path, self._config.output, stack)
+            future = self._clips.submit(make_clip, clip, relative, source, began)
+            kept = stack.pop_all()
+            future.add_done_callback(lambda _: kept.close())
+            return future
+
+
+def source_of(member: Member, path: str, output: Output, stack: ExitStack) -> Source:
+    """A member's content, in memory, or in a file that is there as long as the stack.
+
+    Raises:
+        BrokenArchive: the archive ends before.
+        OutputError: there is no room for the file.
+    """
+    if member.size <= IN_MEMORY:
+        return Source(path, member.read(), member.size)
+    copy = stack.enter_context(output.temporary_path())
+    with write_errors(copy), open(copy, "wb") as file:
+        member.save(file)
+    return Source(path, copy, member.size)
+
+
+def _refuse(
+    clip: Clip, relative: str, path: str, size: int, outcome: Outcome, began: float, _: WorkerPool
+) -> ClipResult:
+    return ClipResult(row_of(clip, relative, path, size, outcome, began), None)
+
+
+class _ArchiveSearch:
+    """What one worker looks for in its archives, and has under way."""
+
+    def __init__(self, wanted: WantedClips, annotated: bool) -> None:
+        self._wanted = wanted
+        self._annotated = annotated
+        self._pending: dict[str, Future[ClipResult]] = {}
+
+    def find(self, member: Member) -> Match:
+        """Clips that a member is to be tried for.
+
+        Of two members for one clip the first that can be used counts: the second waits to see.
+        """
+        name = member.name if self._annotated else downward(member.name)
+        match = self._wanted.find(name)
+        if len(match.clips) == 1 and not match.ambiguous:
+            self._update(match.clips[0].clip_id)
+            match = self._wanted.find(name)
+        return match
+
+    def add_pending(self, clip: Clip, future: "Future[ClipResult]") -> None:
+        """Note that a clip is under way."""
+        self._pending[clip.clip_id] = future
+        for clip_id in [name for name, pending in self._pending.items() if pending.done()]:
+            self._update(clip_id)
+
+    def _update(self, clip_id: str) -> None:
+        if (future := self._pending.pop(clip_id, None)) and future.result().row.status != "failed":
+            self._wanted.take(future.result().row)
+
+    def wants_class(self, label: str) -> bool:
+        return self._wanted.wants_class(label)
+
+    @property
+    def may_be_over(self) -> bool:
+        """Whether all that is wanted is under way."""
+        return self._annotated and len(self._wanted) <= len(self._pending)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is wanted any more; waits for what is under way."""
+        for clip_id in list(self._pending):
+            self._update(clip_id)
+        return not self._wanted.is_open

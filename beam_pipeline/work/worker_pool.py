@@ -1,0 +1,136 @@
+"""The worker pool of a process: codec children, the threads that feed them, and their row log."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, ClassVar, NamedTuple
+
+import apache_beam as beam
+from apache_beam import pvalue
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.timestamp import MIN_TIMESTAMP
+from apache_beam.utils.windowed_value import WindowedValue
+
+from beam_pipeline.codec.pool import CodecPool
+from beam_pipeline.config import Config
+from beam_pipeline.elements import Row
+from beam_pipeline.output.row_log import RowLog
+from beam_pipeline.progress import metrics
+from beam_pipeline.storage.retries import RETRY_COUNT
+
+ROWS, RETRIES = "rows", "retries"
+"""Outputs of a stage that makes clips."""
+
+READ_AHEAD = 2
+"""Clips that are read or written while every child is busy with another."""
+
+
+class ClipResult(NamedTuple):
+    """What the work on a clip has given.
+
+    ``cpu_seconds`` is the processor time it took, None where that is unknown.
+    """
+
+    row: Row
+    cpu_seconds: float | None
+
+
+class WorkerPool:
+    """One for each run and process, shared by all stages that make clips."""
+
+    _pools: ClassVar[dict[str, "WorkerPool"]] = {}
+    _acquiring: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, config: Config) -> None:
+        workers = config.workers or usable_cores()
+        self.config = config
+        self.codecs = CodecPool(workers)
+        self.row_log = RowLog(config.output)
+        self.max_in_flight = workers + READ_AHEAD
+        self.threads = ThreadPoolExecutor(self.max_in_flight)
+        self._users = 0
+
+    @classmethod
+    def acquire(cls, config: Config) -> "WorkerPool":
+        """The pool of a run. Each call needs a ``release`` later."""
+        with cls._acquiring:
+            name = config.output.url(config.output.state)
+            pool = cls._pools.get(name) or cls._pools.setdefault(name, cls(config))
+            pool._users += 1
+            return pool
+
+    def release(self) -> None:
+        """Stop using the pool; the last user ends it."""
+        with self._acquiring:
+            self._users -= 1
+            if not self._users:
+                del self._pools[self.config.output.url(self.config.output.state)]
+                self.codecs.close()
+                self.threads.shutdown(wait=False, cancel_futures=True)
+
+
+class PooledDoFn(beam.DoFn):
+    """A DoFn that gives work to the pool. Rows come out as clips get done, in any order."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def setup(self) -> None:
+        self._pool = WorkerPool.acquire(self._config)
+
+    def start_bundle(self) -> None:
+        self._clips = ClipsInFlight(self._pool)
+
+    def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
+        for row in self._clips.drain():
+            yield _in_global_window(row)
+        retries = RETRY_COUNT.take()
+        metrics.count_retries(retries)
+        yield pvalue.TaggedOutput(RETRIES, _in_global_window(retries))
+
+    def teardown(self) -> None:
+        self._pool.release()
+
+
+class ClipsInFlight:
+    """The clips of one bundle that are being made."""
+
+    def __init__(self, pool: WorkerPool) -> None:
+        self._pool = pool
+        self._pending: set[Future[ClipResult]] = set()
+
+    def submit(self, make: Callable[..., ClipResult], *arguments: Any) -> "Future[ClipResult]":
+        """Have ``make(*arguments, pool)`` called by a thread of the pool."""
+        future = self._pool.threads.submit(make, *arguments, self._pool)
+        self._pending.add(future)
+        return future
+
+    def collect(self, limit: int | None = None) -> list[Row]:
+        """Rows of finished clips; waits until fewer than ``limit`` clips are in flight."""
+        rows = []
+        while len(self._pending) >= (limit or self._pool.max_in_flight):
+            done, self._pending = wait(self._pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                row, cpu_seconds = future.result()
+                metrics.count_finished(row, cpu_seconds)
+                rows.append(row)
+        return rows
+
+    def drain(self) -> Iterator[Row]:
+        """The rows of all clips that are left; then the row log is whole."""
+        while self._pending:
+            yield from self.collect(1)
+        self._pool.row_log.close()
+
+
+def _in_global_window(element: Any) -> WindowedValue:
+    """An element as ``finish_bundle`` has to yield it."""
+    return WindowedValue(element, MIN_TIMESTAMP, (GlobalWindow(),))
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
