@@ -83,8 +83,8 @@ def _ask(**request: Any) -> Any:
 # What runs in the process that starts the others
 
 
-def serve() -> dict[str, Any] | None:
-    """Answer requests until there are no more; in a forked child its request is returned."""
+def serve() -> list[str] | None:
+    """Answer requests until there are no more; in a forked child its flags are returned."""
     requests = os.fdopen(os.dup(0))
     answers = os.fdopen(os.dup(1), "w")
     for line in requests:
@@ -92,11 +92,16 @@ def serve() -> dict[str, Any] | None:
         if "ended" in request:
             answer = _status(request["ended"])
         else:
+            ready, not_yet = os.pipe()
             answer = os.fork()
             if answer == 0:
-                os.close(requests.fileno())
-                os.close(answers.fileno())
-                return request
+                become(request)
+                for number in (requests.fileno(), answers.fileno(), ready, not_yet):
+                    os.close(number)
+                return request["flags"]
+            os.close(not_yet)
+            os.read(ready, 1)  # until the child has closed it, or is dead
+            os.close(ready)
         print(json.dumps(answer), file=answers, flush=True)
     return None
 
@@ -118,7 +123,6 @@ def become(request: dict[str, Any]) -> None:
         os.close(opened)
     os.environ.clear()
     os.environ.update(request["environment"])
-    sys.argv = ["beam_pipeline", *request["flags"]]
 
 
 def import_all() -> None:
@@ -181,8 +185,9 @@ def remember_what_beam_asks_again() -> None:
 
 if __name__ == "__main__":
     import_all()
-    if asked := serve():
+    flags = serve()
+    if flags is not None:
         import runpy
 
-        become(asked)
+        sys.argv = ["beam_pipeline", *flags]
         runpy.run_module("beam_pipeline", run_name="__main__", alter_sys=True)
