@@ -5,7 +5,7 @@ MOVIEPY := .venv-moviepy
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup test test-faults test-dataflow lint run-local run-gcs-emulator bench
+.PHONY: help setup test coverage test-faults test-dataflow lint run-local run-gcs-emulator bench
 .PHONY: template-image template-build template-run
 .NOTPARALLEL: # the extras go into one environment
 
@@ -44,14 +44,23 @@ $(VENV)/.dev: $(VENV)/.setup
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
+# As many tests at once as there are cores; who runs out of them takes some of another's.
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+LEFT_OUT := --ignore tests/faults --ignore tests/dataflow
+
 test: $(VENV)/.test ## Run the tests
-	$(BIN)/python -m pytest --ignore tests/faults --ignore tests/dataflow
+	@echo "Not here: make test-faults (kills, full disks, rubbish; TIME_FAULTS minutes on 2 cores)"
+	@echo "          make test-dataflow (the template and jobs; TIME_DATAFLOW minutes)"
+	$(PYTEST) $(LEFT_OUT)
+
+coverage: $(VENV)/.test ## Run the tests and show which lines and branches they run
+	$(PYTEST) $(LEFT_OUT) --cov --cov-report term:skip-covered
 
 test-faults: $(VENV)/.test ## Run the tests that kill, fill disks and feed rubbish: some minutes
-	$(BIN)/python -m pytest tests/faults
+	$(PYTEST) tests/faults
 
 test-dataflow: $(VENV)/.test-dataflow ## Run what is for Dataflow: the template, and jobs on a stand-in for the service
-	$(BIN)/python -m pytest tests/dataflow
+	$(PYTEST) tests/dataflow
 
 lint: $(VENV)/.dev ## Check style, formatting, types and which folder imports which
 	$(BIN)/ruff check
