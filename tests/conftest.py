@@ -1,5 +1,6 @@
 """What all tests share: the runs that several of them look at."""
 
+import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.kinetics import Finished, Kinetics, snapshot
+from tests.kinetics import Finished, Kinetics, run_anew, snapshot
 from tests.make_clips import Sound, clip, cut, sound_only
 
 # The same examples every time, so that a red run is red again; no deadlines, for the machine
@@ -19,6 +20,12 @@ settings.load_profile("kinetics")
 
 # Whoever starts the tests in the background has them ignore Ctrl-C, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """As many tests at once as there are cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 
 SIZE = (128, 96)
 FRAMES = 12
@@ -89,7 +96,7 @@ def ran(all_kinds: Kinetics, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """The job over everything, as it is typed most of the time, with three workers."""
     output = tmp_path_factory.mktemp("ran") / "output"
     before = snapshot(all_kinds.root)
-    ended = all_kinds.prepare(output, "--workers", "3", "--max_failure_ratio=0.9")
+    ended = all_kinds.prepare(output, "--workers", "3", "--max_failure_ratio=0.9", start=run_anew)
     return Ran(all_kinds, output, ended, before)
 
 

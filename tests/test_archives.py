@@ -16,6 +16,7 @@ from tests.kinetics import (
     check_output,
     manifest,
     run,
+    run_anew,
     snapshot,
     summary,
     table,
@@ -49,8 +50,8 @@ def files(kinetics: Kinetics) -> dict[str, bytes]:
     return {f"./{name}": content for name, (content, _) in snapshot(kinetics.videos).items()}
 
 
-def prepare(kinetics: Kinetics, output: Path, *videos: Path | str, flags=()) -> Finished:
-    return run(
+def prepare(kinetics: Kinetics, output: Path, *videos: Path | str, flags=(), start=run) -> Finished:
+    return start(
         "--annotations", str(kinetics.annotations), "--videos", *map(str, videos),
         "--output", str(output), *SIZE, "--path_prefix=", *flags,
     )  # fmt: skip
@@ -290,7 +291,7 @@ def test_one_bad_archive_never_stops_the_run(
     (tmp_path / "in" / "1 page.tgz").write_bytes(b"<html>404</html>" * 100)
     (tmp_path / "in" / "3 link.tar").symlink_to(tmp_path / "gone.tar")
     pack(tmp_path / "in" / "2 good.tar.gz", files(five))
-    ended = prepare(five, tmp_path / "output", tmp_path / "in")
+    ended = prepare(five, tmp_path / "output", tmp_path / "in", start=run_anew)
     assert (ended.status, ended.err) == (0, "")
     assert "3 of 4 archives could not be read completely" in ended.out
     made = made_by(tmp_path / "output")

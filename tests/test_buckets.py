@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from moto.server import ThreadedMotoServer
 
 from tests.buckets import BUCKET, Buckets, Call, Fault
 from tests.conftest import small_clip
-from tests.kinetics import SHORT_EDGE, Finished, Kinetics, run, snapshot
+from tests.kinetics import SHORT_EDGE, Finished, Kinetics, run, run_anew, snapshot
 
 SIZE = ("--short_edge", str(SHORT_EDGE))
 ONCE_MORE = 3
@@ -60,8 +60,10 @@ def place(request: pytest.FixtureRequest) -> str:
     return "".join(c for c in request.node.name if c.isalnum())
 
 
-def prepare(buckets: Buckets, output: str, *flags: str) -> Finished:
-    return run(*flags, "--output", output, *SIZE, *buckets.flags, "--path_prefix=")
+def prepare(
+    buckets: Buckets, output: str, *flags: str, start: Callable[..., Finished] = run
+) -> Finished:
+    return start(*flags, "--output", output, *SIZE, *buckets.flags, "--path_prefix=")
 
 
 def check_equal(made: dict[str, bytes], local: dict[str, bytes]) -> None:
@@ -77,7 +79,7 @@ def check_equal(made: dict[str, bytes], local: dict[str, bytes]) -> None:
 def test_from_bucket_to_bucket(
     buckets: Buckets, inside: tuple[str, ...], local: dict[str, bytes], place: str
 ) -> None:
-    ended = prepare(buckets, f"gs://{BUCKET}/{place}", *inside)
+    ended = prepare(buckets, f"gs://{BUCKET}/{place}", *inside, start=run_anew)
     assert (ended.status, ended.err) == (0, "")
     check_equal(buckets.files(place), local)
     assert json.loads(buckets.files(place)["summary.json"])["retries"] == 0
@@ -382,7 +384,7 @@ def test_from_s3_to_s3(
             "s3a://kinetics/six/videos", "--output", "s3://kinetics/out", *SIZE,
             "--path_prefix=", "--storage_options", json.dumps({"s3": options}),
         )  # fmt: skip
-        ended = run(*flags)
+        ended = run_anew(*flags)
         assert (ended.status, ended.err) == (0, "")
         made = {path.removeprefix("kinetics/out/"): fs.cat_file(path)
                 for path in fs.find("kinetics/out")}  # fmt: skip

@@ -27,6 +27,7 @@ from tests.kinetics import (
     lines,
     manifest,
     run,
+    run_anew,
     snapshot,
     summary,
     table,
@@ -222,7 +223,7 @@ def ran_alone(all_kinds: Kinetics, tmp_path_factory: pytest.TempPathFactory) -> 
     before = snapshot(all_kinds.root)
     ended = all_kinds.prepare(
         output, "--workers=1", "--runner=DirectRunner", "--path_prefix=/data/kinetics/",
-        "--max_failure_ratio=0.9",
+        "--max_failure_ratio=0.9", start=run_anew,
     )  # fmt: skip
     return Ran(all_kinds, output, ended, before)
 
@@ -526,7 +527,7 @@ def test_an_unknown_runner_is_one_line(few: Kinetics, tmp_path: Path) -> None:
 
 
 def test_a_wrong_command_line_ends_with_status_2_before_anything_is_read(tmp_path: Path) -> None:
-    ended = run(
+    ended = run_anew(
         "--annotations", "nowhere", "--videos", "nowhere", "--output", str(tmp_path / "output"),
         "--short_edge", "255",
     )  # fmt: skip

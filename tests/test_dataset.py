@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +15,13 @@ from tests.conftest import small_clip
 from tests.kinetics import (
     SHARED,
     SHORT_EDGE,
+    Finished,
     all_rows,
     check_output,
     configured,
     lines,
     run,
+    run_anew,
     snapshot,
     summary,
 )
@@ -90,8 +92,11 @@ def site(k400: Path) -> Iterator[Site]:
         yield made
 
 
-def prepare(site: Site, output: Path | str, *flags: str, dataset: str = "kinetics400"):
-    return run(
+def prepare(
+    site: Site, output: Path | str, *flags: str, dataset: str = "kinetics400",
+    start: Callable[..., Finished] = run,
+) -> Finished:  # fmt: skip
+    return start(
         "--dataset", dataset, "--dataset_mirror", site.address, "--output", str(output), *SIZE,
         *flags,
     )  # fmt: skip
@@ -127,7 +132,7 @@ def test_one_command_is_the_whole_job(
     site: Site, from_files: dict[str, bytes], tmp_path: Path
 ) -> None:
     output = tmp_path / "output"
-    ended = prepare(site, output, "--path_prefix=")
+    ended = prepare(site, output, "--path_prefix=", start=run_anew)
     assert (ended.status, ended.err) == (0, "")
     check_equal({name: data for name, (data, _) in snapshot(output).items()}, from_files)
     ids = read_label_map("kinetics400")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kinetics import SHORT_EDGE, Kinetics, all_rows, lines, run, summary
+from tests.kinetics import SHORT_EDGE, Kinetics, all_rows, lines, run, run_anew, summary
 from tests.site import Fault, Site
 
 
@@ -43,7 +43,7 @@ def flags(site: Site, output: Path) -> tuple[str, ...]:
 
 def test_everything_can_be_read_from_the_web(site: Site, tmp_path: Path) -> None:
     output = tmp_path / "output"
-    ended = run(*flags(site, output))
+    ended = run_anew(*flags(site, output))
     assert (ended.status, ended.err) == (0, "")
     rows = all_rows(output)
     assert {name: (row["status"], row["reason"]) for name, row in rows.items()} == {

@@ -44,7 +44,7 @@ def test_a_signal_ends_the_run_in_one_line_and_the_next_goes_on_from_there(
     made: int | None, seconds: float,
 ) -> None:  # fmt: skip
     output = tmp_path / "output"
-    run = start(forty.flags(output))
+    run = start(forty.flags(output), anew=made is None)  # while it imports Beam
     wait_for_moment(run, output, made, seconds)
     run.signal(number)
     ended = run.finished(within=10)

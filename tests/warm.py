@@ -1,0 +1,193 @@
+"""Starts the command from a process that has imported it already.
+
+Python takes longer to import Beam than the program takes for a small data set. So one process
+imports all of it, and for every start forks a child, which runs ``python -m beam_pipeline`` in
+its own process, with its own output, environment and exit status. What only a fresh
+interpreter shows is tested with ``run_anew``.
+"""
+
+import atexit
+import functools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+WORKS = sys.platform.startswith("linux")
+"""Elsewhere a process with threads, as libraries start them, may not fork."""
+
+LOOK_EVERY = 0.01
+"""Seconds between two looks whether a command has ended."""
+
+
+class Command:
+    """A command at work: the part of ``subprocess.Popen`` that the tests use."""
+
+    def __init__(
+        self, flags: Sequence[str], out: Path, err: Path, *, start_new_session: bool = False
+    ) -> None:
+        self.returncode: int | None = None
+        self.pid: int = _ask(
+            flags=list(flags), out=str(out), err=str(err), environment=dict(os.environ),
+            start_new_session=start_new_session,
+        )  # fmt: skip
+
+    def poll(self) -> int | None:
+        """How it ended, as ``Popen`` puts it; None while it is at work."""
+        if self.returncode is None:
+            self.returncode = _ask(ended=self.pid)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end."""
+        until = time.monotonic() + timeout if timeout is not None else None
+        while (status := self.poll()) is None:
+            if until is not None and time.monotonic() > until:
+                raise subprocess.TimeoutExpired("beam_pipeline", timeout or 0)
+            time.sleep(LOOK_EVERY)
+        return status
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(9)
+
+
+@functools.cache
+def _starter() -> "subprocess.Popen[str]":
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.warm"], cwd=ROOT, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdin is not None
+    atexit.register(process.wait)
+    atexit.register(process.stdin.close)
+    return process
+
+
+def _ask(**request: Any) -> Any:
+    process = _starter()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    print(json.dumps(request), file=process.stdin, flush=True)
+    return json.loads(process.stdout.readline())
+
+
+# What runs in the process that starts the others
+
+
+def serve() -> list[str] | None:
+    """Answer requests until there are no more; in a forked child its flags are returned."""
+    requests = os.fdopen(os.dup(0))
+    answers = os.fdopen(os.dup(1), "w")
+    for line in requests:
+        request = json.loads(line)
+        if "ended" in request:
+            answer = _status(request["ended"])
+        else:
+            ready, not_yet = os.pipe()
+            answer = os.fork()
+            if answer == 0:
+                become(request)
+                for number in (requests.fileno(), answers.fileno(), ready, not_yet):
+                    os.close(number)
+                return request["flags"]
+            os.close(not_yet)
+            os.read(ready, 1)  # until the child has closed it, or is dead
+            os.close(ready)
+        print(json.dumps(answer), file=answers, flush=True)
+    return None
+
+
+def _status(pid: int) -> int | None:
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None
+
+
+def become(request: dict[str, Any]) -> None:
+    """Make this process what a shell would have started."""
+    if request["start_new_session"]:
+        os.setsid()
+    writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    for number, path, how in ((0, os.devnull, os.O_RDONLY), (1, request["out"], writing),
+                              (2, request["err"], writing)):  # fmt: skip
+        opened = os.open(path, how)
+        os.dup2(opened, number)
+        os.close(opened)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+
+
+def import_all() -> None:
+    """Import what a run needs; what the program does first to keep Beam quiet comes first here."""
+    import gc
+    import importlib
+    import pkgutil
+
+    import beam_pipeline
+    from beam_pipeline import cli
+
+    cli._silence_beam()
+    for module in pkgutil.walk_packages(beam_pipeline.__path__, "beam_pipeline."):
+        if not module.name.endswith(("__main__", "dataflow")):
+            importlib.import_module(module.name)
+    for name in ("gcsfs", "s3fs", "fsspec.implementations.http", "rich.table", "rich.progress"):
+        importlib.import_module(name)
+    remember_what_beam_asks_again()
+    gc.collect()
+    gc.freeze()  # all this lives as long as the process: no run has to look through it
+
+
+def remember_what_beam_asks_again() -> None:
+    """Half of a small run is Beam asking the same of the same functions and flags, thousandfold."""
+    import copy
+    import inspect
+
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.transforms import core
+    from apache_beam.typehints import decorators
+
+    signature_of, signatures = decorators.get_signature, {}
+
+    def get_signature(function: Any) -> inspect.Signature:
+        if not inspect.isroutine(function):
+            return signature_of(function)
+        key = (getattr(function, "__func__", function), inspect.ismethod(function))
+        if key not in signatures:
+            signatures[key] = signature_of(function)
+        return signatures[key]
+
+    decorators.get_signature = core.get_signature = get_signature
+
+    parse, parsed = PipelineOptions.__init__, {}
+
+    def init(self: PipelineOptions, flags: Sequence[str] | None = None, **more: Any) -> None:
+        if flags is None or more:
+            parse(self, flags, **more)
+            return
+        key = (type(self), tuple(flags))
+        if key not in parsed:
+            parse(self, flags)
+            parsed[key] = copy.deepcopy((self._visible_options, self._all_options))
+            return
+        self._flags = flags
+        self._visible_options, self._all_options = copy.deepcopy(parsed[key])
+
+    PipelineOptions.__init__ = init
+
+
+if __name__ == "__main__":
+    import_all()
+    flags = serve()
+    if flags is not None:
+        import runpy
+
+        sys.argv = ["beam_pipeline", *flags]
+        runpy.run_module("beam_pipeline", run_name="__main__", alter_sys=True)
