@@ -1,7 +1,7 @@
 """Compare beam_pipeline with other tools on the same clips and machine, as a Markdown table.
 
     python benchmarks/bench.py --clips FOLDER [--count 200] [--rounds 3]
-        [--moviepy PYTHON] [--write README.md]
+        [--moviepy PYTHON] [--write docs/benchmarks.md]
 
 The clips of the folder are repeated under new names up to ``--count``. Clips are left out if they
 are damaged, if beam_pipeline would copy them, or if any tool fails on them. So all tools encode

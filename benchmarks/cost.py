@@ -1,6 +1,6 @@
 """Estimate the cost of Kinetics on Dataflow from the processor time of clips on this machine.
 
-    python benchmarks/cost.py street_854x480.mp4 cockatoo_1280x720.mp4 [--write README.md]
+    python -m benchmarks.cost street_854x480.mp4 cockatoo_1280x720.mp4 [--write docs/dataflow.md]
 
 The first clip represents an average data set, the second one of large clips. Both are scaled to
 ten seconds.

@@ -1,6 +1,6 @@
 """Compare settings of the encoder and the scaler, as a Markdown table.
 
-    python benchmarks/defaults.py --clips FOLDER [--write README.md]
+    python benchmarks/defaults.py --clips FOLDER [--write docs/encoding.md]
 
 Each candidate resizes every clip. Its result is compared with that of mmaction2's command for the
 same clip. Times are processor time of one thread, the better of two runs.

@@ -17,7 +17,7 @@ Reason = Literal[
     "ambiguous",
     "conflicting_annotations",
 ]
-"""Why a clip failed. The README explains each word."""
+"""Why a clip failed. docs/troubleshooting.md explains each word."""
 
 
 class BadClip(Exception):

@@ -24,7 +24,7 @@ AUDIO: tuple[str, ...] = get_args(Audio)
 class ClipSettings:
     """Settings of the resize. Those of x264 have x264's names.
 
-    The defaults are measured: the README has the table, ``benchmarks/defaults.py`` writes it.
+    The defaults are measured: docs/encoding.md has the table, ``benchmarks/defaults.py`` writes it.
 
     short_edge: pixels, even.
     crf: constant rate factor, 1 to 51.

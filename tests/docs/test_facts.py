@@ -1,10 +1,15 @@
 """What the pages say of the program is what the program says of itself."""
 
+import ast
+import errno
 import importlib.util
+import os
 import re
 import subprocess
 import tomllib
 import types
+from collections.abc import Iterator
+from pathlib import Path
 from typing import get_args, get_origin, get_type_hints
 
 import pytest
@@ -140,3 +145,25 @@ def test_the_commands_of_make_in_the_makefile_can_be_listed():
     )
     for target in ("docs", "test-docs"):
         assert f"make {target}" in made.stdout
+
+
+def said_in(file: Path) -> Iterator[str]:
+    """Every text in a file of code; what a message fills in is an ellipsis."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(
+                part.value if isinstance(part, ast.Constant) else "…" for part in node.values
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_every_message_that_is_explained_is_one_that_the_program_says():
+    texts = [text for file in (ROOT / "beam_pipeline").rglob("*.py") for text in said_in(file)]
+    texts.append(os.strerror(errno.ENOSPC))
+    page = ROOT / "docs" / "troubleshooting.md"
+    messages = [row[0].strip("`") for row in table(page, "messages")]
+    assert len(messages) > 10
+    for message in messages:
+        for piece in filter(None, (piece.strip(" :;") for piece in message.split("…"))):
+            assert any(piece in text for text in texts), message
