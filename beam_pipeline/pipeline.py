@@ -5,14 +5,16 @@
     ReadAnnotations   FindSources      FindEarlierRuns     fails if the output has other settings
          |                 |                  |
          +-------------> PlanWork <-----------+            joins all facts about each clip
-                           |
-                       MakeClips                           loose files and archives, one codec
-                           |                               process per core
-                      WriteResults                         lists, manifests, summary.json last
+         |                 |  |                            (rows of clips that need no work
+         +--- label ids    |  |  rows                       go straight to the results)
+         |                 |  |
+         +------------> MakeClips                          loose files and archives, one codec
+         |                 |  |                            process per core
+         +------------> WriteResults                       lists, manifests, summary.json last
 
-Each step is a folder, and its transform is in the file of that name. The elements between steps
-are in ``elements.py``: paths and facts, never the bytes of a video. Label ids go from the first
-step to the last two. Archives go from the second step to the fifth, unread.
+Each step is a folder; its transform is in the file that is named after it. The elements between
+steps are in ``elements.py``: paths and facts, never the bytes of a video. Archives go from
+FindSources to MakeClips, unread.
 
 Every step is idempotent on every runner: file names depend only on the data, and files are
 written atomically. All work is part of the graph, because on a cluster the program that submitted

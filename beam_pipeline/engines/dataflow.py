@@ -23,7 +23,7 @@ from beam_pipeline.engines.engine import Engine
 from beam_pipeline.errors import OutputError, UsageError, message_of
 from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.storage import files, urls
-from beam_pipeline.storage.web_retries import LOG_IN
+from beam_pipeline.storage.request_retries import LOG_IN
 
 NUM_WORKERS = 25
 """Machines. Their 100 cores resize Kinetics-400 in an hour or two, at the cost of one machine."""

@@ -1,10 +1,8 @@
 """The content of ``summary.json``, computed from the manifests."""
 
-import hashlib
-import heapq
 import platform
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +18,7 @@ from beam_pipeline.elements import LISTED, STATUSES, Split
 from beam_pipeline.kinetics.classes import OFFICIAL_CLASS_COUNTS, UNLABELLED_ID
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import MANIFESTS, Output
-
-FINGERPRINT_COLUMNS = ("clip_id", "label_id", "sha256")
+from beam_pipeline.results.fingerprints import FINGERPRINT_COLUMNS, fingerprints
 
 
 def _broken_archives(archives: dict[str, Any]) -> Iterator[str]:
@@ -126,7 +123,7 @@ def summarize(
             "no annotated clip has a file: files are matched by name, "
             "<youtube_id>_<start, 6 digits>_<end, 6 digits>.mp4 or <youtube_id>.mp4"
         )
-    fingerprint, membership = fingerprints(results)
+    fingerprint, membership = fingerprints(result.listed for result in results)
     return {
         "splits": splits,
         "total": total,
@@ -155,24 +152,6 @@ def summarize(
             "ffmpeg": av.ffmpeg_version_info,
         },
     }
-
-
-def fingerprints(results: Iterable[SplitResults]) -> tuple[str, str]:
-    """The fingerprint and the membership fingerprint: SHA-256 over the sorted listed clips.
-
-    A line is ``clip_id label_id sha256``, without the sha256 for membership, ended by a line
-    feed. The first is meaningless if clips are listed without resizing: their sha256 is unknown.
-    """
-    content, membership = hashlib.sha256(), hashlib.sha256()
-    for clip_id, label_id, sha256 in heapq.merge(*(_rows(result.listed) for result in results)):
-        membership.update(f"{clip_id} {label_id}\n".encode())
-        content.update(f"{clip_id} {label_id} {sha256}\n".encode())
-    return content.hexdigest(), membership.hexdigest()
-
-
-def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
-    for batch in table.to_batches():  # to limit memory: Python objects are large
-        yield from manifest.values_of(pa.Table.from_batches([batch]))
 
 
 def label_id_warnings(label_ids: dict[str, int], label_map: str | None) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from gcsfs.core import GCSFileSystem
 
-from beam_pipeline.storage.web_retries import TIMEOUT, with_backoff
+from beam_pipeline.storage.request_retries import TIMEOUT, with_backoff
 
 
 class GoogleFileSystem(GCSFileSystem):

@@ -7,7 +7,7 @@ from aiohttp import ClientResponse
 from fsspec.asyn import sync
 from fsspec.implementations.http import HTTPFileSystem
 
-from beam_pipeline.storage.web_retries import TIMEOUT, with_backoff
+from beam_pipeline.storage.request_retries import TIMEOUT, with_backoff
 
 CHUNK = 256 * 1024
 """Bytes to read from a response at once."""

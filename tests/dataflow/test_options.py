@@ -18,8 +18,8 @@ from beam_pipeline.engines import dataflow
 from beam_pipeline.errors import OutputError, UsageError
 from beam_pipeline.options import KineticsOptions, parse_command_line
 from beam_pipeline.storage import files
+from beam_pipeline.storage.request_retries import LOG_IN
 from beam_pipeline.storage.retries import Unavailable
-from beam_pipeline.storage.web_retries import LOG_IN
 from tests.kinetics import ROOT, run
 
 GIVEN = {

@@ -1,0 +1,33 @@
+"""The fingerprints by which two labs see whether they hold the same data set."""
+
+import hashlib
+import heapq
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from beam_pipeline.output import manifest
+
+FINGERPRINT_COLUMNS = ("clip_id", "label_id", "sha256")
+
+
+def fingerprints(listed: Iterable[pa.Table]) -> tuple[str, str]:
+    """The fingerprint and the membership fingerprint: SHA-256 over the sorted listed clips.
+
+    A line is ``clip_id label_id sha256``, without the sha256 for membership, ended by a line
+    feed. The first is meaningless if clips are listed without resizing: their sha256 is unknown.
+
+    Args:
+        listed: tables of ``FINGERPRINT_COLUMNS``, each sorted by clip_id.
+    """
+    content, membership = hashlib.sha256(), hashlib.sha256()
+    for clip_id, label_id, sha256 in heapq.merge(*map(_rows, listed)):
+        membership.update(f"{clip_id} {label_id}\n".encode())
+        content.update(f"{clip_id} {label_id} {sha256}\n".encode())
+    return content.hexdigest(), membership.hexdigest()
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    for batch in table.to_batches():  # to limit memory: Python objects are large
+        yield from manifest.values_of(pa.Table.from_batches([batch]))
