@@ -1,22 +1,23 @@
-# Kept to what GNU make 3.81, the one on macOS, understands.
+# Compatible with GNU make 3.81, the version on macOS.
 PYTHON ?= python3
 VENV := .venv
 MOVIEPY := .venv-moviepy
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup test coverage test-faults test-dataflow lint run-local run-gcs-emulator bench
+.PHONY: help setup test test-faults test-dataflow lint run-local run-gcs-emulator bench
+.PHONY: docs test-docs
 .PHONY: template-image template-build template-run
-.NOTPARALLEL: # the extras go into one environment
+.NOTPARALLEL: # all extras are installed into one environment
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
-setup: $(VENV)/.setup ## Install the package and what it needs into .venv
+setup: $(VENV)/.setup ## Install the package and its dependencies into .venv
 
 $(VENV)/.setup: setup.py pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
-	    "Python 3.11 or later is needed, say which: make setup PYTHON=python3.11")'
+	    "Python 3.11 or later is needed; type make setup PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable .
 	@touch $@
@@ -33,7 +34,7 @@ $(VENV)/.bench: $(VENV)/.setup
 	$(PIP) --editable '.[bench]'
 	@touch $@
 
-# What moviepy 1.0.3 needs is too old for anything else.
+# The dependencies of moviepy 1.0.3 are too old for the other environment.
 $(MOVIEPY)/.setup:
 	$(PYTHON) -m venv $(MOVIEPY)
 	$(MOVIEPY)/bin/python -m pip install --quiet --disable-pip-version-check \
@@ -46,7 +47,7 @@ $(VENV)/.dev: $(VENV)/.setup
 
 # As many tests at once as there are cores; who runs out of them takes some of another's.
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
-LEFT_OUT := --ignore tests/faults --ignore tests/dataflow
+LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs
 
 test: $(VENV)/.test ## Run the tests
 	@echo "Not here: make test-faults (kills, full disks, rubbish; TIME_FAULTS minutes on 2 cores)"
@@ -56,19 +57,19 @@ test: $(VENV)/.test ## Run the tests
 coverage: $(VENV)/.test ## Run the tests and show which lines and branches they run
 	$(PYTEST) $(LEFT_OUT) --cov --cov-report term:skip-covered
 
-test-faults: $(VENV)/.test ## Run the tests that kill, fill disks and feed rubbish: some minutes
+test-faults: $(VENV)/.test ## Run the fault tests (killed processes, full disks, fuzzed files): some minutes
 	$(PYTEST) tests/faults
 
-test-dataflow: $(VENV)/.test-dataflow ## Run what is for Dataflow: the template, and jobs on a stand-in for the service
+test-dataflow: $(VENV)/.test-dataflow ## Run the Dataflow tests: the template, and jobs on a fake service
 	$(PYTEST) tests/dataflow
 
-lint: $(VENV)/.dev ## Check style, formatting, types and which folder imports which
+lint: $(VENV)/.dev ## Check style, formatting, types and imports between folders
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.bench $(VENV)/.test $(MOVIEPY)/.setup ## Time this against other ways: CLIPS=folder COUNT=200 ROUNDS=3 WRITE=README.md
+bench: $(VENV)/.bench $(VENV)/.test $(MOVIEPY)/.setup ## Compare the speed with other tools: CLIPS=folder COUNT=200 ROUNDS=3 WRITE=docs/benchmarks.md
 	$(BIN)/python benchmarks/bench.py --clips $(or $(CLIPS),sample/videos) \
 	    --moviepy $(MOVIEPY)/bin/python $(if $(COUNT),--count $(COUNT)) \
 	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write $(WRITE))
@@ -80,10 +81,21 @@ ifndef CLIPS
 bench: sample
 endif
 
-run-gcs-emulator: $(VENV)/.test sample ## The sample from bucket to bucket, in an emulator on this machine
+$(VENV)/.docs: $(VENV)/.setup
+	$(PIP) --editable '.[docs]'
+	@touch $@
+
+# Warnings are errors: a link or an anchor that leads nowhere is one.
+docs: $(VENV)/.docs ## Build the site of the documentation into build/docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --fresh-env --quiet docs build/docs
+
+test-docs: $(VENV)/.test ## Check the documentation: links, tables, and the commands in it
+	$(PYTEST) tests/docs
+
+run-gcs-emulator: $(VENV)/.test sample ## Prepare the sample from bucket to bucket, in a local emulator
 	$(BIN)/python examples/run_gcs_emulator.py sample
 
-run-local: $(VENV)/.setup ## Resize a small sample, or your own: ANNOTATIONS=... VIDEOS=... OUTPUT=...
+run-local: $(VENV)/.setup ## Prepare a small sample, or your own data: ANNOTATIONS=... VIDEOS=... OUTPUT=...
 
 ifeq ($(strip $(ANNOTATIONS)$(VIDEOS)$(OUTPUT)),)
 ANNOTATIONS := sample/annotations
@@ -97,13 +109,13 @@ sample: $(VENV)/.setup
 	$(BIN)/python examples/make_sample.py sample
 
 run-local:
-	$(if $(and $(ANNOTATIONS),$(VIDEOS),$(OUTPUT)),,$(error give ANNOTATIONS=, VIDEOS= and OUTPUT=, or none of them for the sample))
+	$(if $(and $(ANNOTATIONS),$(VIDEOS),$(OUTPUT)),,$(error type ANNOTATIONS=..., VIDEOS=... and OUTPUT=..., or none of them for the sample))
 	$(BIN)/python -m beam_pipeline --runner DirectRunner \
 	    --annotations $(ANNOTATIONS) --videos $(VIDEOS) --output $(OUTPUT)
 	@$(if $(findstring ://,$(OUTPUT)),echo "The lists are in $(OUTPUT)", \
 	    head -n 5 $(OUTPUT)/train.csv $(OUTPUT)/val.csv $(OUTPUT)/test.csv)
 
-# The Dataflow template. One image for launcher and workers, named after the version.
+# The Dataflow template. Launcher and workers share one image, tagged with the version.
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' beam_pipeline/__init__.py)
 IMAGE ?= $(REGION)-docker.pkg.dev/$(PROJECT)/kinetics/beam_pipeline:$(VERSION)
 IMAGE_IN_METADATA := REGION-docker.pkg.dev/PROJECT/REPOSITORY/beam_pipeline:TAG
@@ -111,22 +123,22 @@ TEMPLATE = gs://$(BUCKET)/templates/kinetics.json
 MACHINE_TYPE ?= n2d-standard-4
 NUM_WORKERS ?= 25
 MAX_WORKERS ?= $(NUM_WORKERS)
-needs = $(foreach name,$(1),$(if $(strip $($(name))),,$(error give $(name)=...)))
+needs = $(foreach name,$(1),$(if $(strip $($(name))),,$(error type $(name)=...)))
 
-template-image: ## Build the image for Dataflow, in Cloud Build: PROJECT=... REGION=...
+template-image: ## Build the Dataflow image in Cloud Build: PROJECT=... REGION=...
 	$(call needs,PROJECT REGION)
 	gcloud builds submit --project $(PROJECT) --config templates/cloudbuild.yaml \
 	    --substitutions _IMAGE=$(IMAGE) .
 
-template-build: ## Put the Dataflow template for that image into a bucket: and BUCKET=...
+template-build: ## Write the Dataflow template for that image to a bucket: also BUCKET=...
 	$(call needs,PROJECT REGION BUCKET)
 	@mkdir -p build
 	sed 's|$(IMAGE_IN_METADATA)|$(IMAGE)|' templates/metadata.json > build/metadata.json
 	gcloud dataflow flex-template build $(TEMPLATE) --project $(PROJECT) --image $(IMAGE) \
 	    --sdk-language PYTHON --metadata-file build/metadata.json
 
-# Values may have commas in them: what parts the parameters is ~.
-template-run: ## Run the template: and PARAMETERS='dataset=kinetics400~output=gs://...'
+# Parameters are separated by ~, because values may contain commas.
+template-run: ## Run the template: also PARAMETERS='dataset=kinetics400~output=gs://...'
 	$(call needs,PROJECT REGION BUCKET PARAMETERS)
 	gcloud dataflow flex-template run kinetics-$$(date -u +%Y%m%d-%H%M%S) \
 	    --project $(PROJECT) --region $(REGION) --template-file-gcs-location $(TEMPLATE) \

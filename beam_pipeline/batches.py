@@ -1,7 +1,7 @@
-"""Elements in bulk: what goes through a shuffle by the hundred thousand travels in batches.
+"""Batches of elements, for shuffles of hundreds of thousands of them.
 
-A runner spends about as much on a batch as on one element, so that a key has to be shared by
-many: a bucket of names, a piece of a split.
+A batch costs a runner about as much as one element. To fill batches, many elements share a key:
+a bucket of names, or a part of a split.
 """
 
 import pickle
@@ -15,44 +15,47 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
 from apache_beam.utils.windowed_value import WindowedValue
 
-HELD = 50_000
-"""Elements that wait in memory for others of their key."""
+MAX_HELD = 50_000
+"""Elements that a bundle holds in memory before it packs them into batches."""
 
 BUCKETS = 512
-"""Parts of a join: enough for many workers, few enough that each is worth a shuffle's while."""
+"""Keys of a join: enough for many workers, and few enough to fill the batches."""
 
 T = TypeVar("T")
 
-Kinds: TypeAlias = Mapping[str, tuple[type, Callable[[Any], str]]]
-"""What a join brings together, by name: the elements' type, and the group that one is of."""
+JoinInputs: TypeAlias = Mapping[str, tuple[type, Callable[[Any], str]]]
+"""The inputs of a join, by name: the type of the elements, and a function to an element's group."""
 
 Group: TypeAlias = dict[str, list[Any]]
-"""The elements of one group, by kind."""
+"""The elements of one group, by the name of their input."""
 
 
-class BringTogether(beam.PTransform):
-    """Collections of some kinds to buckets; all elements of a group are in one bucket."""
+class JoinByBucket(beam.PTransform):
+    """Join collections by bucket. All elements of a group are in the same bucket.
 
-    def __init__(self, kinds: Kinds) -> None:
+    A collection per input to (bucket, batches per input). ``groups_in`` gives the groups.
+    """
+
+    def __init__(self, inputs: JoinInputs) -> None:
         super().__init__()
-        self._kinds = kinds
+        self._inputs = inputs
 
     def expand(
         self, collections: dict[str, beam.PCollection]
     ) -> beam.PCollection[tuple[int, dict[str, Iterable[bytes]]]]:
         return {
-            kind: collections[kind] | f"Gather {kind}" >> gather(int, _bucket_by(group_of))
-            for kind, (_, group_of) in self._kinds.items()
-        } | "Bring together" >> beam.CoGroupByKey()
+            name: collections[name] | f"Batch {name}" >> batch_by_key(int, _bucket_by(group_of))
+            for name, (_, group_of) in self._inputs.items()
+        } | "Join" >> beam.CoGroupByKey()
 
 
-def groups_of(kinds: Kinds, bucket: Mapping[str, Iterable[bytes]]) -> Mapping[str, Group]:
-    """The groups in a bucket, by name."""
-    groups: defaultdict[str, Group] = defaultdict(lambda: {kind: [] for kind in kinds})
-    for kind, (element_type, group_of) in kinds.items():
-        elements: Iterator[Any] = unpack(element_type, bucket[kind])
+def groups_in(inputs: JoinInputs, bucket: Mapping[str, Iterable[bytes]]) -> Mapping[str, Group]:
+    """The groups in a bucket, by group name."""
+    groups: defaultdict[str, Group] = defaultdict(lambda: {name: [] for name in inputs})
+    for name, (element_type, group_of) in inputs.items():
+        elements: Iterator[Any] = unpack(element_type, bucket[name])
         for element in elements:
-            groups[group_of(element)][kind].append(element)
+            groups[group_of(element)][name].append(element)
     return groups
 
 
@@ -61,24 +64,24 @@ def _bucket_by(group_of: Callable[[Any], str]) -> Callable[[Any], int]:
 
 
 def bucket_of(group: str) -> int:
-    """The bucket of a group; the same on every machine."""
+    """The number of a group's bucket. It is the same on every machine."""
     return crc32(group.encode()) % BUCKETS
 
 
-def gather(key_type: Any, key_of: Callable[..., Hashable], *side_inputs: Any) -> beam.ParDo:
-    """Elements to (key, batch), each batch a packed part of all elements of its key."""
-    packed = beam.ParDo(_Gather(key_of), *side_inputs)
+def batch_by_key(key_type: Any, key_of: Callable[..., Hashable], *side_inputs: Any) -> beam.ParDo:
+    """Elements to (key, batch). A batch has some of the elements of its key, pickled."""
+    packed = beam.ParDo(_BatchByKey(key_of), *side_inputs)
     return packed.with_output_types(tuple[key_type, bytes])
 
 
 def unpack(element_type: type[T], batches: Iterable[bytes]) -> Iterator[T]:
-    """The elements of some batches."""
+    """The elements in batches."""
     for batch in batches:
         for values in pickle.loads(batch):
             yield element_type(*values)
 
 
-class _Gather(beam.DoFn):
+class _BatchByKey(beam.DoFn):
     def __init__(self, key_of: Callable[..., Hashable]) -> None:
         self._key_of = key_of
 
@@ -89,15 +92,15 @@ class _Gather(beam.DoFn):
     def process(self, element: Any, *side_inputs: Any) -> Iterable[tuple[Hashable, bytes]] | None:
         self._held.setdefault(self._key_of(element, *side_inputs), []).append(tuple(element))
         self._count += 1
-        return self._packed() if self._count >= HELD else None
+        return self._packed() if self._count >= MAX_HELD else None
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         for batch in self._packed():
             yield WindowedValue(batch, MIN_TIMESTAMP, (GlobalWindow(),))
 
     def _packed(self) -> list[tuple[Hashable, bytes]]:
-        # As plain tuples: half the time and room of named ones. A string that stands in many of
-        # them, like the path of an annotation file, is written once.
+        # Plain tuples take half the time and space of named ones. A string that occurs in many
+        # of them, such as the path of an annotation file, is written once.
         packed = [(key, pickle.dumps(values, protocol=5)) for key, values in self._held.items()]
         self._held.clear()
         self._count = 0

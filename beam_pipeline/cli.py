@@ -1,4 +1,4 @@
-"""The command line: flags in, exit status out."""
+"""The command line: parses flags, runs the job, and returns the exit status."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from beam_pipeline.codec import children
+from beam_pipeline.codec import child_processes
 from beam_pipeline.errors import RunError, UsageError, message_of
 
 if TYPE_CHECKING:
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from beam_pipeline.engines.engine import Engine
 
 OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
-STOPPED_BY = 128
-"""Added to the number of the signal that stopped the run: 130 after Ctrl-C."""
+SIGNAL_STATUS = 128
+"""Exit status of a stopped run, plus the signal's number: 130 after Ctrl-C."""
 
 SAVE_SECONDS = 5.0
-"""Seconds that a run which is stopped may take to write what it has noted, in a bucket."""
+"""Seconds in which a stopped run may flush its row log to a bucket."""
 
-INTERRUPTED = "stopped; the same command goes on from here"
+INTERRUPTED = "stopped; run the same command again to continue"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the job; the exit status as the README lists them."""
+    """Run the job; returns an exit status that the README lists."""
     _on_signal(lambda: INTERRUPTED)
-    _silence_beam()  # from its import on
+    _silence_beam()  # before Beam is imported
     from beam_pipeline.engines.choose import choose_engine
     from beam_pipeline.options import parse_command_line
 
@@ -49,7 +49,7 @@ def _run(engine: "Engine", options: "PipelineOptions") -> int:
     from beam_pipeline.config import Config
     from beam_pipeline.options import KineticsOptions
     from beam_pipeline.output.output_folder import SUMMARY
-    from beam_pipeline.results.closing_table import print_results, too_many_failed
+    from beam_pipeline.results.closing_table import failure_message, print_results
     from beam_pipeline.run_job import run
 
     config = engine.configure(Config.from_options(options.view_as(KineticsOptions)))
@@ -63,50 +63,50 @@ def _run(engine: "Engine", options: "PipelineOptions") -> int:
         if message is None:
             raise
         print(f"beam_pipeline: {message}", file=sys.stderr)
-        _leave_at_once(RUN_FAILED)
+        _exit_now(RUN_FAILED)
     if summary is None:
         print("The template is written; nothing was run.")
         return OK
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who pipes this into ``head`` has seen enough
-    if summary == earlier and not engine.counts.made:
-        print("Everything was there already: nothing was written. This is what made it:")
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for pipes into ``head``
+    if summary == earlier and not engine.counts.succeeded:
+        print("The output is already complete: nothing was written. Results of the earlier run:")
     print_results(summary, config)
-    if complaint := too_many_failed(summary, config):
-        print(f"beam_pipeline: {complaint}", file=sys.stderr)
+    if message := failure_message(summary, config):
+        print(f"beam_pipeline: {message}", file=sys.stderr)
         return RUN_FAILED
     return OK
 
 
 def _on_signal(message: Callable[[], str]) -> None:
-    """Stop with this message on SIGTERM, and on Ctrl-C unless it was ignored from the start."""
+    """Stop with this message on SIGTERM, and on Ctrl-C unless it was ignored at startup."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, partial(_stop, message))
     signal.signal(signal.SIGTERM, partial(_stop, message))
 
 
 def _stop(message: Callable[[], str], number: int, _frame: FrameType | None) -> NoReturn:
-    """Leave from within the handler: Beam would take a KeyboardInterrupt for a failed clip."""
-    signal.signal(number, signal.SIG_IGN)  # once is enough
-    # Not by print, which the signal may have interrupted.
+    """Exit inside the handler: Beam would treat a KeyboardInterrupt as a failed element."""
+    signal.signal(number, signal.SIG_IGN)  # handle it once
+    # Not print, which is not reentrant: the signal may have interrupted one.
     os.write(2, f"\nbeam_pipeline: {message()}\n".encode())
     for module, name in (("row_log", "flush_all"), ("leases", "release_all")):
-        # Unless the signal has come before they were imported, or in the middle of that.
-        if last_act := getattr(sys.modules.get(f"beam_pipeline.output.{module}"), name, None):
-            last_act(SAVE_SECONDS)
-    _leave_at_once(STOPPED_BY + number)
+        # None if the signal came before or during the module's import.
+        if save := getattr(sys.modules.get(f"beam_pipeline.output.{module}"), name, None):
+            save(SAVE_SECONDS)
+    _exit_now(SIGNAL_STATUS + number)
 
 
 def _silence_beam() -> None:
-    """On one machine all that Beam has to say is for its own developers."""
+    """Hide Beam's warnings and logs: on one machine they are for its developers only."""
     warnings.filterwarnings("ignore", module=r"apache_beam\.")
     logging.getLogger().setLevel(logging.CRITICAL)
 
 
-def _leave_at_once(status: int) -> NoReturn:
-    """End the process and its children although threads of Beam's may still be waiting."""
-    children.end_all()
+def _exit_now(status: int) -> NoReturn:
+    """End the process and its children, even if threads of Beam are still waiting."""
+    child_processes.kill_all()
     if sys.stderr.isatty():
-        sys.stderr.write("\x1b[?25h")  # the live line has hidden the cursor
+        sys.stderr.write("\x1b[?25h")  # show the cursor, which the live line hides
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -1,4 +1,4 @@
-"""What a run was asked for, checked before anything runs."""
+"""The settings of a run, validated before anything runs."""
 
 import re
 import uuid
@@ -17,7 +17,7 @@ from beam_pipeline.kinetics.datasets import DATASETS, mirrored
 from beam_pipeline.kinetics.file_names import is_text, path_under_root
 from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.kinetics.splits import SPLIT_WORDS
-from beam_pipeline.options import KineticsOptions
+from beam_pipeline.options import KineticsOptions, parse_command_line
 from beam_pipeline.output.list_formats import (
     LIST_FORMATS,
     SLOWFAST,
@@ -32,19 +32,19 @@ from beam_pipeline.storage import file_systems, urls
 Layout = Literal["class", "flat"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
 
-BYTES_A_SECOND = 100_000
-"""Of a video whose duration nothing states: at Kinetics' rates, and never too little time."""
+BYTES_PER_SECOND = 100_000
+"""Assumed for a video of unknown duration: a low rate for Kinetics, so that timeouts are long."""
 
-# What every path in a list is made of, whatever the dataset.
+# Characters of the paths in the lists of any data set.
 _ALWAYS_IN_PATHS = re.compile(r"[A-Za-z0-9_./-]")
 
 
 @dataclass(frozen=True)
 class Config:
-    """A run's settings. Paths are absolute, or URLs, without a slash at the end.
+    """The settings of a run. Paths are absolute, or URLs, without a slash at the end.
 
-    Without ``annotations`` every video found is resized. ``path_prefix`` is None where videos
-    that are listed as they are keep their own paths.
+    Without ``annotations`` every video found is resized. ``path_prefix`` is None if original
+    videos are listed by their own paths.
     """
 
     annotations: tuple[str, ...]
@@ -68,11 +68,29 @@ class Config:
     mirror: str | None
 
     @classmethod
-    def from_options(cls, options: KineticsOptions) -> Self:
-        """Read the flags.
+    def from_flags(cls, **flags: Any) -> Self:
+        """The settings that these flags of the command line give.
+
+        ``Config.from_flags(videos=["first", "second"], output="out", short_edge=128)`` is
+        ``--videos first second --output out --short_edge 128``. A flag with None is left out.
 
         Raises:
-            UsageError: a flag's value cannot be used; says what to type instead.
+            UsageError: there is no such flag, or its value cannot be used.
+        """
+        argv = [
+            f"--{name}={value}"
+            for name, given in flags.items()
+            for value in (given if isinstance(given, list | tuple) else [given])
+            if value is not None
+        ]
+        return cls.from_options(parse_command_line(argv).view_as(KineticsOptions))
+
+    @classmethod
+    def from_options(cls, options: KineticsOptions) -> Self:
+        """Validate the flags.
+
+        Raises:
+            UsageError: the value of a flag is invalid; the message says what to type instead.
         """
         for name in ("videos", "output"):
             if not getattr(options, name) and (name == "output" or options.dataset is None):
@@ -86,20 +104,20 @@ class Config:
             ) from error
         if options.dataset_mirror is not None and options.dataset is None:
             raise UsageError(
-                "--dataset_mirror stands in for the addresses of a data set; type --dataset "
-                f"{','.join(DATASETS)}"
+                "--dataset_mirror works only with --dataset; type --dataset "
+                f"{' or '.join(DATASETS)}"
             )
         if options.dataset is not None and options.videos is None and not options.resize:
             raise UsageError(
-                f"--resize false lists videos as they are, and those of --dataset "
-                f"{options.dataset} are in archives; type --videos FOLDER, where they are unpacked"
+                f"--resize false lists videos as they are, but those of --dataset "
+                f"{options.dataset} are in archives; unpack them and type --videos FOLDER"
             )
         if options.annotations is None and options.dataset is None:
             if not options.resize:
                 raise UsageError("--resize false lists annotated clips; type --annotations FOLDER")
-            _refuse(options, _ABOUT_ANNOTATED_CLIPS, "there are no --annotations")
+            _refuse(options, _ANNOTATION_FLAGS, "there are no --annotations")
         if not options.resize:
-            _refuse(options, _ABOUT_MADE_CLIPS, "--resize false makes no clips")
+            _refuse(options, _CLIP_FLAGS, "--resize false makes no clips")
         if not is_text(options.output):
             raise UsageError(f"--output {options.output!r} is not UTF-8 text; type another")
         output = Output(urls.absolute(options.output), run=uuid.uuid4().hex)
@@ -157,7 +175,7 @@ class Config:
         if _ALWAYS_IN_PATHS.search(self.separator) or not self.separator.isprintable():
             raise UsageError(
                 f"--separator {self.separator!r} can be part of a path; type --separator ' ' "
-                "(SlowFast's own) or --separator ','"
+                "(SlowFast's default) or --separator ','"
             )
         if TORCHVISION in self.list_formats and not self.output.is_local:
             raise UsageError(
@@ -169,13 +187,13 @@ class Config:
             return
         if not self.path_prefix.isprintable():
             raise UsageError(
-                f"the lists' paths would begin with {self.path_prefix!r}, which no line can hold; "
-                "type another --output or --path_prefix"
+                f"the paths in the lists would begin with {self.path_prefix!r}, which contains "
+                "unprintable characters; type another --output or --path_prefix"
             )
         if self.separator in self.path_prefix:
             raise UsageError(
-                f"the lists' paths would begin with {self.path_prefix!r}, which contains the "
-                f"separator {self.separator!r}: SlowFast would cut them there; type "
+                f"the paths in the lists would begin with {self.path_prefix!r}, which contains the "
+                f"separator {self.separator!r}: SlowFast would split them there; type "
                 "--separator ',' (and DATA.PATH_LABEL_SEPARATOR in its config), --path_prefix '' "
                 "for relative paths, or another --output"
             )
@@ -188,14 +206,14 @@ class Config:
                     "type another --output"
                 )
 
-    def asks_for(self, clip: Clip | Annotation) -> bool:
-        """Whether a clip is of the splits and classes that are asked for."""
-        of_class = self.classes is None or clip.label in self.classes
-        return of_class and clip.split in self.splits
+    def includes(self, clip: Clip | Annotation) -> bool:
+        """Whether a clip is in the requested splits and classes."""
+        in_classes = self.classes is None or clip.label in self.classes
+        return in_classes and clip.split in self.splits
 
     def clip_path(self, clip: Clip) -> str:
-        """Where a clip goes, relative to the output."""
-        if clip.split is None:  # nothing is annotated: the id is a path
+        """The path of a clip, relative to the output."""
+        if clip.split is None:  # no annotations: the id is a path
             return urls.join(VIDEOS, f"{clip.clip_id}.mp4")
         folders = [VIDEOS, clip.split]
         if self.layout == "class":
@@ -203,47 +221,47 @@ class Config:
         return urls.join(*folders, f"{clip.clip_id}.mp4")
 
     def listed_path(self, path: str | None, source: str = "") -> str:
-        """What the lists state: a clip's path, relative to the output, or its source as it is."""
+        """The path of a clip in the lists, from its path relative to the output or its source."""
         if self.path_prefix is None:
             return source
-        relative = path or self.name_of(source)
+        relative = path or self.relative_source(source)
         return f"{self.path_prefix.rstrip('/')}/{relative}" if self.path_prefix else relative
 
     def split_archives(self) -> frozenset[str]:
-        """Of the data set, the listings of archives that are each of one split alone."""
-        listed = DATASETS[self.dataset].archives.values() if self.dataset else ()
-        return frozenset(urls.absolute(mirrored(address, self.mirror)) for address in listed)
+        """The archive listings of the data set, each of which is for one split only."""
+        listings = DATASETS[self.dataset].archives.values() if self.dataset else ()
+        return frozenset(urls.absolute(mirrored(address, self.mirror)) for address in listings)
 
-    def name_of(self, source: str) -> str:
-        """The path of a video below the ``--videos`` argument that it was found in."""
+    def relative_source(self, source: str) -> str:
+        """The path of a video relative to the ``--videos`` argument that it was found in."""
         for argument in self.videos:
             if relative := path_under_root(source, argument):
                 return relative
-        # Named by a listing that lies elsewhere: all of its path, so that no two are one.
+        # Named by a listing in another folder: use the whole path, so that no two are equal.
         return source.split("://", 1)[-1].lstrip("/")
 
-    def lists(self) -> list[str]:
-        """Where the lists for SlowFast go."""
+    def slowfast_lists(self) -> list[str]:
+        """The URLs of the lists for SlowFast."""
         return [self.output.url(f"{split}.csv") for split in self.splits]
 
-    def splits_in_folders(self) -> tuple[Split, ...]:
-        """The splits for which class folders are asked for."""
+    def class_folder_splits(self) -> tuple[Split, ...]:
+        """The splits that get class folders for torchvision."""
         return self.splits if TORCHVISION in self.list_formats else ()
 
     def dialects(self) -> list[ListFormat]:
-        """The dialects of the lists that are text files."""
+        """The requested list formats that are text files."""
         return [list_format(f, self.separator) for f in self.list_formats if f in TEXT_FORMATS]
 
     def timeout_of(self, clip: Clip, source_bytes: int) -> float:
-        """Seconds of wall time that the work on a clip may take."""
+        """The limit of wall time for one clip, in seconds."""
         if self.clip_timeout is not None:
             return self.clip_timeout
         if clip.time_start is None or clip.time_end is None:
-            return 60 + 30 * source_bytes / BYTES_A_SECOND
+            return 60 + 30 * source_bytes / BYTES_PER_SECOND
         return 60 + 30 * (clip.time_end - clip.time_start)
 
     def identity(self) -> dict[str, Any]:
-        """What decides the bytes and paths of clips: outputs of two identities do not mix."""
+        """The settings that decide bytes and paths of clips; outputs never mix two identities."""
         mode = {"annotations": "given" if self.annotations else None, "resize": self.resize}
         if not self.resize:
             return mode
@@ -264,17 +282,17 @@ def _check_protocol(flag: str, address: str) -> None:
         raise UsageError(f"{flag} {address} names no bucket; type {protocol}://BUCKET/FOLDER")
 
 
-_ABOUT_ANNOTATED_CLIPS = (
+_ANNOTATION_FLAGS = (
     "splits", "classes", "layout", "path_prefix", "separator", "label_map", "list_format",
 )  # fmt: skip
-_ABOUT_MADE_CLIPS = (
+_CLIP_FLAGS = (
     "short_edge", "preset", "crf", "gop", "tune", "coder", "audio", "fps", "upscale",
     "square_pixels", "layout",
 )  # fmt: skip
 
 
 def _refuse(options: KineticsOptions, names: Sequence[str], why: str) -> None:
-    """Raise UsageError where a flag is given that would be ignored."""
+    """Raise UsageError if a flag is given that would have no effect."""
     given = options.get_all_options(drop_default=True)
     for name in names:
         if name in given:
@@ -303,11 +321,11 @@ def _classes(values: list[str] | None) -> frozenset[str] | None:
 
 
 def _list_formats(values: list[str] | None) -> tuple[str, ...]:
-    asked = split_commas(values or [])
-    for name in asked:
+    requested = split_commas(values or [])
+    for name in requested:
         if name not in LIST_FORMATS:
             raise UsageError(f"--list_format {name}: type one or more of {','.join(LIST_FORMATS)}")
-    return (SLOWFAST, *(name for name in LIST_FORMATS if name in asked and name != SLOWFAST))
+    return (SLOWFAST, *(name for name in LIST_FORMATS if name in requested and name != SLOWFAST))
 
 
 def _label_map(name: str | None) -> str | None:
@@ -315,15 +333,15 @@ def _label_map(name: str | None) -> str | None:
 
 
 def split_commas(values: list[str]) -> list[str]:
-    """Values given spaced, repeated or comma-separated, as one list."""
+    """Values separated by spaces or commas, or from repeated flags, as one list."""
     return [part.strip() for value in values for part in value.split(",") if part.strip()]
 
 
 def _splits(values: list[str] | None) -> tuple[Split, ...]:
-    asked = split_commas(values or list(SPLITS))
-    for name in asked:
+    requested = split_commas(values or list(SPLITS))
+    for name in requested:
         if name not in SPLIT_WORDS:
             raise UsageError(f"--splits {name}: type one or more of {','.join(SPLITS)}")
-    if not asked:
+    if not requested:
         raise UsageError(f"--splits is empty; type one or more of {','.join(SPLITS)}")
-    return tuple(split for split in SPLITS if split in {SPLIT_WORDS[name] for name in asked})
+    return tuple(split for split in SPLITS if split in {SPLIT_WORDS[name] for name in requested})

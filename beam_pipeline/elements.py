@@ -1,7 +1,7 @@
-"""What crosses the stages of the pipeline: small values, never a video's bytes.
+"""The elements that pass between stages of the pipeline: small values, never a video's bytes.
 
-They are named tuples, for there are millions of them: a frozen dataclass as wide as a row takes
-eight times as long to make.
+They are named tuples because there are millions of them: creating a frozen dataclass as wide as a
+row takes eight times as long.
 """
 
 from typing import Any, Literal, NamedTuple, get_args
@@ -13,20 +13,20 @@ Split = Literal["train", "val", "test", "all"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 ALL: Split = "all"
-"""The one part of a data set that nothing annotates."""
+"""The only split of a data set without annotations."""
 
 Status = Literal["resized", "copied", "reused", "listed", "missing", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 LISTED: tuple[Status, ...] = ("resized", "copied", "reused", "listed")
-"""Statuses of clips that exist, and so stand in the lists."""
+"""Statuses of clips that exist, and so are in the lists."""
 
 
 class Annotation(NamedTuple):
-    """One statement of an annotation file about a clip. Times are whole seconds.
+    """One entry of an annotation file. Times are whole seconds.
 
-    ``place`` orders statements as they were given (rank of the argument, file, line, number in
-    the line) and tells a person where one stands.
+    ``place`` is where the entry is (rank of the argument, file, line, number in the line). It
+    gives the order of the entries, and messages name it.
     """
 
     youtube_id: str
@@ -42,7 +42,10 @@ class Annotation(NamedTuple):
 
 
 class Video(NamedTuple):
-    """A file that may hold a clip. Of two for one clip the lower ``rank`` wins."""
+    """A file that may be a clip. Of two files for one clip, the one with the lower ``rank`` wins.
+
+    ``size`` is in bytes, None if unknown.
+    """
 
     path: str
     rank: int
@@ -50,7 +53,10 @@ class Video(NamedTuple):
 
 
 class Archive(NamedTuple):
-    """A tar archive that may hold clips, read from front to back. ``size`` is in bytes."""
+    """A tar archive that may contain clips, read from front to back.
+
+    ``size`` is in bytes, None if unknown.
+    """
 
     path: str
     rank: int
@@ -58,10 +64,10 @@ class Archive(NamedTuple):
 
 
 class ReadArchive(NamedTuple):
-    """What was seen of an archive.
+    """What was found in an archive.
 
-    ``videos`` and ``unannotated`` count its videos and those that match no annotation; ``broken``
-    says why it broke off, None where it did not.
+    ``videos`` counts its videos, ``unannotated`` those that match no annotation. ``broken`` says
+    why reading stopped early, None if it did not.
     """
 
     path: str
@@ -72,11 +78,11 @@ class ReadArchive(NamedTuple):
 
 
 class Clip(NamedTuple):
-    """A clip with everything about its annotation settled.
+    """A clip with its annotations resolved.
 
-    ``label`` is None where no annotation states one; then ``label_id`` is -1. Where two
-    contradict each other both are None. Times are seconds in the whole video. Where nothing is
-    annotated, the ``clip_id`` is the file's path under its root, and all else is None.
+    If no annotation has a label, ``label`` is None and ``label_id`` is -1. If two annotations
+    conflict, both are None. Times are seconds in the whole video. In a run without annotations
+    ``clip_id`` is the file's path relative to its root, and everything else is None.
     """
 
     clip_id: str
@@ -89,10 +95,10 @@ class Clip(NamedTuple):
 
 
 class ResizeTask(NamedTuple):
-    """A clip to be made at ``path``, relative to the output.
+    """A clip to make at ``path``, relative to the output.
 
-    ``sources`` are (path, bytes or None if unknown), the best first. ``phase`` says how many
-    ranks of archives come before them, see ``work/order_archives.py``.
+    ``sources`` are (path, size in bytes or None if unknown), in order of priority. ``phase`` is
+    the number of archive ranks that come before them, see ``work/order_archives.py``.
     """
 
     clip: Clip
@@ -102,10 +108,10 @@ class ResizeTask(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What became of one annotated clip: a row of the manifest, in the order of its columns.
+    """The result for one clip: a row of the manifest, with its columns in order.
 
-    Sizes are in pixels, durations and times in seconds, rates in frames per second; ``source``
-    is a path or URL, ``path`` is relative to the output. What does not apply is None.
+    Sizes are in pixels, durations and times in seconds, rates in frames per second. ``source``
+    is a path or URL, ``path`` is relative to the output. Columns that do not apply are None.
     """
 
     clip_id: str
@@ -139,7 +145,7 @@ class Row(NamedTuple):
 
     @classmethod
     def of(cls, clip: Clip, status: Status, **columns: Any) -> "Row":
-        """The row of a clip, the columns of its annotation filled in."""
+        """The row of a clip, with the columns of its annotation filled in."""
         return cls(
             clip_id=clip.clip_id,
             youtube_id=clip.youtube_id,
@@ -153,7 +159,7 @@ class Row(NamedTuple):
         )
 
     def reused_for(self, clip: Clip) -> "Row":
-        """The row of a clip whose output an earlier run has made, annotated as it is now."""
+        """This row of an earlier run, with status ``reused`` and the clip's current annotation."""
         return self._replace(
             status="reused",
             split=clip.split,
@@ -164,7 +170,7 @@ class Row(NamedTuple):
 
 
 class _TupleCoder(coders.coders.FastCoder):
-    """Encodes an element as a plain tuple: half the time and size of a pickle."""
+    """Encodes an element as a plain tuple, in half the time and size of a pickle."""
 
     def __init__(self, element_type: type) -> None:
         self._type = element_type
@@ -180,7 +186,7 @@ class _TupleCoder(coders.coders.FastCoder):
         return self._type
 
     def is_deterministic(self) -> bool:
-        return False  # never a key
+        return False  # elements are never keys
 
     @classmethod
     def from_type_hint(cls, typehint: type, registry: object) -> "_TupleCoder":
@@ -193,5 +199,5 @@ class _TupleCoder(coders.coders.FastCoder):
         return hash(self._type)
 
 
-for element in (Annotation, Video, Archive, ReadArchive, Clip, ResizeTask, Row):
-    coders.registry.register_coder(element, _TupleCoder)
+for element_type in (Annotation, Video, Archive, ReadArchive, Clip, ResizeTask, Row):
+    coders.registry.register_coder(element_type, _TupleCoder)

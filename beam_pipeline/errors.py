@@ -1,10 +1,10 @@
-"""What ends a run: one plain line for the person who started it."""
+"""Errors that end a run, each with a one-line message for the user."""
 
 import re
 
 
 class RunError(Exception):
-    """The run cannot do its work. The message says what is wrong, where, and what to do."""
+    """The run cannot continue. The message says what is wrong, where, and what to do."""
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
@@ -19,7 +19,7 @@ class OutputError(RunError):
 
 
 class UsageError(Exception):
-    """The command line is wrong: said before anything is read."""
+    """The command line is wrong. Raised before anything is read."""
 
 
 _RAISED = re.compile(rf"^{re.escape(__name__)}\.\w+: (.*)$", re.MULTILINE)
@@ -27,10 +27,10 @@ _STEP = re.compile(r" \[while running '.*$")
 
 
 def message_of(error: BaseException) -> str | None:
-    """The message of a RunError, also of one that reached us as a worker's traceback.
+    """The message of a RunError, also if it arrives as text in a worker's traceback.
 
-    Beam's runners carry what a worker raised as text, and add the step to it. None if it was
-    something else.
+    Beam's runners pass on a worker's exception as text, and append the step to it. None for any
+    other error.
     """
     raised = [str(error)] if isinstance(error, RunError) else _RAISED.findall(str(error))
     return _STEP.sub("", raised[-1]) if raised else None

@@ -1,4 +1,4 @@
-"""The flags, declared the way Beam's own are, so that templates and runners pass them on."""
+"""The flags, declared like Beam's own, so that templates and runners pass them on."""
 
 import argparse
 import difflib
@@ -19,7 +19,7 @@ _DEFAULTS = ClipSettings()
 
 
 class KineticsOptions(PipelineOptions):
-    """What this program adds to Beam's options."""
+    """The options of this program, in addition to Beam's."""
 
     @classmethod
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
@@ -32,49 +32,50 @@ class KineticsOptions(PipelineOptions):
             "--annotations",
             metavar="A",
             **several,
-            help="official annotation files: JSON, CSV, folders, globs or archives of them "
-            "(default: none, then every video found is resized, and nothing listed)",
+            help="official annotation files, JSON or CSV, or folders, globs or archives of them "
+            "(default: none; then every video found is resized and no lists are written)",
         )
         what.add_argument(
             "--videos",
             metavar="V",
             **several,
-            help="where the clips are: folders (searched to the bottom), globs, files, archives "
-            "(.tar, .tar.gz, .tgz), or .txt files with a path or URL a line; of two files for one "
-            "clip the argument named first wins",
+            help="where the clips are: folders (searched recursively), globs, files, archives "
+            "(.tar, .tar.gz, .tgz), or .txt files with one path or URL per line; if a clip has "
+            "several files, earlier arguments have priority",
         )
         what.add_argument("--output", metavar="O", help="folder for clips, lists and manifest")
         what.add_argument(
             "--dataset",
             choices=tuple(DATASETS),
             metavar="D",
-            help="stands for the public addresses of annotations, videos and label map: "
+            help="read annotations, videos and label map from their public addresses: "
             + ", ".join(DATASETS)
-            + "; what is given besides counts in their place",
+            + "; --annotations, --videos and --label_map override these addresses",
         )
         what.add_argument(
             "--dataset_mirror",
             metavar="URL",
-            help="takes the place of the public hosts in --dataset's addresses",
+            help="address that replaces the public hosts in the addresses of --dataset",
         )
         what.add_argument(
             "--splits",
             metavar="S",
             **several,
-            help="which splits to prepare (default: " + ",".join(SPLITS) + ")",
+            help="splits to prepare (default: " + ",".join(SPLITS) + ")",
         )
         what.add_argument(
             "--classes",
             metavar="C",
             **several,
-            help="only these classes, by their full names; ids stay those of all (default: all)",
+            help="prepare only these classes, by their full names; label ids do not change "
+            "(default: all)",
         )
 
         what.add_argument(
             "--resize",
             **boolean,
             default=True,
-            help="false: make no clips, write the lists for videos as they are, where they are "
+            help="false: make no clips, list the original videos by their own paths "
             "(default: true)",
         )
 
@@ -84,68 +85,71 @@ class KineticsOptions(PipelineOptions):
             type=_even,
             default=_DEFAULTS.short_edge,
             metavar="PIXELS",
-            help="an even number (default: %(default)s)",
+            help="length of the short edge in pixels, an even number (default: %(default)s)",
         )
         how.add_argument(
             "--preset",
             choices=PRESETS,
             default=_DEFAULTS.preset,
             metavar="P",
-            help="x264's preset: " + ", ".join(PRESETS) + " (default: %(default)s)",
+            help="x264 preset: " + ", ".join(PRESETS) + " (default: %(default)s)",
         )
         how.add_argument(
             "--crf",
             type=_between(1, 51),
             default=_DEFAULTS.crf,
             metavar="N",
-            help="x264's constant rate factor, 1 (best) to 51 (default: %(default)s)",
+            help="x264 constant rate factor (CRF), 1 (best) to 51 (default: %(default)s)",
         )
         how.add_argument(
             "--gop",
             type=_between(1, 1000),
             default=_DEFAULTS.gop,
             metavar="FRAMES",
-            help="most frames between keyframes; short is fast to seek (default: %(default)s)",
+            help="maximum number of frames between keyframes; seeking is faster with fewer "
+            "(default: %(default)s)",
         )
         how.add_argument(
             "--tune",
             choices=TUNES,
             default=_DEFAULTS.tune,
             metavar="T",
-            help="x264's tuning: " + ", ".join(TUNES) + " (default: %(default)s)",
+            help="x264 tuning: " + ", ".join(TUNES) + " (default: %(default)s)",
         )
         how.add_argument(
             "--coder",
             choices=CODERS,
             default=_DEFAULTS.coder,
-            help="x264's entropy coder: cavlc is fast to read, cabac is smaller "
+            help="x264 entropy coder: cavlc decodes faster, cabac makes smaller files "
             "(default: %(default)s)",
         )
         how.add_argument(
             "--audio",
             choices=AUDIO,
             default=_DEFAULTS.audio,
-            help="keep: copied where MP4 can hold it, else AAC (default: %(default)s)",
+            help="keep: copy the audio if MP4 supports its codec, otherwise encode it as AAC; "
+            "drop: no audio (default: %(default)s)",
         )
         how.add_argument(
             "--fps",
             type=_rate,
             metavar="RATE",
-            help="constant rate, frames a second, such as 30 or 30000/1001 (default: every frame "
-            "at its own time)",
+            help="constant frame rate in frames per second, such as 30 or 30000/1001 (default: "
+            "keep all frames and their times)",
         )
         how.add_argument(
             "--upscale",
             **boolean,
             default=_DEFAULTS.upscale,
-            help="false: a clip with a smaller short edge keeps its size, rounded to even "
+            help="false: a clip with a smaller short edge keeps its size, rounded to even numbers "
             "(default: true)",
         )
         how.add_argument(
             "--square_pixels",
             **boolean,
             default=_DEFAULTS.square_pixels,
-            help="fold a sample aspect ratio other than 1 into the size (default: false)",
+            help="true: scale clips with a sample aspect ratio other than 1 to square pixels "
+            "(default: false)",
         )
 
         lists = parser.add_argument_group("how clips are named and listed")
@@ -153,32 +157,33 @@ class KineticsOptions(PipelineOptions):
             "--layout",
             choices=("class", "flat"),
             default="class",
-            help="videos/<split>/<class>/<clip_id>.mp4, or without the class "
+            help="class: videos/<split>/<class>/<clip_id>.mp4; flat: videos/<split>/<clip_id>.mp4 "
             "(default: %(default)s)",
         )
         lists.add_argument(
             "--path_prefix",
             metavar="PREFIX",
-            help="what the lists put before videos/…; '' for relative paths "
+            help="text before videos/… in the lists; '' for relative paths "
             "(default: the output's absolute path)",
         )
         lists.add_argument(
             "--separator",
             default=" ",
             metavar="TEXT",
-            help="between path and label, for SlowFast and mmaction2 (default: one space)",
+            help="separator of path and label in the lists for SlowFast and mmaction2 "
+            "(default: one space)",
         )
         lists.add_argument(
             "--list_format",
             metavar="F",
             **several,
-            help="whose lists to write: " + ", ".join(LIST_FORMATS) + "; SlowFast's are always "
-            "there, the others in lists/<format>/ (default: slowfast)",
+            help="list formats to write: " + ", ".join(LIST_FORMATS) + "; slowfast is always "
+            "written, the others go to lists/<format>/ (default: slowfast)",
         )
         lists.add_argument(
             "--label_map",
             metavar="MAP",
-            help="which id each class has: " + ", ".join(PUBLISHED) + ", or a file with a class a "
+            help="the id of each class: " + ", ".join(PUBLISHED) + ", a file with one class per "
             "line, or JSON {class: id} (default: the annotated classes, sorted)",
         )
 
@@ -187,60 +192,60 @@ class KineticsOptions(PipelineOptions):
             "--limit",
             type=_between(1, 10**9),
             metavar="N",
-            help="for a trial: only the first N clips by clip_id (default: all)",
+            help="prepare only the first N clips by clip_id, as a trial (default: all)",
         )
         run.add_argument(
             "--storage_options",
             metavar="JSON",
-            help='for fsspec, {"project": …, "token": …, "endpoint_url": …}, or by protocol: '
-            '{"gs": {…}, "s3": {…}} (default: none)',
+            help='options for fsspec, {"project": …, "token": …, "endpoint_url": …}, or by '
+            'protocol: {"gs": {…}, "s3": {…}} (default: none)',
         )
         run.add_argument(
             "--overwrite",
             **boolean,
             default=False,
-            help="make everything again, also what an earlier run has made (default: false)",
+            help="make every clip again, even if an earlier run has made it (default: false)",
         )
         run.add_argument(
             "--workers",
             type=_between(1, 1024),
             metavar="N",
-            help="clips at once in a process (default: the cores that it may use; at Dataflow, "
-            "where each core has a process of its own, 1)",
+            help="clips processed at once per process (default: the number of available cores; 1 "
+            "on Dataflow, which starts a process for each core)",
         )
         run.add_argument(
             "--clip_timeout",
             type=_seconds,
             metavar="SECONDS",
-            help="wall time one clip may take (default: 60 + 30 x its duration)",
+            help="limit of the wall time of one clip, in seconds (default: 60 + 30 x its duration)",
         )
         run.add_argument(
             "--max_failure_ratio", type=_share, default=0.5, metavar="SHARE",
-            help="failed clips among those found above which the run ends with status 1 "
+            help="exit with status 1 if a larger share of the clips found has failed "
             "(default: %(default)s)",
         )  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says one line instead of printing the usage of two hundred flags."""
+    """Raises an error of one line instead of printing the usage of two hundred flags."""
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)
 
 
 def parse_command_line(argv: list[str]) -> PipelineOptions:
-    """This program's and Beam's options.
+    """Parse this program's and Beam's options.
 
     Raises:
-        UsageError: a value cannot be read, or no one knows the flag; Beam alone drops those.
+        UsageError: a value is invalid, or a flag is unknown; Beam itself would ignore such a flag.
         SystemExit: after --help and --version.
     """
     parser = _help_parser()
-    parser.parse_known_args(argv)  # for --help, --version, and messages about our own flags
+    parser.parse_known_args(argv)  # for --help, --version, and errors in our own flags
     everything = _Parser(allow_abbrev=False, add_help=False)
     known: set[type[PipelineOptions]] = set()
     for options in PipelineOptions.__subclasses__():
-        # Beam's rule for options of one name: the class defined last is the one that counts.
+        # Like Beam: of several classes with the same option, the one defined last is used.
         if options not in known and options.__module__.startswith(("apache_beam.", __name__)):
             known.add(options)
             options._add_argparse_args(everything)
@@ -260,8 +265,8 @@ def _help_parser() -> argparse.ArgumentParser:
         prog="beam_pipeline",
         usage="python -m beam_pipeline [--annotations A …] --videos V … --output O [options]",
         description="Resize the clips of Kinetics and write the lists that trainers read.",
-        epilog="Any Apache Beam option may follow, --runner among them. Flags that take several "
-        "values take them spaced, repeated, or comma-separated.",
+        epilog="All Apache Beam options are accepted too, such as --runner. Give several values "
+        "separated by spaces or commas, or repeat the flag.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"beam_pipeline {__version__}")
@@ -288,7 +293,7 @@ def _between(least: int, most: int) -> "type[int]":
             )
         return number
 
-    return read  # type: ignore[return-value]  # argparse asks for a callable
+    return read  # type: ignore[return-value]  # argparse accepts any callable
 
 
 def _boolean(text: str) -> bool:
@@ -299,7 +304,7 @@ def _boolean(text: str) -> bool:
 
 
 def _rate(text: str) -> str:
-    """A rate as text, for options travel as JSON."""
+    """Check a rate; it stays text, because options are serialized as JSON."""
     try:
         rate = Fraction(text).limit_denominator(1001)
     except (ValueError, ZeroDivisionError):

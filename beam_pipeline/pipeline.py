@@ -1,22 +1,22 @@
-"""The job, as data flows through it.
+"""The pipeline, as a graph of its steps.
 
     --annotations       --videos          --output
          |                 |                  |
-    ReadAnnotations   FindSources      FindEarlierRuns     refuses an output with other settings
+    ReadAnnotations   FindSources      FindEarlierRuns     fails if the output has other settings
          |                 |                  |
-         +-------------> PlanWork <-----------+            all that is known of a clip meets here
+         +-------------> PlanWork <-----------+            joins all facts about each clip
                            |
                        MakeClips                           loose files and archives, one codec
-                           |                               process a core
+                           |                               process per core
                       WriteResults                         lists, manifests, summary.json last
 
-Each step is a folder; its transform is in the file of that name. What crosses the steps is in
-``elements.py``: paths and facts, never the bytes of a video. The ids of classes go from the
-first step to the last two, and archives go from the second to the fifth, unread.
+Each step is a folder, and its transform is in the file of that name. The elements between steps
+are in ``elements.py``: paths and facts, never the bytes of a video. Label ids go from the first
+step to the last two. Archives go from the second step to the fifth, unread.
 
-Every step can be done twice with the same result, wherever it runs: names come from the data,
-and a file appears whole or not at all. Nothing is left to do after the graph has run, because on
-a cluster nobody may be there to do it.
+Every step is idempotent on every runner: file names depend only on the data, and files are
+written atomically. All work is part of the graph, because on a cluster the program that submitted
+the job may be gone when it ends.
 """
 
 import apache_beam as beam
@@ -31,7 +31,7 @@ from beam_pipeline.work.make_clips import MakeClips
 
 
 def build(pipeline: beam.Pipeline, config: Config) -> None:
-    """Put the whole job into a pipeline."""
+    """Add all steps of the job to a pipeline."""
     annotations = pipeline | "Annotations" >> ReadAnnotations(config)
     sources = pipeline | "Sources" >> FindSources(config)
     earlier = pipeline | "Earlier runs" >> FindEarlierRuns(config)

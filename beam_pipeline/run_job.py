@@ -12,29 +12,29 @@ from beam_pipeline.output import leases, row_log
 from beam_pipeline.output.output_folder import SUMMARY
 
 SAVE_SECONDS = 5.0
-"""Seconds that a run which ends early may take to write what it has noted, in a bucket."""
+"""Seconds in which a run that ends early may flush its row log to a bucket."""
 
 
 def prepare(config: Config, options: PipelineOptions | None = None) -> dict[str, Any] | None:
-    """Prepare a data set: what the command line does, from Python.
+    """Prepare a data set, as the command line does.
 
     Args:
-        config: what to prepare, see ``Config.from_flags``.
-        options: Beam's own options, ``--runner`` among them; without them this machine works.
+        config: the settings, see ``Config.from_flags``.
+        options: Beam's own options, such as ``--runner``. By default the job runs locally.
 
     Returns:
         The content of ``summary.json``; None if the runner only wrote a template.
 
     Raises:
-        RunError: the run could not do its work; the message says why and what to do.
-        UsageError: the runner cannot use its options.
+        RunError: the run failed; the message says why and what to do.
+        UsageError: the runner's options are invalid.
     """
     engine = choose_engine(options or PipelineOptions([]))
     return run(engine, engine.configure(config))
 
 
 def run(engine: Engine, config: Config) -> dict[str, Any] | None:
-    """Run the job on an engine that is configured; see ``prepare``."""
+    """Run the job on a configured engine; see ``prepare``."""
     job = engine.pipeline()
     pipeline.build(job, config)
     try:

@@ -1,11 +1,11 @@
-"""Ours and theirs in turn on the same clips on this machine, as a Markdown table.
+"""Compare beam_pipeline with other tools on the same clips and machine, as a Markdown table.
 
     python benchmarks/bench.py --clips FOLDER [--count 200] [--rounds 3]
-        [--moviepy PYTHON] [--write README.md]
+        [--moviepy PYTHON] [--write docs/benchmarks.md]
 
-The clips of the folder are repeated under new names until there are as many as asked for. Those
-that are damaged, that ours would copy, or that one way cannot make, are left out: all encode the
-same clips.
+The clips of the folder are repeated under new names up to ``--count``. Clips are left out if they
+are damaged, if beam_pipeline would copy them, or if any tool fails on them. So all tools encode
+the same clips.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import av.error
 import imageio_ffmpeg
 import pyarrow.parquet as pq
 from contenders import CORES, LIMIT, MOVIEPY, NAMES, OURS, Contender, contenders
-from markdown import put, table
+from markdown import replace_section, table
 from quality import mean_window_seconds, picture_bytes, ssim
 
 from beam_pipeline.codec.child import Request
@@ -33,8 +33,8 @@ from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.codec.settings import ClipSettings
 
 HEADINGS = (
-    "way", "seconds", "clips/s", "times our seconds", "our bytes to theirs",
-    "our SSIM less theirs, in 1/1000", "times our read",
+    "tool", "seconds", "clips/s", "seconds / ours", "our bytes / theirs",
+    "our SSIM - theirs, in 1/1000", "read time / ours",
 )  # fmt: skip
 
 SUFFIXES = {".mp4", ".mkv", ".webm", ".avi", ".mov"}
@@ -43,44 +43,46 @@ HEADER = "youtube_id,time_start,time_end,label,split\n"
 
 
 @dataclass
-class Timed:
-    """Wall seconds of each round."""
+class Timings:
+    """The wall seconds of each round."""
 
     seconds: list[float] = field(default_factory=list)
 
-    def ratio(self, to: "Timed") -> float:
-        """The median over the rounds of how many times as long it took."""
-        pairs = zip(self.seconds, to.seconds, strict=False)
+    def ratio(self, other: "Timings") -> float:
+        """The median over the rounds of its seconds divided by the other's."""
+        pairs = zip(self.seconds, other.seconds, strict=False)
         return statistics.median(mine / theirs for mine, theirs in pairs)
 
 
-def lay_out(clips: Sequence[Path], count: int, folder: Path) -> list[Path]:
-    """Copy clips under ids of their own, ``count`` in all, and annotate them."""
+def make_dataset(clips: Sequence[Path], count: int, folder: Path) -> list[Path]:
+    """Make a data set of ``count`` annotated clips with unique ids; returns their files."""
     sources = folder / "sources"
     sources.mkdir(parents=True)
-    made = []
+    copies = []
     with (folder / "val.csv").open("w") as annotations:
         annotations.write(HEADER)
         for number in range(count):
             clip = clips[number % len(clips)]
             youtube_id = f"bench{number:06d}"
             name = f"{youtube_id}_000000_000010{clip.suffix}"
-            made.append(Path(shutil.copyfile(clip, sources / name)))
+            copies.append(Path(shutil.copyfile(clip, sources / name)))
             annotations.write(f"{youtube_id},0,10,zumba,val\n")
-    return made
+    return copies
 
 
-def comparable(folder: Path, ways: Sequence[Contender], work: Path) -> tuple[list[Path], list[str]]:
-    """The clips of a folder that every way encodes, and the names of the others."""
+def comparable(
+    folder: Path, tools: Sequence[Contender], work: Path
+) -> tuple[list[Path], list[str]]:
+    """The clips of a folder that every tool encodes, and the names of the others."""
     clips = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    sources = lay_out(clips, len(clips), work)
-    for way in ways:
-        run(way, work / "sources", work / way.key, strict=False)
+    sources = make_dataset(clips, len(clips), work)
+    for tool in tools:
+        run(tool, work / "sources", work / tool.key, strict=False)
     rows = pq.read_table(work / OURS / "manifest" / "val.parquet").to_pylist()
     usable, others = [], []
     for clip, source, row in zip(clips, sources, rows, strict=True):
-        made = all(_is_whole(way.result(work / way.key, source)) for way in ways)
-        if made and row["status"] == "resized" and not row["decode_errors"]:
+        all_made = all(_is_whole(tool.result(work / tool.key, source)) for tool in tools)
+        if all_made and row["status"] == "resized" and not row["decode_errors"]:
             usable.append(clip)
         else:
             others.append(clip.name)
@@ -95,101 +97,104 @@ def _is_whole(path: Path) -> bool:
 
 
 def run(contender: Contender, sources: Path, results: Path, *, strict: bool = True) -> float:
-    """Wall seconds of one run; a strict one has to succeed."""
+    """Wall seconds of one run. If ``strict``, a failure exits this program."""
     results.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
-    ended = subprocess.run(
+    start = time.monotonic()
+    result = subprocess.run(
         contender.on(sources, results),
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         check=False,
     )  # fmt: skip
-    seconds = time.monotonic() - began
-    if strict and ended.returncode:
-        sys.exit(f"{NAMES[contender.key]} ended with status {ended.returncode}:\n{ended.stderr}")
+    seconds = time.monotonic() - start
+    if strict and result.returncode:
+        sys.exit(f"{NAMES[contender.key]} exited with {result.returncode}:\n{result.stderr}")
     return seconds
 
 
 def time_all(
-    ways: Sequence[Contender], sources: Path, work: Path, rounds: int, slow_rounds: int
-) -> tuple[dict[str, Timed], Timed]:
-    """Each way once a round, in turn; and ours again with nothing left to do: its start-up."""
-    timed = {way.key: Timed() for way in ways}
-    startup = Timed()
+    tools: Sequence[Contender], sources: Path, work: Path, rounds: int, slow_rounds: int
+) -> tuple[dict[str, Timings], Timings]:
+    """Time each tool once per round, in turn; also the start-up time of beam_pipeline.
+
+    Start-up is a second run, with nothing left to do.
+    """
+    timings = {tool.key: Timings() for tool in tools}
+    startup = Timings()
     for number in range(rounds):
-        for way in ways:
-            if way.key == MOVIEPY and number >= slow_rounds:
+        for tool in tools:
+            if tool.key == MOVIEPY and number >= slow_rounds:
                 continue
-            results = work / way.key
+            results = work / tool.key
             shutil.rmtree(results, ignore_errors=True)
-            timed[way.key].seconds.append(run(way, sources, results))
-            if way.key == OURS:
-                startup.seconds.append(run(way, sources, results))
-            print(f"round {number + 1}, {way.key}: {timed[way.key].seconds[-1]:.1f} s",
+            timings[tool.key].seconds.append(run(tool, sources, results))
+            if tool.key == OURS:
+                startup.seconds.append(run(tool, sources, results))
+            print(f"round {number + 1}, {tool.key}: {timings[tool.key].seconds[-1]:.1f} s",
                   file=sys.stderr)  # fmt: skip
-    return timed, startup
+    return timings, startup
 
 
 @dataclass(frozen=True)
-class Worth:
-    """What one way made of one clip: bytes of pictures, SSIM, seconds to read a window."""
+class Quality:
+    """One tool's result for one clip: bytes of its pictures, SSIM, and seconds to read a window."""
 
     bytes: int
     ssim: float | None
-    window: float
+    window_seconds: float
 
 
-def judge(
-    ways: Sequence[Contender], sources: Sequence[Path], work: Path, ffmpeg: str
-) -> dict[str, list[Worth]]:
-    """The worth of every way's result for some of the sources."""
-    found: dict[str, list[Worth]] = {way.key: [] for way in ways}
+def measure_quality(
+    tools: Sequence[Contender], sources: Sequence[Path], work: Path, ffmpeg: str
+) -> dict[str, list[Quality]]:
+    """The quality of every tool's results, by the tool's key, in the order of the sources."""
+    qualities: dict[str, list[Quality]] = {tool.key: [] for tool in tools}
     for source in sources:
-        made = {way.key: way.result(work / way.key, source) for way in ways}
-        windows = mean_window_seconds(list(made.values()))
-        for (name, path), window in zip(made.items(), windows, strict=True):
-            worth = Worth(picture_bytes(path), ssim(ffmpeg, source, path), window)
-            found[name].append(worth)
-    return found
+        results = {tool.key: tool.result(work / tool.key, source) for tool in tools}
+        windows = mean_window_seconds(list(results.values()))
+        for (key, path), window in zip(results.items(), windows, strict=True):
+            quality = Quality(picture_bytes(path), ssim(ffmpeg, source, path), window)
+            qualities[key].append(quality)
+    return qualities
 
 
-def without(whole: Timed, part: Timed) -> Timed:
-    """The seconds of each round less those of a part."""
-    return Timed([a - b for a, b in zip(whole.seconds, part.seconds, strict=True)])
+def subtract(total: Timings, part: Timings) -> Timings:
+    """The seconds of each round without those of a part."""
+    return Timings([a - b for a, b in zip(total.seconds, part.seconds, strict=True)])
 
 
 def rows_of(
-    timed: dict[str, Timed], startup: Timed, worth: dict[str, list[Worth]], count: int
+    timings: dict[str, Timings], startup: Timings, qualities: dict[str, list[Quality]], count: int
 ) -> list[list[str]]:
-    """A row for every way."""
+    """A row for every tool."""
     rows = []
-    first = worth[OURS]
-    work = without(timed[OURS], startup)
-    for key, seconds in timed.items():
-        mine = worth[key]
+    ours = qualities[OURS]
+    work = subtract(timings[OURS], startup)
+    for key, timing in timings.items():
+        theirs = qualities[key]
         differences = [
-            1000 * (one.ssim - theirs.ssim)
-            for one, theirs in zip(first, mine, strict=True)
-            if one.ssim is not None and theirs.ssim is not None
+            1000 * (mine.ssim - other.ssim)
+            for mine, other in zip(ours, theirs, strict=True)
+            if mine.ssim is not None and other.ssim is not None
         ]
-        median = statistics.median(seconds.seconds)
+        median = statistics.median(timing.seconds)
         rows.append([
             NAMES[key],
             f"{median:.1f}",
             f"{count / median:.2f}",
-            f"{seconds.ratio(timed[OURS]):.2f}",
-            f"{sum(w.bytes for w in first) / sum(w.bytes for w in mine):.2f}",
+            f"{timing.ratio(timings[OURS]):.2f}",
+            f"{sum(q.bytes for q in ours) / sum(q.bytes for q in theirs):.2f}",
             f"{min(differences):+.2f} to {max(differences):+.2f}" if differences else "",
-            f"{sum(w.window for w in mine) / sum(w.window for w in first):.2f}",
+            f"{sum(q.window_seconds for q in theirs) / sum(q.window_seconds for q in ours):.2f}",
         ])  # fmt: skip
     median = statistics.median(work.seconds)
-    rows.insert(1, ["the same, start-up aside", f"{median:.1f}", f"{count / median:.2f}",
-                    f"{work.ratio(timed[OURS]):.2f}", "1.00", "", "1.00"])  # fmt: skip
+    rows.insert(1, ["the same, without start-up", f"{median:.1f}", f"{count / median:.2f}",
+                    f"{work.ratio(timings[OURS]):.2f}", "1.00", "", "1.00"])  # fmt: skip
     return rows
 
 
 def peak_megabytes(clips: Sequence[Path]) -> tuple[float, str]:
-    """The most memory that a child holds over all clips, and at which."""
-    most = (0.0, "")
+    """The peak memory of a child process over all clips, and the name of that clip."""
+    peak = (0.0, "")
     for clip in clips:
         pool = CodecPool(1)
         outcome = pool.run(Request(clip.read_bytes(), None, ClipSettings()), 600)
@@ -197,45 +202,45 @@ def peak_megabytes(clips: Sequence[Path]) -> tuple[float, str]:
         (child,) = multiprocessing.active_children()
         status = Path(f"/proc/{child.pid}/status").read_text()
         kilobytes = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])  # type: ignore[index]
-        most = max(most, (kilobytes / 1000, clip.name))
+        peak = max(peak, (kilobytes / 1000, clip.name))
         pool.close()
-    return most
+    return peak
 
 
 def main() -> None:
-    """Run it all; print the table, and write it into a document if asked to."""
+    """Run everything and print the table; with ``--write``, put it into a document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=Path, required=True, help="a folder of videos")
-    parser.add_argument("--count", type=int, default=200, help="clips in a run")
+    parser.add_argument("--count", type=int, default=200, help="number of clips in a run")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--slow_rounds", type=int, default=1, help="of the moviepy loop")
+    parser.add_argument("--slow_rounds", type=int, default=1, help="rounds of the moviepy loop")
     parser.add_argument("--moviepy", help="a Python with moviepy 1.0.3 and Pillow below 10")
-    parser.add_argument("--write", type=Path, help="a document with <!-- bench --> in it")
-    asked = parser.parse_args()
+    parser.add_argument("--write", type=Path, help="a document that contains <!-- bench -->")
+    args = parser.parse_args()
     ffmpeg = shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
-    ways = contenders(ffmpeg, asked.moviepy)
+    tools = contenders(ffmpeg, args.moviepy)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        clips, others = comparable(asked.clips, ways, work / "trial")
-        sources = lay_out(clips, asked.count, work)
-        timed, startup = time_all(ways, work / "sources", work, asked.rounds, asked.slow_rounds)
-        worth = judge(ways, sources[: len(clips)], work, ffmpeg)
-        memory, where = peak_megabytes(clips)
-        rows = rows_of(timed, startup, worth, asked.count)
-    of_limit = timed[LIMIT].ratio(without(timed[OURS], startup))
+        clips, others = comparable(args.clips, tools, work / "trial")
+        sources = make_dataset(clips, args.count, work)
+        timings, startup = time_all(tools, work / "sources", work, args.rounds, args.slow_rounds)
+        qualities = measure_quality(tools, sources[: len(clips)], work, ffmpeg)
+        memory, largest_clip = peak_megabytes(clips)
+        rows = rows_of(timings, startup, qualities, args.count)
+    speed = timings[LIMIT].ratio(subtract(timings[OURS], startup))
     version = subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, check=True)
     remarks = (
-        f"{asked.count} clips made of {len(clips)} different ones, {CORES} cores, medians of "
-        f"{asked.rounds} rounds (moviepy: {asked.slow_rounds}), ffmpeg {version.stdout.split()[2]}."
-        f" Start-up: {statistics.median(startup.seconds):.1f} s, a run with nothing to do; "
-        f"without it, {of_limit:.3f} of the speed of the bare loop. A child holds at most "
-        f"{memory:.0f} MB ({where}). Left out, being damaged, copied by ours, or beyond some way: "
-        f"{', '.join(others) or 'none'}."
+        f"{args.count} clips, copies of {len(clips)} different ones; {CORES} cores; medians of "
+        f"{args.rounds} rounds (moviepy: {args.slow_rounds}); ffmpeg {version.stdout.split()[2]}. "
+        f"Start-up is a run with nothing to do: {statistics.median(startup.seconds):.1f} s. "
+        f"Without it, beam_pipeline reaches {speed:.3f} of the speed of the bare loop. A child "
+        f"process uses at most {memory:.0f} MB ({largest_clip}). Left out because they are "
+        f"damaged, copied by beam_pipeline, or fail with some tool: {', '.join(others) or 'none'}."
     )
     text = f"\n{table(HEADINGS, rows)}\n\n{remarks}\n"
     print(text)
-    if asked.write:
-        put(asked.write, "bench", text)
+    if args.write:
+        replace_section(args.write, "bench", text)
 
 
 if __name__ == "__main__":

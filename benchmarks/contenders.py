@@ -1,6 +1,6 @@
-"""The ways people resize Kinetics today, each as one command over a folder of clips.
+"""The tools that people use to resize Kinetics, each as one command over a folder of clips.
 
-Every command takes the folder of sources and a folder for results.
+Every command takes a folder of sources and a folder for results.
 """
 
 import os
@@ -20,37 +20,37 @@ OURS, LIMIT, SAME_SETTINGS, MMACTION2, MOVIEPY = (
 )  # fmt: skip
 NAMES = {
     OURS: "beam_pipeline",
-    LIMIT: "bare PyAV loop, one thread a clip (the limit)",
+    LIMIT: "bare PyAV loop, one thread per clip (the limit)",
     SAME_SETTINGS: "xargs ffmpeg -threads 1, same x264 settings",
-    MMACTION2: "mmaction2's way: ffmpeg, x264 defaults, 8 at once",
+    MMACTION2: "mmaction2's script: ffmpeg, x264 defaults, 8 at once",
     MOVIEPY: "moviepy loop",
 }
 
-# Short edge 256, the long one even: what mmaction2's resize_videos.py asks of ffmpeg.
+# Short edge 256, long edge even: the filter of mmaction2's resize_videos.py.
 SCALE = "scale='if(gt(a,1),-2,256)':'if(gt(a,1),256,-2)'"
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A way to resize; ``command`` has {sources} and {results} where the folders go."""
+    """A tool; ``command`` has the placeholders {sources} and {results} for the folders."""
 
     key: str
     command: tuple[str, ...]
 
     def on(self, sources: Path, results: Path) -> list[str]:
         """The command for two folders."""
-        places = {"sources": str(sources), "results": str(results)}
-        return [part.format(**places) for part in self.command]
+        folders = {"sources": str(sources), "results": str(results)}
+        return [part.format(**folders) for part in self.command]
 
     def result(self, results: Path, source: Path) -> Path:
-        """Where the resized form of a source is."""
+        """The path of the resized clip of a source."""
         if self.key == OURS:
             return results / "videos" / "val" / f"{source.stem}.mp4"
         return results / f"{source.name}.mp4"
 
 
 def ours() -> Contender:
-    """This project's command; the annotations stand beside the folder of sources."""
+    """This project's command; the annotations are next to the folder of sources."""
     return Contender(
         OURS,
         (
@@ -62,7 +62,7 @@ def ours() -> Contender:
 
 
 def mmaction2(ffmpeg: str) -> Contender:
-    """What mmaction2's resize_videos.py does."""
+    """The command of mmaction2's resize_videos.py."""
     return Contender(
         MMACTION2,
         _shell(
@@ -73,13 +73,13 @@ def mmaction2(ffmpeg: str) -> Contender:
 
 
 def contenders(ffmpeg: str, moviepy_python: str | None) -> list[Contender]:
-    """All that can run here, ours first."""
+    """All tools that can run here, beam_pipeline first."""
     x264 = (
         f"-c:v libx264 -threads 1 -preset {SETTINGS.preset} -crf {SETTINGS.crf} -g {SETTINGS.gop} "
         f"-tune {SETTINGS.tune} -coder {SETTINGS.coder} -pix_fmt yuv420p "
         "-c:a copy -movflags +faststart"
     )
-    found = [
+    tools = [
         ours(),
         Contender(LIMIT, (sys.executable, __file__, "{sources}", "{results}")),
         Contender(
@@ -93,29 +93,29 @@ def contenders(ffmpeg: str, moviepy_python: str | None) -> list[Contender]:
     ]
     if moviepy_python:
         script = str(Path(__file__).with_name("moviepy_loop.py"))
-        found.append(Contender(MOVIEPY, (moviepy_python, script, "{sources}", "{results}")))
-    return found
+        tools.append(Contender(MOVIEPY, (moviepy_python, script, "{sources}", "{results}")))
+    return tools
 
 
 def _shell(pipeline: str) -> tuple[str, ...]:
     return ("sh", "-c", "cd {sources} && printf '%s\\n' * | " + pipeline)
 
 
-def bare(sources: Path, results: Path) -> None:
-    """Resize with one thread a clip and nothing around it: no rows, no lists, no children."""
+def run_bare_loop(sources: Path, results: Path) -> None:
+    """Resize with one thread per clip and nothing else: no rows, lists or child processes."""
     from beam_pipeline.codec.memory_file import MemoryFile
     from beam_pipeline.codec.outcome import Facts
     from beam_pipeline.codec.resize import resize
 
-    def one(source: Path) -> None:
-        made = MemoryFile()
+    def resize_one(source: Path) -> None:
+        output = MemoryFile()
         with source.open("rb") as file:
-            resize(file, made.open, SETTINGS, Facts())
-        (results / f"{source.name}.mp4").write_bytes(made.getvalue())
+            resize(file, output.open, SETTINGS, Facts())
+        (results / f"{source.name}.mp4").write_bytes(output.getvalue())
 
     with ThreadPoolExecutor(CORES) as threads:
-        list(threads.map(one, sorted(sources.iterdir())))
+        list(threads.map(resize_one, sorted(sources.iterdir())))
 
 
 if __name__ == "__main__":
-    bare(Path(sys.argv[1]), Path(sys.argv[2]))
+    run_bare_loop(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,9 +1,9 @@
-"""What Kinetics costs at Dataflow, from the processor time that clips take on this machine.
+"""Estimate the cost of Kinetics on Dataflow from the processor time of clips on this machine.
 
-    python benchmarks/cost.py street_854x480.mp4 cockatoo_1280x720.mp4 [--write README.md]
+    python -m benchmarks.cost street_854x480.mp4 cockatoo_1280x720.mp4 [--write docs/dataflow.md]
 
-The first clip stands for all, the second for a set of large ones. Time and bytes are taken for
-ten seconds of each.
+The first clip represents an average data set, the second one of large clips. Both are scaled to
+ten seconds.
 """
 
 import argparse
@@ -11,76 +11,76 @@ import statistics
 import time
 from pathlib import Path
 
-from beam_pipeline.codec.child import Request, answer
+from beam_pipeline.codec.child import Request, handle_request
 from beam_pipeline.codec.settings import ClipSettings
-from beam_pipeline.engines.dataflow import WORKERS
-from benchmarks.markdown import put, table
+from beam_pipeline.engines.dataflow import NUM_WORKERS
+from benchmarks.markdown import replace_section, table
 
 CLIPS = {"Kinetics-400": 306_245, "Kinetics-600": 495_547, "Kinetics-700-2020": 647_907}
-"""As DeepMind's papers count them; some are not to be had any more."""
+"""Numbers of clips in DeepMind's papers; some are no longer available."""
 
 SECONDS = 10
-"""Of a clip."""
+"""Length of a clip."""
 
 CORES, MEMORY_GB = 4, 16
-"""Of the default machine; a core of Google's is a thread of which a real one has two."""
+"""Of the default machine. Google counts threads as cores; a physical core has two."""
 
-THREAD = 1.6
-"""Times as long as one clip alone takes each of two that share a real core."""
+SHARED_CORE = 1.6
+"""Slowdown of a clip when two share a physical core."""
 
-IDLE = 1.25
-"""Times the work: start-up, the join, the merge, the last clips."""
+OVERHEAD = 1.25
+"""Factor for time without resizing: start-up, the join, the merge, the last clips."""
 
 CORE_PRICE, MEMORY_PRICE = 0.056, 0.003557
-"""Dollars an hour, of a core and of a gigabyte: batch, us-central1."""
+"""Dollars per hour for a core and for a gigabyte: batch jobs in us-central1."""
 
 REQUESTS_PRICE = (0.0050 + 0.0004) / 1000
-"""Dollars to write one object and to read one."""
+"""Dollars to write one object and read one."""
 
 ROUNDS = 5
 
 
 def cpu_seconds(clip: Path) -> float:
-    """Processor time of one clip of ten seconds like this, the median of some tries."""
+    """Processor seconds for ten seconds of such a clip, the median of some rounds."""
     request = Request(clip.read_bytes(), None, ClipSettings())
-    taken = []
+    seconds = []
     for _ in range(ROUNDS):
-        began = time.process_time()
-        outcome = answer(request)
-        taken.append(time.process_time() - began)
+        start = time.process_time()
+        outcome = handle_request(request)
+        seconds.append(time.process_time() - start)
     if outcome.facts.duration is None:
         raise SystemExit(f"{clip}: {outcome.reason} {outcome.detail}")
-    return statistics.median(taken) / outcome.facts.duration * SECONDS
+    return statistics.median(seconds) / outcome.facts.duration * SECONDS
 
 
 def costs(clips: int, seconds: float) -> tuple[float, float, float]:
-    """Core hours of the work itself, hours on the default machines, and dollars."""
+    """Core hours of resizing, hours on the default number of machines, and dollars."""
     work = clips * seconds / 3600
-    hours = work * THREAD * IDLE / (WORKERS * CORES)
+    hours = work * SHARED_CORE * OVERHEAD / (NUM_WORKERS * CORES)
     machine = CORES * CORE_PRICE + MEMORY_GB * MEMORY_PRICE
-    return work, hours, WORKERS * hours * machine + clips * REQUESTS_PRICE
+    return work, hours, NUM_WORKERS * hours * machine + clips * REQUESTS_PRICE
 
 
 def main() -> None:
-    """Print the table, or write it into a document."""
+    """Print the table; with ``--write``, put it into a document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("clips", type=Path, nargs=2, help="a typical one and a large one")
-    parser.add_argument("--write", type=Path, help="the document to put the table into")
-    asked = parser.parse_args()
-    seconds = [cpu_seconds(clip) for clip in asked.clips]
+    parser.add_argument("clips", type=Path, nargs=2, help="a typical clip and a large one")
+    parser.add_argument("--write", type=Path, help="a document that contains <!-- cost -->")
+    args = parser.parse_args()
+    seconds = [cpu_seconds(clip) for clip in args.clips]
     rows = []
     for name, clips in CLIPS.items():
-        low, high = (costs(clips, each) for each in seconds)
+        low, high = (costs(clips, clip_seconds) for clip_seconds in seconds)
         pairs = zip(low, high, ("{:.0f}", "{:.1f}", "${:.0f}"), strict=True)
         cells = [f"{form.format(one)} to {form.format(other)}" for one, other, form in pairs]
         rows.append([name, f"{clips:,}", *cells])
-    header = ["", "clips", "hours of work", f"hours on {WORKERS} machines", "price"]
+    header = ["", "clips", "core hours", f"hours on {NUM_WORKERS} machines", "price"]
     text = table(header, rows) + (
-        f"\n\nFrom {seconds[0]:.2f} s of processor time for ten seconds of {asked.clips[0].name}, "
-        f"and {seconds[1]:.2f} s of {asked.clips[1].name}."
+        f"\n\nBased on {seconds[0]:.2f} s of processor time for ten seconds of "
+        f"{args.clips[0].name}, and {seconds[1]:.2f} s for {args.clips[1].name}."
     )
-    if asked.write:
-        put(asked.write, "cost", text)
+    if args.write:
+        replace_section(args.write, "cost", text)
     else:
         print(text)
 

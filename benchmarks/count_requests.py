@@ -1,4 +1,4 @@
-"""Requests to a bucket for each clip, counted by a proxy in front of an emulator.
+"""Count the requests to a bucket per clip, with a proxy in front of an emulator.
 
 python -m benchmarks.count_requests 1000
 """
@@ -15,7 +15,7 @@ CLASSES = 10
 
 
 def main() -> None:
-    """Print a table, a row for each kind of request: of a first run, and of a second."""
+    """Print a table of a first and a second run, with a row per kind of request."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clips", type=int, nargs="?", default=1000)
     clips = parser.parse_args().clips
@@ -26,17 +26,19 @@ def main() -> None:
             label = f"class {number % CLASSES}"
             kinetics.add(f"clip{number:07d}_000001_000011", "train", label, tiny, label)
         flags = buckets.put_kinetics(kinetics.write(), "in")
-        counted = []
+        counts = []
         for _ in ("first", "second"):
             buckets.reset()
-            ended = run(*flags, "--output", f"gs://{BUCKET}/out", "--short_edge=64", *buckets.flags)
-            assert ended.status == 0, ended.err
-            counted.append(buckets.kinds)
+            result = run(
+                *flags, "--output", f"gs://{BUCKET}/out", "--short_edge=64", *buckets.flags
+            )
+            assert result.status == 0, result.err
+            counts.append(buckets.kinds)
     print(f"{clips:,} clips in {CLASSES} class folders, from bucket to bucket:\n")
-    print("| requests | a clip | in all | of a second run, with nothing to do |")
+    print("| requests | per clip | total | in a second run, with nothing to do |")
     print("| --- | --- | --- | --- |")
     for kind in ("read", "write", "list", "stat", "delete", "other"):
-        first, second = (kinds[kind] for kinds in counted)
+        first, second = (kinds[kind] for kinds in counts)
         print(f"| {kind} | {first / clips:.3f} | {first:,} | {second:,} |")
 
 

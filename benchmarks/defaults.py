@@ -1,9 +1,9 @@
-"""What the settings of the encoder and the scaler cost and give, as a Markdown table.
+"""Compare settings of the encoder and the scaler, as a Markdown table.
 
-    python benchmarks/defaults.py --clips FOLDER [--write README.md]
+    python benchmarks/defaults.py --clips FOLDER [--write docs/encoding.md]
 
-Each candidate resizes every clip; what it makes is held against what mmaction2's command makes of
-the same clip. One thread, processor time, the better of two.
+Each candidate resizes every clip. Its result is compared with that of mmaction2's command for the
+same clip. Times are processor time of one thread, the better of two runs.
 """
 
 import argparse
@@ -20,10 +20,10 @@ from pathlib import Path
 import imageio_ffmpeg
 from bench import SUFFIXES
 from contenders import mmaction2
-from markdown import put, table
+from markdown import replace_section, table
 from quality import mean_window_seconds, picture_bytes, ssim
 
-from beam_pipeline.codec import picture
+from beam_pipeline.codec import scale_pictures as scaling
 from beam_pipeline.codec.memory_file import MemoryFile
 from beam_pipeline.codec.outcome import BadClip, Facts
 from beam_pipeline.codec.resize import resize
@@ -37,46 +37,46 @@ EXACT = "+accurate_rnd+bitexact"
 AREA, BICUBIC, LANCZOS = (f"flags={name}{EXACT}" for name in ("area", "bicubic", "lanczos"))
 
 CANDIDATES: dict[str, tuple[ClipSettings, str]] = {
-    "**the defaults**": (CHOSEN, picture.KERNEL),
+    "**the defaults**": (CHOSEN, scaling.KERNEL),
     "scaler: FFmpeg's bicubic": (CHOSEN, BICUBIC),
     "scaler: lanczos": (CHOSEN, LANCZOS),
     "scaler: area": (CHOSEN, AREA),
-    "`--tune none`": (replace(CHOSEN, tune="none"), picture.KERNEL),
-    "`--tune ssim`": (replace(CHOSEN, tune="ssim"), picture.KERNEL),
-    "`--tune fastdecode`": (FASTDECODE, picture.KERNEL),
-    "`--tune fastdecode --crf 21`": (replace(FASTDECODE, crf=21), picture.KERNEL),
-    "`--coder cabac`": (replace(CHOSEN, coder="cabac"), picture.KERNEL),
-    "`--crf 21`": (replace(CHOSEN, crf=21), picture.KERNEL),
-    "`--crf 23`": (replace(CHOSEN, crf=23), picture.KERNEL),
-    "`--gop 16`": (replace(CHOSEN, gop=16), picture.KERNEL),
-    "`--gop 64`": (replace(CHOSEN, gop=64), picture.KERNEL),
-    "`--gop 250`": (replace(CHOSEN, gop=250), picture.KERNEL),
-    "`--preset ultrafast --crf 24`": (replace(CHOSEN, preset="ultrafast", crf=24), picture.KERNEL),
-    "`--preset superfast --crf 23`": (replace(CHOSEN, preset="superfast", crf=23), picture.KERNEL),
-    "`--preset faster`": (replace(CHOSEN, preset="faster"), picture.KERNEL),
-    "`--preset medium --crf 23 --gop 250 --tune none --coder cabac`": (MEDIUM, picture.KERNEL),
+    "`--tune none`": (replace(CHOSEN, tune="none"), scaling.KERNEL),
+    "`--tune ssim`": (replace(CHOSEN, tune="ssim"), scaling.KERNEL),
+    "`--tune fastdecode`": (FASTDECODE, scaling.KERNEL),
+    "`--tune fastdecode --crf 21`": (replace(FASTDECODE, crf=21), scaling.KERNEL),
+    "`--coder cabac`": (replace(CHOSEN, coder="cabac"), scaling.KERNEL),
+    "`--crf 21`": (replace(CHOSEN, crf=21), scaling.KERNEL),
+    "`--crf 23`": (replace(CHOSEN, crf=23), scaling.KERNEL),
+    "`--gop 16`": (replace(CHOSEN, gop=16), scaling.KERNEL),
+    "`--gop 64`": (replace(CHOSEN, gop=64), scaling.KERNEL),
+    "`--gop 250`": (replace(CHOSEN, gop=250), scaling.KERNEL),
+    "`--preset ultrafast --crf 24`": (replace(CHOSEN, preset="ultrafast", crf=24), scaling.KERNEL),
+    "`--preset superfast --crf 23`": (replace(CHOSEN, preset="superfast", crf=23), scaling.KERNEL),
+    "`--preset faster`": (replace(CHOSEN, preset="faster"), scaling.KERNEL),
+    "`--preset medium --crf 23 --gop 250 --tune none --coder cabac`": (MEDIUM, scaling.KERNEL),
     "`--preset slower --crf 23 --gop 250 --coder cabac`": (
-        replace(MEDIUM, preset="slower", tune="psnr"), picture.KERNEL,
+        replace(MEDIUM, preset="slower", tune="psnr"), scaling.KERNEL,
     ),
 }  # fmt: skip
 
 
-def make(clip: Path, settings: ClipSettings, kernel: str, result: Path) -> float:
-    """Resize a clip; the processor seconds that it took."""
-    picture.KERNEL = kernel
+def resize_clip(clip: Path, settings: ClipSettings, kernel: str, result: Path) -> float:
+    """Resize a clip; returns the processor seconds, the better of two runs."""
+    scaling.KERNEL = kernel
     data = clip.read_bytes()
-    took = []
+    seconds = []
     for _ in range(2):
-        made = MemoryFile()
-        began = time.process_time()
-        resize(io.BytesIO(data), made.open, settings, Facts())
-        took.append(time.process_time() - began)
-    result.write_bytes(made.getvalue())
-    return min(took)
+        output = MemoryFile()
+        start = time.process_time()
+        resize(io.BytesIO(data), output.open, settings, Facts())
+        seconds.append(time.process_time() - start)
+    result.write_bytes(output.getvalue())
+    return min(seconds)
 
 
 def is_whole(clip: Path) -> bool:
-    """Whether a clip is encoded, without any damage."""
+    """Whether a clip is encoded, not copied, and has no damage."""
     facts = Facts()
     try:
         with clip.open("rb") as file:
@@ -95,26 +95,26 @@ def compare(clips: Sequence[Path], work: Path, ffmpeg: str) -> list[list[str]]:
         shutil.copy(clip, sources)
     subprocess.run(mmaction2(ffmpeg).on(sources, theirs), check=True)
     reference = {clip: theirs / f"{clip.name}.mp4" for clip in clips}
-    likeness = {clip: ssim(ffmpeg, clip, made) for clip, made in reference.items()}
+    reference_ssim = {clip: ssim(ffmpeg, clip, path) for clip, path in reference.items()}
     rows = []
     chosen_seconds = 0.0
     for name, (settings, kernel) in CANDIDATES.items():
-        seconds = ours = others = our_windows = their_windows = 0.0
+        seconds = our_bytes = their_bytes = our_windows = their_windows = 0.0
         differences = []
         for clip in clips:
             result = work / "result.mp4"
-            seconds += make(clip, settings, kernel, result)
-            ours += picture_bytes(result)
-            others += picture_bytes(reference[clip])
-            one, other = ssim(ffmpeg, clip, result), likeness[clip]
-            if one is not None and other is not None:
-                differences.append(1000 * (one - other))
-            mine, his = mean_window_seconds([result, reference[clip]])
-            our_windows += mine
-            their_windows += his
+            seconds += resize_clip(clip, settings, kernel, result)
+            our_bytes += picture_bytes(result)
+            their_bytes += picture_bytes(reference[clip])
+            our_ssim, their_ssim = ssim(ffmpeg, clip, result), reference_ssim[clip]
+            if our_ssim is not None and their_ssim is not None:
+                differences.append(1000 * (our_ssim - their_ssim))
+            our_window, their_window = mean_window_seconds([result, reference[clip]])
+            our_windows += our_window
+            their_windows += their_window
         chosen_seconds = chosen_seconds or seconds
         rows.append([
-            name, f"{seconds / chosen_seconds:.2f}", f"{ours / others:.2f}",
+            name, f"{seconds / chosen_seconds:.2f}", f"{our_bytes / their_bytes:.2f}",
             f"{min(differences):+.2f}", f"{statistics.mean(differences):+.2f}",
             f"{their_windows / our_windows:.2f}",
         ])  # fmt: skip
@@ -123,24 +123,24 @@ def compare(clips: Sequence[Path], work: Path, ffmpeg: str) -> list[list[str]]:
 
 
 def main() -> None:
-    """Print the table, and write it into a document if asked to."""
+    """Print the table; with ``--write``, put it into a document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=Path, required=True, help="a folder of videos")
-    parser.add_argument("--write", type=Path, help="a document with <!-- defaults --> in it")
-    asked = parser.parse_args()
+    parser.add_argument("--write", type=Path, help="a document that contains <!-- defaults -->")
+    args = parser.parse_args()
     ffmpeg = shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
-    found = sorted(path for path in asked.clips.rglob("*") if path.suffix.lower() in SUFFIXES)
-    clips = [clip for clip in found if is_whole(clip)]
+    videos = sorted(path for path in args.clips.rglob("*") if path.suffix.lower() in SUFFIXES)
+    clips = [clip for clip in videos if is_whole(clip)]
     with tempfile.TemporaryDirectory() as folder:
         rows = compare(clips, Path(folder), ffmpeg)
     headings = (
         "settings", "processor time", "bytes", "SSIM in 1/1000, worst clip", "mean",
-        "reads a second",
+        "read rate",
     )  # fmt: skip
     text = f"\n{table(headings, rows)}\n"
     print(text)
-    if asked.write:
-        put(asked.write, "defaults", text)
+    if args.write:
+        replace_section(args.write, "defaults", text)
 
 
 if __name__ == "__main__":

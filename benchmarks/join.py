@@ -1,8 +1,8 @@
-"""Time and memory of a run that has everything to join and nothing to resize.
+"""Measure time and memory of a run that joins everything and resizes nothing.
 
-Makes N annotations by rule, an output in which half of the clips are made already, and a listing
-of N video files, then runs the command on them. The clips are files of one byte: the run joins,
-it never opens them.
+Makes N synthetic annotations, an output that already holds half of the clips, and a listing of N
+video files. Then it runs the command on them. The clips are files of one byte, which the run
+never opens.
 
     python benchmarks/join.py 65000 650000
 """
@@ -27,26 +27,26 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz-"
 
 
 def youtube_id(number: int) -> str:
-    """An id like YouTube's: 11 characters, each as likely as any other."""
+    """An id like YouTube's: 11 characters, uniformly distributed."""
     digest = hashlib.sha256(str(number).encode()).digest()
     return "".join(ALPHABET[byte % 64] for byte in digest[:11])
 
 
 def make(folder: Path, clips: int) -> list[str]:
-    """Lay out the dataset in a folder; the command line that runs on it."""
+    """Make the data set in a folder; returns the command's arguments."""
     output = folder / "output"
     annotations, listing = folder / "train.csv", folder / "videos.txt"
     arguments = ["--annotations", str(annotations), "--videos", str(listing)]
     arguments += ["--output", str(output), "--splits", "train"]
     rows = []
-    with annotations.open("w") as stated, listing.open("w") as listed:
-        stated.write("label,youtube_id,time_start,time_end,split\n")
+    with annotations.open("w") as csv_file, listing.open("w") as listed:
+        csv_file.write("label,youtube_id,time_start,time_end,split\n")
         for number in range(clips):
             name, start = youtube_id(number), number % 300
             clip_id = f"{name}_{start:06d}_{start + 10:06d}"
             label = f"class {number % CLASSES:03d}"
-            stated.write(f"{label},{name},{start},{start + 10},train\n")
-            # Half are made; the others' files are of clips that nobody has annotated.
+            csv_file.write(f"{label},{name},{start},{start + 10},train\n")
+            # Half of the clips exist already; the files of the others match no annotation.
             listed.write(f"/videos/{clip_id if number % 2 == 0 else f'x{clip_id}'}.mp4\n")
             if number % 2 == 0:
                 path = f"videos/train/{label.replace(' ', '_')}/{clip_id}.mp4"
@@ -99,28 +99,28 @@ def measure(clips: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "beam_pipeline", *make(Path(folder), clips)]
         os.sync()
-        began = time.monotonic()
+        start = time.monotonic()
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - start
         if status:
-            sys.exit(f"the run ended with status {os.waitstatus_to_exitcode(status)}")
+            sys.exit(f"the run exited with {os.waitstatus_to_exitcode(status)}")
         summary = json.loads((Path(folder) / "output" / "summary.json").read_text())
         assert summary["total"]["reused"] + summary["total"]["missing"] == clips
-        unit = 1 if sys.platform == "darwin" else 1024
-        return seconds, usage.ru_maxrss * unit / 1e9
+        bytes_per_unit = 1 if sys.platform == "darwin" else 1024
+        return seconds, usage.ru_maxrss * bytes_per_unit / 1e9
 
 
 def main() -> None:
-    """Print a table, a row for each number of clips."""
+    """Print a table with a row per number of clips."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clips", type=int, nargs="*", default=[65_000, 650_000])
-    print("| clips | seconds | microseconds a clip | peak memory |")
+    print("| clips | seconds | microseconds per clip | peak memory |")
     print("| --- | --- | --- | --- |")
     for clips in parser.parse_args().clips:
         seconds, gigabytes = measure(clips)
-        each = 1e6 * seconds / clips
-        print(f"| {clips:,} | {seconds:.1f} | {each:.0f} | {gigabytes:.2f} GB |", flush=True)
+        per_clip = 1e6 * seconds / clips
+        print(f"| {clips:,} | {seconds:.1f} | {per_clip:.0f} | {gigabytes:.2f} GB |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The usual moviepy script: one clip after the other, by height or width, moviepy's defaults.
+"""The usual moviepy script: one clip at a time, with moviepy's defaults.
 
-Needs moviepy 1.0.3 and Pillow below 10, so it runs in an environment of its own and imports
-nothing of ours.
+It needs moviepy 1.0.3 and Pillow below 10. So it runs in its own environment and does not import
+beam_pipeline.
 """
 
 import sys
@@ -17,7 +17,7 @@ def main() -> None:
         try:
             resize(source, results / f"{source.name}.mp4")
         except OSError as error:
-            # The scripts in use end here. This one goes on, to be compared at the rest.
+            # The usual script stops here. This one continues, to be compared on the other clips.
             print(f"{source}: {str(error).splitlines()[0]}", file=sys.stderr)
 
 
@@ -26,7 +26,7 @@ def resize(source: Path, result: Path) -> None:
     clip = VideoFileClip(str(source))
     width, height = clip.size
     resized = clip.resize(height=256) if width >= height else clip.resize(width=256)
-    # libx264 takes no odd sizes in yuv420p, and moviepy rounds to the nearest.
+    # libx264 requires even sizes for yuv420p, but moviepy rounds to the nearest integer.
     resized = resized.crop(x2=resized.w // 2 * 2, y2=resized.h // 2 * 2)
     resized.write_videofile(str(result), verbose=False, logger=None)
     clip.close()

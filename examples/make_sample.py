@@ -1,14 +1,14 @@
-"""Make a small data set in the shape of Kinetics, to try the pipeline on.
+"""Make a small data set with the layout of Kinetics, to try the pipeline.
 
 Usage: ``python examples/make_sample.py FOLDER``
 
-FOLDER gets ``annotations/``, in the three official forms (JSON, CSV, CSV without labels), and
-``videos/``, in the two usual arrangements (a folder for each class, and flat). The pictures are
-FFmpeg's own test sources, one for each class, so that nothing is fetched. The clips are of the
-kinds that a real copy of Kinetics holds: wide, upright, turned, odd-sized and silent ones,
-several containers and codecs, one missing, one cut short, and a web page saved as ``.mp4``.
+FOLDER gets ``annotations/``, in the three official formats (JSON, CSV, CSV without labels), and
+``videos/``, in the two usual layouts (a folder per class, and flat). The pictures come from
+FFmpeg's test sources, one per class, so nothing is downloaded. The clips are of the kinds in a
+real copy of Kinetics: landscape, portrait, rotated, odd-sized and silent clips, several containers
+and codecs, a missing file, a truncated file, and a web page saved as ``.mp4``.
 
-A folder that is complete is left as it is.
+A complete folder is left unchanged.
 """
 
 import csv
@@ -22,24 +22,24 @@ import av
 from av.video.frame import VideoFrame
 
 SOURCES = {
-    # Its colours and end points are stated: FFmpeg picks others each time, whatever the seed.
+    # With explicit colours and end points: FFmpeg picks random ones, whatever the seed.
     "mixing colors": "gradients=size={size}:rate=25:speed=0.02:nb_colors=3"
     ":c0=orange:c1=teal:c2=navy:x0=0:y0=0:x1=300:y1=200",
     "playing game of life": "life=seed=1:size=48x48:rate=25,scale={size}:flags=neighbor",
     "watching test card": "testsrc2=size={size}:rate=25",
     "zooming into fractal": "mandelbrot=size={size}:rate=25",
 }
-"""What each class shows, as an FFmpeg source."""
+"""The FFmpeg source of each class."""
 
 WEB_PAGE = b"<!DOCTYPE html>\n<title>Video unavailable</title>\n<p>Sign in to watch.</p>\n"
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One annotated clip, and the file that is there for it.
+    """One annotated clip and its file.
 
-    ``start`` and ``end`` are seconds of the video that it is cut from. ``size`` is in pixels, as
-    shown; ``turned`` stores the picture on its side, to be turned back by a display matrix, as
+    ``start`` and ``end`` are seconds in the original video. ``size`` is the displayed size in
+    pixels. ``rotated`` stores the picture rotated, with a display matrix that turns it back, as
     phones do. ``codec`` and ``sound`` are FFmpeg encoders.
     """
 
@@ -52,12 +52,12 @@ class Clip:
     suffix: str = ".mp4"
     codec: str = "libx264"
     sound: str | None = "aac"
-    turned: bool = False
-    file: Literal["whole", "cut", "web page", "missing"] = "whole"
+    rotated: bool = False
+    file: Literal["whole", "truncated", "web page", "missing"] = "whole"
 
     @property
     def path(self) -> Path:
-        """Where the file is below ``videos/``: as in Kinetics-400, only train has class folders."""
+        """The path below ``videos/``; as in Kinetics-400, only train has class folders."""
         folder = Path(self.split, self.label) if self.split == "train" else Path(self.split)
         return folder / f"{self.youtube_id}_{self.start:06d}_{self.end:06d}{self.suffix}"
 
@@ -65,9 +65,9 @@ class Clip:
 CLIPS = (
     Clip("train", "mixing colors", "c0l0r5_0dd0", 33, 35, (321, 241), ".webm", "libvpx-vp9", None),
     Clip("train", "playing game of life", "C0nw4y-L1fe", 61, 63, (360, 640)),
-    Clip("train", "playing game of life", "gl1d3r_-gun", 0, 3, file="cut"),
+    Clip("train", "playing game of life", "gl1d3r_-gun", 0, 3, file="truncated"),
     Clip("train", "watching test card", "g0ne-v1deo_", 9, 12, file="missing"),
-    Clip("train", "watching test card", "t3stc4rd_A1", 128, 131, (360, 640), turned=True),
+    Clip("train", "watching test card", "t3stc4rd_A1", 128, 131, (360, 640), rotated=True),
     Clip("train", "zooming into fractal", "-Zo0m1nFr4c", 17, 20),
     Clip("train", "zooming into fractal", "m4nd3lbr0t_", 4, 6, (320, 240), ".mkv", sound="libopus"),
     Clip("val", "mixing colors", "Bl3nd-c0l0r", 12, 14),
@@ -79,30 +79,30 @@ CLIPS = (
 
 
 def make_file(clip: Clip, path: Path) -> None:
-    """Write a clip's file to ``path``, as whole or broken as it is to be."""
+    """Write a clip's file to ``path``, intact or damaged as ``clip.file`` says."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if clip.file == "web page":
         path.write_bytes(WEB_PAGE)
         return
     encode(clip, path)
-    if clip.file == "cut":
+    if clip.file == "truncated":
         content = path.read_bytes()
         path.write_bytes(content[: len(content) // 2])
 
 
 def encode(clip: Clip, path: Path) -> None:
-    """Encode pictures, and a tone where the clip has sound, to ``path``."""
+    """Encode pictures, and a tone if the clip has sound, to ``path``."""
     seconds = clip.end - clip.start
     width, height = clip.size
     graph = SOURCES[clip.label].format(size=f"{width}x{height}") + f",trim=duration={seconds}"
-    if clip.turned:
+    if clip.rotated:
         graph += ",transpose=clock"
         width, height = height, width
     graph += ",format=yuv420p[out0]"
     if clip.sound:
         graph += f";sine=frequency=440:beep_factor=4:sample_rate=48000:duration={seconds}[out1]"
 
-    # The index goes in front, as in what YouTube sends: the half of a file then still opens.
+    # The index goes first, as in YouTube's files: then half a file still opens.
     options = {"movflags": "faststart"} if clip.suffix == ".mp4" else {}
     with (
         av.open(graph, format="lavfi") as source,
@@ -111,12 +111,12 @@ def encode(clip: Clip, path: Path) -> None:
         speed = {"deadline": "realtime", "cpu-used": "8"} if "vpx" in clip.codec else {}
         video = output.add_stream(clip.codec, rate=25, options=speed)
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
-        if clip.turned:
+        if clip.rotated:
             video.set_display_rotation(90)
         audio = output.add_stream(clip.sound, rate=48000) if clip.sound else None
         for frame in source.decode(*source.streams):
             if isinstance(frame, VideoFrame):
-                frame.pict_type = 0  # some sources make each a keyframe; the encoder is to choose
+                frame.pict_type = 0  # no forced keyframe: some sources mark every frame
                 output.mux(video.encode(frame))
             else:
                 output.mux(audio.encode(frame))
@@ -125,7 +125,7 @@ def encode(clip: Clip, path: Path) -> None:
 
 
 def make_annotations(folder: Path) -> None:
-    """Write the three annotation files, each in another of the official forms."""
+    """Write the three annotation files, each in a different official format."""
     folder.mkdir(parents=True, exist_ok=True)
     entries = {
         clip.youtube_id: {
@@ -159,7 +159,7 @@ def make_annotations(folder: Path) -> None:
 
 
 def main() -> None:
-    """Make the sample in the folder that the command line names."""
+    """Make the sample in the folder from the command line."""
     if len(sys.argv) != 2:
         raise SystemExit("usage: python examples/make_sample.py FOLDER")
     folder = Path(sys.argv[1])
@@ -167,11 +167,11 @@ def main() -> None:
     annotations = folder / "annotations"
     lists = [annotations / name for name in ("train.json", "val.csv", "test.csv")]
     if all(path.exists() for path in (*videos, *lists)):
-        print(f"{folder} holds the sample already")
+        print(f"{folder} already holds the sample")
         return
     for path, clip in videos.items():
         make_file(clip, path)
-    make_annotations(annotations)  # last: their presence says that the clips are complete
+    make_annotations(annotations)  # last: they mark the clips as complete
     print(f"Made {folder}: {len(CLIPS)} annotated clips, {len(videos)} files")
 
 

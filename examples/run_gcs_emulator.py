@@ -1,8 +1,8 @@
-"""The sample from bucket to bucket, in an emulator of Google Cloud Storage on this machine.
+"""Prepare the sample from bucket to bucket, in a local emulator of Google Cloud Storage.
 
     python examples/run_gcs_emulator.py sample
 
-Nothing leaves the machine, and nothing is left when it ends.
+No data leaves the machine, and nothing remains after the run.
 """
 
 import argparse
@@ -19,11 +19,11 @@ BUCKET = "kinetics"
 
 
 def main() -> int:
-    """Upload a sample, prepare it, show the lists; the command's exit status."""
+    """Upload a sample, prepare it and print the output; returns the command's exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sample", type=Path, help="folder made by make_sample.py")
+    parser.add_argument("sample", type=Path, help="a folder made by make_sample.py")
     sample = parser.parse_args().sample
-    logging.getLogger("gcp_storage_emulator").setLevel(logging.CRITICAL)  # it names every 404
+    logging.getLogger("gcp_storage_emulator").setLevel(logging.CRITICAL)  # it logs every 404
     with create_server("localhost", 0, in_memory=True, default_bucket=BUCKET) as server:
         address = f"http://localhost:{server._api._httpd.server_port}"
         options = {"endpoint_url": address, "token": "anon", "project": "emulated"}

@@ -1,4 +1,4 @@
-"""What the launcher runs: it builds the pipeline's graph, and Dataflow runs it."""
+"""The launcher's entry point: builds the pipeline's graph, which Dataflow runs."""
 
 from beam_pipeline.cli import main
 

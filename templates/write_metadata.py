@@ -1,8 +1,8 @@
-"""Writes metadata.json, what Dataflow knows of the template, from the options themselves.
+"""Write metadata.json, the description of the template for Dataflow, from the options.
 
     python templates/write_metadata.py
 
-from the project's root, whenever an option changes. What argparse cannot tell stands here.
+Run it from the project's root whenever an option changes. Facts that argparse lacks are below.
 """
 
 import argparse
@@ -21,62 +21,62 @@ from beam_pipeline.output.list_formats import TEXT_FORMATS
 METADATA = Path(__file__).parent / "metadata.json"
 
 IMAGE = "REGION-docker.pkg.dev/PROJECT/REPOSITORY/beam_pipeline:TAG"
-"""Stands in the file for the image, which ``make template-build`` puts in its place."""
+"""Placeholder in the file; ``make template-build`` replaces it with the image."""
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A parameter's type at Dataflow, and what its whole value must match, in POSIX egrep form."""
+class ParameterType:
+    """A parameter's Dataflow type, and a POSIX extended regex for its whole value."""
 
     type: str
     regex: str | None = None
 
 
-def _several(one: str) -> str:
-    return f"{one}( *, *{one})*"
+def _comma_separated(value: str) -> str:
+    return f"{value}( *, *{value})*"
 
 
 def _any_of(words: Iterable[str]) -> str:
     return f"({'|'.join(words)})"
 
 
-# Nothing local, for a worker would look on its own disk, and no s3://, for the image has no s3fs.
+# No local paths: a worker would look on its own disk. No s3://: the image has no s3fs.
 ADDRESS = "(gs|gcs|https?)://[^,]+"
 
-# Options that are not here are TEXT that may be anything, ENUM or BOOLEAN. Dataflow's own types
-# for what is read from a bucket take neither several addresses nor one on the web.
-KINDS = {
-    "annotations": Kind("TEXT", _several(ADDRESS)),
-    "videos": Kind("TEXT", _several(ADDRESS)),
-    "output": Kind("GCS_WRITE_FOLDER", "gs://[^/].*"),
-    "dataset_mirror": Kind("TEXT", ADDRESS),
-    "splits": Kind("TEXT", _several(_any_of(SPLIT_WORDS))),
-    "short_edge": Kind("NUMBER", "([2468]|[1-9][0-9]?[0-9]?[02468])"),
-    "crf": Kind("NUMBER", "([1-9]|[1-4][0-9]|5[01])"),
-    "gop": Kind("NUMBER", "([1-9][0-9]?[0-9]?|1000)"),
-    "fps": Kind("TEXT", "[0-9]+([.][0-9]+|/[1-9][0-9]*)?"),
-    # No torchvision: its folders of links cannot be in a bucket.
-    "list_format": Kind("TEXT", _several(_any_of(TEXT_FORMATS))),
-    "label_map": Kind("TEXT", f"({'|'.join(PUBLISHED)}|{ADDRESS})"),
-    "limit": Kind("NUMBER", "[1-9][0-9]*"),
-    "storage_options": Kind("TEXT", "[{].*[}]"),
-    "clip_timeout": Kind("NUMBER", "[0-9]+([.][0-9]+)?"),
-    "max_failure_ratio": Kind("NUMBER", "(0?[.][0-9]+|0|1([.]0+)?)"),
+# Other options are ENUM, BOOLEAN, or TEXT with any value. Dataflow's own types for files to read
+# accept neither several addresses nor web addresses.
+PARAMETER_TYPES = {
+    "annotations": ParameterType("TEXT", _comma_separated(ADDRESS)),
+    "videos": ParameterType("TEXT", _comma_separated(ADDRESS)),
+    "output": ParameterType("GCS_WRITE_FOLDER", "gs://[^/].*"),
+    "dataset_mirror": ParameterType("TEXT", ADDRESS),
+    "splits": ParameterType("TEXT", _comma_separated(_any_of(SPLIT_WORDS))),
+    "short_edge": ParameterType("NUMBER", "([2468]|[1-9][0-9]?[0-9]?[02468])"),
+    "crf": ParameterType("NUMBER", "([1-9]|[1-4][0-9]|5[01])"),
+    "gop": ParameterType("NUMBER", "([1-9][0-9]?[0-9]?|1000)"),
+    "fps": ParameterType("TEXT", "[0-9]+([.][0-9]+|/[1-9][0-9]*)?"),
+    # No torchvision: a bucket cannot hold its links.
+    "list_format": ParameterType("TEXT", _comma_separated(_any_of(TEXT_FORMATS))),
+    "label_map": ParameterType("TEXT", f"({'|'.join(PUBLISHED)}|{ADDRESS})"),
+    "limit": ParameterType("NUMBER", "[1-9][0-9]*"),
+    "storage_options": ParameterType("TEXT", "[{].*[}]"),
+    "clip_timeout": ParameterType("NUMBER", "[0-9]+([.][0-9]+)?"),
+    "max_failure_ratio": ParameterType("NUMBER", "(0?[.][0-9]+|0|1([.]0+)?)"),
 }
 
 REQUIRED = ("output",)
-"""Of our own; ``videos`` is not among them, for ``dataset`` can stand for it."""
+"""Required options of this project. ``videos`` is not: ``dataset`` can replace it."""
 
-LEFT_OUT = {
-    "workers": "it counts what one process does at once, and Dataflow starts one for each core",
+EXCLUDED = {
+    "workers": "it is the number of workers per process, and Dataflow starts a process per core",
 }
-"""Options that are no parameters, with the reason."""
+"""Options that are not parameters, with the reason."""
 
-SHORT_FOR = {"crf": "CRF", "gop": "GOP", "fps": "FPS"}
+ACRONYMS = {"crf": "CRF", "gop": "GOP", "fps": "FPS"}
 
 
 def metadata() -> dict[str, Any]:
-    """What metadata.json holds, as Dataflow's ``TemplateMetadata`` declares it."""
+    """The content of metadata.json, as declared by Dataflow's ``TemplateMetadata``."""
     parser = argparse.ArgumentParser(add_help=False)
     KineticsOptions._add_argparse_args(parser)
     return {
@@ -91,7 +91,7 @@ def metadata() -> dict[str, Any]:
                 _parameter(action, group.title or "")
                 for group in parser._action_groups
                 for action in group._group_actions
-                if action.dest not in LEFT_OUT
+                if action.dest not in EXCLUDED
             ),
             _workers_image(),
         ],
@@ -99,18 +99,18 @@ def metadata() -> dict[str, Any]:
 
 
 def _parameter(action: argparse.Action, group: str) -> dict[str, Any]:
-    kind = KINDS.get(action.dest, Kind(_type_of(action)))
+    parameter_type = PARAMETER_TYPES.get(action.dest, ParameterType(_type_of(action)))
     words = action.dest.replace("_", " ")
     parameter: dict[str, Any] = {
         "name": action.dest,
-        "label": SHORT_FOR.get(action.dest, words[0].upper() + words[1:]),
+        "label": ACRONYMS.get(action.dest, words[0].upper() + words[1:]),
         "helpText": _help_text(action),
         "isOptional": action.dest not in REQUIRED,
         "groupName": group[0].upper() + group[1:],
-        "paramType": kind.type,
+        "paramType": parameter_type.type,
     }
-    if kind.regex is not None:
-        parameter["regexes"] = [f"^{kind.regex}$"]
+    if parameter_type.regex is not None:
+        parameter["regexes"] = [f"^{parameter_type.regex}$"]
     if action.choices is not None:
         parameter["enumOptions"] = [{"value": str(c), "label": str(c)} for c in action.choices]
     if action.default is not None:
@@ -119,9 +119,9 @@ def _parameter(action: argparse.Action, group: str) -> dict[str, Any]:
 
 
 def _workers_image() -> dict[str, Any]:
-    """Beam's own option, for which the template knows the value."""
-    # Required: workers on Beam's own image would lack the package, and default values are filled
-    # in by the console, not where a job is started in another way.
+    """Beam's option for the workers' image, whose value the template knows."""
+    # Required: workers with Beam's own image would lack the package. The console fills in default
+    # values, but other ways to start a job do not.
     return {
         "name": "sdk_container_image",
         "label": "Image for the workers",
@@ -141,9 +141,9 @@ def _type_of(action: argparse.Action) -> str:
 
 def _help_text(action: argparse.Action) -> str:
     text = (action.help or "") % vars(action)
-    if action.default is not None:  # then it has a field of its own
+    if action.default is not None:  # it is in defaultValue
         text = re.sub(r" *\(default: [^()]*\)$", "", text)
-    return f"{text}; several with commas between them" if action.nargs == "+" else text
+    return f"{text}; separate several values with commas" if action.nargs == "+" else text
 
 
 def _text(value: object) -> str:

@@ -23,7 +23,7 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from beam_pipeline.config import Config
 from beam_pipeline.engines.local import LocalEngine
 from beam_pipeline.options import KineticsOptions, parse_command_line
-from beam_pipeline.progress.live_line import WAITING
+from beam_pipeline.progress.live_line import CHECKING_LEASES
 from tests import warm
 
 ROOT = Path(__file__).parents[1]
@@ -159,7 +159,8 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 PROGRESS = re.compile(
-    rf"^(\d+ of \d+ clips, .*|reading annotations, listing videos|{WAITING})\n", re.MULTILINE
+    rf"^(\d+ of \d+ clips, .*|reading annotations, listing videos|{CHECKING_LEASES})\n",
+    re.MULTILINE,
 )
 """What a run says every 30 s; on a busy machine even a short one may come to that."""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from beam_pipeline.sources.tar_stream import LONGEST_NAME, BrokenArchive, Member, members
+from beam_pipeline.sources.tar_stream import MAX_HEADER_BYTES, BrokenArchive, Member, members
 from tests.packing import entry, packed
 
 FILES = {"a.mp4": b"first" * 500, "deep/er/b.mp4": b"second" * 500, "c d.mp4": b"third" * 500}
@@ -110,7 +110,7 @@ def test_a_damaged_header_in_the_middle_is_not_the_end() -> None:
     plain[1024 + 20] ^= 0xFF
     found, said = read_until_it_breaks(bytes(plain))
     assert list(found) == ["a.mp4"]
-    assert said.startswith("damaged, or no archive")
+    assert said.startswith("damaged, or not a .tar")
 
 
 @pytest.mark.parametrize(
@@ -176,9 +176,9 @@ def test_a_size_below_nothing_comes_to_an_end(size: int) -> None:
 
 
 def test_many_long_names_in_a_row_come_to_an_end() -> None:
-    name = entry("x", LONGEST_NAME, tarfile.GNUTYPE_LONGNAME).tobuf(tarfile.GNU_FORMAT)
+    name = entry("x", MAX_HEADER_BYTES, tarfile.GNUTYPE_LONGNAME).tobuf(tarfile.GNU_FORMAT)
     with pytest.raises(BrokenArchive):
-        list(opened((name + b"a" * LONGEST_NAME) * 2000))
+        list(opened((name + b"a" * MAX_HEADER_BYTES) * 2000))
 
 
 def test_many_small_members_take_no_memory() -> None:

@@ -279,11 +279,11 @@ def test_a_run_after_a_broken_archive_makes_the_rest(
     archive.write_bytes(whole[: whole.index(b"val/cVal") + 200])
     ended = prepare(five, tmp_path / "output", archive)
     assert ended.status == 0
-    assert "1 of 1 archives broke off" in ended.out
+    assert "1 of 1 archives could not be read completely" in ended.out
     said = summary(tmp_path / "output")
     assert said["archives"]["broken"] == [{"archive": str(archive), "detail": "it ends early"}]
     missing = {row["clip_id"]: row["detail"] for row in table(tmp_path / "output" / "missing.csv")}
-    assert missing["cVal_000002_000012"] == f"{archive} broke off: it ends early"
+    assert missing["cVal_000002_000012"] == f"{archive} could not be read completely: it ends early"
     made = {row["clip_id"] for row in all_rows(tmp_path / "output").values() if row["sha256"]}
     assert made
     archive.write_bytes(whole)
@@ -304,7 +304,7 @@ def test_one_bad_archive_never_stops_the_run(
     pack(tmp_path / "in" / "2 good.tar.gz", files(five))
     ended = prepare(five, tmp_path / "output", tmp_path / "in", start=run_anew)
     assert (ended.status, ended.err) == (0, "")
-    assert "3 of 4 archives broke off" in ended.out
+    assert "3 of 4 archives could not be read completely" in ended.out
     made = made_by(tmp_path / "output")
     assert {name for name in made if name.endswith(".mp4")} == {
         name for name in loose if name.endswith(".mp4")
@@ -325,7 +325,7 @@ def test_where_an_archive_broke_off_before_its_first_clip_no_name_is_blamed(
     (tmp_path / "cut.tar").write_bytes(whole[: whole.index(b".mp4") + 1000])
     ended = prepare(five, tmp_path / "output", tmp_path / "cut.tar")
     assert ended.status == 0
-    assert "1 of 1 archives broke off" in ended.out
+    assert "1 of 1 archives could not be read completely" in ended.out
     assert "files are matched by name" not in ended.out
 
 
@@ -335,7 +335,7 @@ def test_loose_files_are_worth_a_run_without_one_good_archive(
     (tmp_path / "page.tgz").write_bytes(b"<html>404</html>" * 100)
     ended = prepare(five, tmp_path / "output", five.videos, tmp_path / "page.tgz")
     assert ended.status == 0
-    assert "1 of 1 archives broke off" in ended.out
+    assert "1 of 1 archives could not be read completely" in ended.out
     assert {name for name in made_by(tmp_path / "output") if name.endswith(".mp4")} == {
         name for name in loose if name.endswith(".mp4")
     }
@@ -380,7 +380,7 @@ def test_a_wanted_member_that_claims_a_terabyte_is_a_row(five: Kinetics, tmp_pat
     assert prepare(five, tmp_path / "output", tmp_path / "hostile.tar", good).status == 0
     rows = all_rows(tmp_path / "output")
     assert rows[A]["reason"] == "too_large"
-    assert rows[A]["detail"].startswith("it claims 1,000,000,000,000 bytes")
+    assert rows[A]["detail"].startswith("its size in the archive is 1,000,000,000,000 bytes")
     assert rows[B]["status"] == "resized"
 
 
@@ -424,7 +424,7 @@ def test_a_trial_of_unannotated_archives_is_refused(tmp_path: Path, one_clip: by
     (tmp_path / "in" / "b.mp4").write_bytes(one_clip)
     ended = run("--videos", str(tmp_path / "in"), "--output", str(tmp_path / "o"), "--limit=1")
     assert ended.status == 1
-    assert "--limit takes the first clips by their names" in ended.complaint
+    assert "--limit takes the first clips by name" in ended.complaint
 
 
 def test_members_cannot_be_listed_as_they_are(five: Kinetics, tmp_path: Path) -> None:
@@ -434,4 +434,4 @@ def test_members_cannot_be_listed_as_they_are(five: Kinetics, tmp_path: Path) ->
         "--output", str(tmp_path / "output"), "--resize=false",
     )  # fmt: skip
     assert ended.status == 1
-    assert f"{archive} is an archive: unpack it" in ended.complaint
+    assert f"{archive} is an archive; unpack it" in ended.complaint

@@ -16,7 +16,7 @@ from beam_pipeline.annotations.read_files import read_file
 from beam_pipeline.elements import Annotation
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.classes import class_folder
-from beam_pipeline.results.summary import warnings_about
+from beam_pipeline.results.summary import label_id_warnings
 from tests.kinetics import SHARED, on_beam
 
 REAL = SHARED / "annotations"
@@ -96,15 +96,15 @@ def test_a_class_cannot_take_the_folder_of_clips_without_a_label() -> None:
 
 @pytest.mark.parametrize("count", [400, 600, 700])
 def test_official_class_counts_need_no_warning(count: int) -> None:
-    assert warnings_about({str(number): number for number in range(count)}, None) == []
+    assert label_id_warnings({str(number): number for number in range(count)}, None) == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 399, 401, 710])
 def test_other_class_counts_are_said_to_be_of_this_subset(count: int) -> None:
     ids = {str(number): number for number in range(count)}
-    (warning,) = warnings_about(ids, None)
+    (warning,) = label_id_warnings(ids, None)
     assert str(count) in warning
-    assert warnings_about(ids, "kinetics400") == []
+    assert label_id_warnings(ids, "kinetics400") == []
 
 
 @given(st.sets(st.text("abc (',&-", min_size=1).filter(lambda label: label != "unlabelled")))

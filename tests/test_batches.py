@@ -5,7 +5,7 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
 from beam_pipeline import batches
-from beam_pipeline.batches import gather, unpack
+from beam_pipeline.batches import batch_by_key, unpack
 from beam_pipeline.elements import Video
 from tests.kinetics import on_beam
 
@@ -16,13 +16,13 @@ VIDEOS = [Video(f"/v/{number}.mp4", number % 3, number) for number in range(100)
 def test_every_element_meets_those_of_its_key_however_many_are_held(
     held: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "HELD", held)
+    monkeypatch.setattr(batches, "MAX_HELD", held)
     expected = [(rank, [v for v in VIDEOS if v.rank == rank]) for rank in range(3)]
     with on_beam() as pipeline:
         met = (
             pipeline
             | beam.Create(VIDEOS)
-            | gather(int, lambda video: video.rank)
+            | batch_by_key(int, lambda video: video.rank)
             | beam.GroupByKey()
             | beam.MapTuple(
                 lambda rank, packed: (rank, sorted(unpack(Video, packed), key=lambda v: v.size))
@@ -32,20 +32,20 @@ def test_every_element_meets_those_of_its_key_however_many_are_held(
 
 
 def test_no_more_is_held_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "HELD", 10)
+    monkeypatch.setattr(batches, "MAX_HELD", 10)
     with on_beam() as pipeline:
         sizes = (
             pipeline
             | beam.Create([VIDEOS])
             | beam.FlatMap(iter).with_output_types(Video)
-            | gather(int, lambda video: 0)
+            | batch_by_key(int, lambda video: 0)
             | beam.MapTuple(lambda _, packed: len(list(unpack(Video, [packed]))))
         )
         assert_that(sizes, equal_to([10] * 10))
 
 
 def test_what_many_elements_share_is_packed_once() -> None:
-    fn = batches._Gather(lambda video: 0)
+    fn = batches._BatchByKey(lambda video: 0)
     sizes = []
     for count in (1, 100):
         fn.start_bundle()

@@ -201,7 +201,7 @@ def test_other_settings_are_refused_and_overwrite_makes_all_again(
 ) -> None:
     ended = prepare(buckets, finished, *inside, "--crf=30")
     assert ended.status == 1
-    assert "--crf 22, and 30 is asked for now" in ended.complaint
+    assert "--crf 22 (now 30)" in ended.complaint
     before = buckets.files(place)
     assert prepare(buckets, finished, *inside, "--crf=30", "--overwrite").status == 0
     made = buckets.files(place)
@@ -242,7 +242,7 @@ def test_a_manifest_that_cannot_be_read_is_not_called_damaged(
     buckets.reset()
     assert ended.status == 1
     assert f"cannot read {finished}/manifest/train.parquet" in ended.complaint
-    assert "get the right to read there" in ended.complaint
+    assert "get permission to read it" in ended.complaint
     assert "overwrite" not in ended.complaint
 
 

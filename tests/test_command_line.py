@@ -336,7 +336,7 @@ def test_a_run_that_ended_before_its_first_clip_binds_no_other_to_its_settings(
     assert few.prepare(output, "--crf", "30").status == 0
     ended = few.prepare(output, "--crf", "31")
     assert ended.status == 1
-    assert "type --crf 30 to go on" in ended.complaint
+    assert "type --crf 30 to continue" in ended.complaint
 
 
 def test_clips_of_which_nobody_knows_the_settings_are_made_again(
@@ -575,7 +575,7 @@ def test_rate_and_shape_of_the_clips_can_be_chosen(few: Kinetics, tmp_path: Path
     )
     ended = few.prepare(tmp_path / "new", "--short_edge=512")
     ended = few.prepare(tmp_path / "new", "--short_edge=512", "--fps=30")
-    assert "leave out --fps to go on" in ended.complaint
+    assert "leave out --fps to continue" in ended.complaint
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from beam_pipeline.kinetics.datasets import DATASETS, class_of_archive, mirrored
 from beam_pipeline.kinetics.label_map import read_label_map
-from beam_pipeline.work.order_archives import phases_of
+from beam_pipeline.work.order_archives import count_phases
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
 from tests.kinetics import (
@@ -183,7 +183,7 @@ def test_an_archive_that_is_gone_costs_its_clips_alone(site: Site, tmp_path: Pat
     }
     row = all_rows(tmp_path / "output")["-cVal_000003_000013"]
     assert (row["status"], row["reason"]) == ("missing", "no_file")
-    assert "broke off: there is no such file" in row["detail"]
+    assert "could not be read completely: there is no such file" in row["detail"]
     site.fault = lambda path, before: None
     site.asked.clear()
     prepare(site, tmp_path / "output")
@@ -326,7 +326,7 @@ def configured_dataset(name: str, *flags: str):
 def test_the_archives_of_all_splits_share_the_turn_after_the_replacements() -> None:
     def turns(name: str, *flags: str) -> int:
         config = configured_dataset(name, *flags)
-        return phases_of(config.videos, config.split_archives())
+        return count_phases(config.videos, config.split_archives())
 
     assert turns("kinetics400") == turns("kinetics400", "--dataset_mirror", "/mirror") == 2
     assert turns("kinetics600") == 1

@@ -1,4 +1,4 @@
-"""Signs of life in a bucket, where the run may be ended by a worker on another machine."""
+"""Heartbeats in a bucket, where a worker on another machine may end the run."""
 
 import time
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.buckets import BUCKET, Buckets, Call
 
 @pytest.fixture
 def buckets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Buckets]:
-    monkeypatch.setattr(leases, "HEARTBEAT", 0.1)
+    monkeypatch.setattr(leases, "HEARTBEAT_INTERVAL", 0.1)
     monkeypatch.setattr(leases, "REMOVAL_TIME", 0.5)
     with Buckets() as buckets:
         monkeypatch.setattr(file_systems, "_options", file_systems.parse_options(buckets.flags[1]))
@@ -31,7 +31,7 @@ def is_beat(call: Call) -> bool:
     return call.kind == "write" and call.name.endswith("/alive")
 
 
-def test_signs_go_on_until_the_run_is_left(buckets: Buckets) -> None:
+def test_heartbeats_continue_until_the_run_ends(buckets: Buckets) -> None:
     output = Output(f"gs://{BUCKET}/out", "run")
     output.write(SETTINGS, b"{}")
     leases.acquire_lease(output)
@@ -44,7 +44,7 @@ def test_signs_go_on_until_the_run_is_left(buckets: Buckets) -> None:
     assert sum(is_beat(call) for call in buckets.calls) == beats
 
 
-def test_a_sign_that_comes_after_the_end_is_taken_back(buckets: Buckets) -> None:
+def test_a_heartbeat_after_the_end_is_removed(buckets: Buckets) -> None:
     output = Output(f"gs://{BUCKET}/out", "run")
     output.write(SETTINGS, b"{}")
 

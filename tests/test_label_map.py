@@ -48,8 +48,8 @@ def test_a_file_is_a_class_a_line_or_json(text: str, tmp_path: Path) -> None:
     [
         ("", "no class"),
         ("a\n\nb", "line 2"),
-        ("a\nb\na", "'a' stands twice"),
-        ('{"a": 0, "b": 0}', "'a' and 'b' have one id, 0"),
+        ("a\nb\na", "'a' is listed twice"),
+        ('{"a": 0, "b": 0}', "'a' and 'b' have the same id, 0"),
         ('{"a": "0"}', "'0'"),
         ('{"0": "a"}', "'a'"),
         ('{"a": -1}', "-1"),

@@ -1,4 +1,4 @@
-"""Dialects of list files: what one lets pass is what its trainer reads."""
+"""List formats: an accepted list is read by its trainer as it was written."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ READERS: dict[str, Callable[[Path, str], list[trainers.Sample]]] = {
 PLAIN = "/data/videos/train/air_drumming/--nQbRBEz2s_000104_000114.mp4"
 SPACES = "/my data/air drumming/a b.mp4"
 
-# What a file system lets a path be, with what lists are cut at more often than chance has it.
+# Characters that a file system allows in paths, separators of lists more often than others.
 CHARACTERS = st.sampled_from(" ,;'\"\\\t\r\x0b\u2028\x85ab/.") | st.characters(
     codec="utf-8", exclude_characters="\0"
 )
@@ -36,7 +36,7 @@ def test_every_dialect_takes_plain_paths(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "separator", "taken"),
+    ("name", "separator", "accepted"),
     [
         ("slowfast", " ", False),
         ("slowfast", ",", True),
@@ -46,9 +46,9 @@ def test_every_dialect_takes_plain_paths(name: str) -> None:
         ("videomae", " ", True),
     ],
 )
-def test_spaces_in_a_path_are_taken_by_some(name: str, separator: str, taken: bool) -> None:
+def test_spaces_in_a_path_are_taken_by_some(name: str, separator: str, accepted: bool) -> None:
     dialect = list_format(name, separator)
-    if taken:
+    if accepted:
         dialect.check(SPACES)
     else:
         with pytest.raises(InputError, match="would misread the path '/my data/air drumming"):

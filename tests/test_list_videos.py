@@ -205,7 +205,7 @@ def test_what_is_not_there_is_named(tmp_path: Path, name: str) -> None:
 
 def test_what_is_neither_video_nor_listing_is_named(tmp_path: Path) -> None:
     put(tmp_path, "notes.md")
-    with pytest.raises(InputError, match=r"notes\.md: neither"):
+    with pytest.raises(InputError, match=r"notes\.md: not a folder"):
         found(tmp_path / "notes.md")
 
 

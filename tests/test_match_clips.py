@@ -382,7 +382,7 @@ def test_groups_can_be_decided_apart(annotations: list[Annotation], videos: list
 
 def run_match(
     annotations: list[Annotation], videos: list[Video], check, *flags: str, found: int = 1,
-    rows: Iterable[Row] = (), made: Iterable[Video] = (),
+    rows: Iterable[Row] = (), outputs: Iterable[Video] = (),
 ) -> None:  # fmt: skip
     """Run the transform and hand its outputs to ``check``."""
     with on_beam() as pipeline:
@@ -392,7 +392,7 @@ def run_match(
                 | "A" >> beam.Create(annotations).with_output_types(Annotation),
                 "videos": pipeline | "V" >> beam.Create(videos).with_output_types(Video),
                 "rows": pipeline | "R" >> beam.Create(list(rows)).with_output_types(Row),
-                "made": pipeline | "M" >> beam.Create(list(made)).with_output_types(Video),
+                "outputs": pipeline | "M" >> beam.Create(list(outputs)).with_output_types(Video),
             }
             | MatchClips(
                 configured(*flags),

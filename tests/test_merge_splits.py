@@ -1,4 +1,4 @@
-"""Rows to shards, shards to one list and one manifest a split, and the counts of it all."""
+"""Rows to shards, shards to one list and one manifest per split, and the summary."""
 
 import json
 import random
@@ -160,27 +160,27 @@ def test_counts_reasons_and_ratio_add_up(tmp_path: Path) -> None:
     bad = row("f_000001_000011", "failed", "train", reason="empty_file")
     merged(config, [*gone, bad, row("g_000001_000011", "copied", "train")], "train")
     finish(config, {"zumba": 0}, 4, 0, [])
-    told = summary_of(Path(config.output.root))
+    summary = summary_of(Path(config.output.root))
     none = {"resized": 0, "copied": 0, "reused": 0, "listed": 0, "missing": 0, "failed": 0}
-    assert told["splits"] == {
+    assert summary["splits"] == {
         "train": {"annotated": 5, **none, "copied": 1, "missing": 3, "failed": 1},
         "val": {"annotated": 2, **none, "resized": 1, "failed": 1},
     }
-    assert told["total"] == {
+    assert summary["total"] == {
         "annotated": 7, **none, "resized": 1, "copied": 1, "missing": 3, "failed": 2,
     }  # fmt: skip
-    assert told["reasons"] == {"empty_file": 1, "timeout": 1}
-    assert told["failure_ratio"] == 2 / 4
-    assert told["unannotated"] == 4
+    assert summary["reasons"] == {"empty_file": 1, "timeout": 1}
+    assert summary["failure_ratio"] == 2 / 4
+    assert summary["unannotated"] == 4
 
 
 def test_a_run_in_which_nothing_matches_is_warned_of_and_has_no_ratio(tmp_path: Path) -> None:
     config = ready(tmp_path, "--splits", "val")
     merged(config, [row("a_000001_000011", "missing")])
     finish(config, {"zumba": 0}, 1, 0, [])
-    told = summary_of(Path(config.output.root))
-    assert told["failure_ratio"] == 0
-    assert any("matched by name" in warning for warning in told["warnings"])
+    summary = summary_of(Path(config.output.root))
+    assert summary["failure_ratio"] == 0
+    assert any("matched by name" in warning for warning in summary["warnings"])
 
 
 def test_no_annotated_clip_at_all_is_no_failure(tmp_path: Path) -> None:
@@ -192,16 +192,16 @@ def test_no_annotated_clip_at_all_is_no_failure(tmp_path: Path) -> None:
 
 
 def test_a_fingerprint_does_not_depend_on_the_split_that_holds_a_clip_first(tmp_path: Path) -> None:
-    told = []
+    summaries = []
     for name, splits in (("one", ("train", "val")), ("two", ("val", "train"))):
         config = ready(tmp_path / name)
         for clip_id, split in zip(("a_000001_000011", "b_000001_000011"), splits, strict=True):
             merged(config, [row(clip_id, split=split)], split)
         merged(config, [], "test")
         finish(config, {"zumba": 1}, 0, 0, [])
-        told.append(summary_of(Path(config.output.root)))
-    assert told[0]["fingerprint"] == told[1]["fingerprint"]
-    assert told[0]["membership_fingerprint"] == told[1]["membership_fingerprint"]
+        summaries.append(summary_of(Path(config.output.root)))
+    assert summaries[0]["fingerprint"] == summaries[1]["fingerprint"]
+    assert summaries[0]["membership_fingerprint"] == summaries[1]["membership_fingerprint"]
 
 
 @pytest.mark.parametrize(
@@ -217,15 +217,15 @@ def test_a_fingerprint_does_not_depend_on_the_split_that_holds_a_clip_first(tmp_
 def test_what_changes_a_fingerprint(
     tmp_path: Path, change: dict, whole: bool, members: bool
 ) -> None:
-    told = []
+    summaries = []
     for name, changes in (("one", {}), ("two", change)):
         config = ready(tmp_path / name, "--splits=val")
         columns = {"sha256": "a", "path": "videos/a.mp4", "label_id": 1} | changes
         status = columns.pop("status", "resized")
         merged(config, [row("a_000001_000011", status, **columns)])
         finish(config, {"zumba": 1}, 0, 0, [])
-        told.append(summary_of(Path(config.output.root)))
-    one, two = told
+        summaries.append(summary_of(Path(config.output.root)))
+    one, two = summaries
     assert (one["fingerprint"] != two["fingerprint"]) == whole
     assert (one["membership_fingerprint"] != two["membership_fingerprint"]) == members
 

@@ -103,7 +103,7 @@ class Elsewhere(MetricResults):
 def test_the_line_follows_a_run_elsewhere(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(live_line, "LINE_EVERY", 0.01)
+    monkeypatch.setattr(live_line, "LINE_INTERVAL", 0.01)
     service, counts = Elsewhere(), Counts()
     asked = 0
 
@@ -131,5 +131,5 @@ def test_the_line_follows_a_run_elsewhere(
                 assert time.monotonic() < until
                 time.sleep(0.01)
                 told += capsys.readouterr().err
-    assert (counts.tasks, counts.done, counts.made, counts.failed) == (9, 6, 4, 2)
+    assert (counts.tasks, counts.done, counts.succeeded, counts.failed) == (9, 6, 4, 2)
     assert "2 failed\n" in told

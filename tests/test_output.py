@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Atomic writes to the output folder."""
 
 import os
 from pathlib import Path

@@ -43,7 +43,7 @@ def test_the_rate_of_a_run_elsewhere_is_of_what_was_done_since_it_was_first_seen
 def test_without_a_terminal_plain_lines_come_now_and_then(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(live_line, "LINE_EVERY", 0.01)
+    monkeypatch.setattr(live_line, "LINE_INTERVAL", 0.01)
     told = ""
 
     def wait_for(text: str) -> None:
@@ -57,9 +57,9 @@ def test_without_a_terminal_plain_lines_come_now_and_then(
     with LiveLine():
         wait_for("listing videos\n")
         for _ in range(3):
-            live_line.LOCAL.plan()
+            live_line.LOCAL_COUNTS.plan()
         wait_for("0 of 3 clips")
-        live_line.LOCAL.finish(FAILED)
+        live_line.LOCAL_COUNTS.finish(FAILED)
         wait_for("1 failed\n")
     assert "1 of 3 clips" in told
     assert "\x1b" not in told

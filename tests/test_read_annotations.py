@@ -423,16 +423,19 @@ def test_an_archive_that_was_cut_short_is_an_error(tmp_path: Path, share: float)
     rows = "".join(f"zumba,id{number:09d},1,11,val,0\n" for number in range(5000))
     path = archive(tmp_path / "k.tar.gz", {"val.csv": SIX_COLUMNS + rows})
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    with pytest.raises(InputError, match=r"k\.tar\.gz: a damaged archive"):
+    with pytest.raises(InputError, match=r"k\.tar\.gz: not a tar archive, or a damaged one"):
         list(read_file(0, str(path)))
 
 
 @pytest.mark.parametrize(
     ("content", "about"),
     [
-        (gzip.compress(b"youtube_id,time_start,time_end\n", mtime=0), "a damaged archive, or none"),
-        (b"BZh nonsense", "a damaged archive"),
-        (b"\xfd7zXZ nonsense", "a damaged archive"),
+        (
+            gzip.compress(b"youtube_id,time_start,time_end\n", mtime=0),
+            "not a tar archive, or a damaged one",
+        ),
+        (b"BZh nonsense", "not a tar archive, or a damaged one"),
+        (b"\xfd7zXZ nonsense", "not a tar archive, or a damaged one"),
     ],
 )
 def test_what_only_looks_like_an_archive_is_named(

@@ -1,4 +1,4 @@
-"""Of two archives that hold a clip the first counts, whoever has made it of the other."""
+"""Of two archives that hold a clip the first counts, even if the other was read first."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def made_of(archive: Path, content: bytes, config: Config) -> Row:
-    """Have a worker make the clip of an archive; its row."""
+    """Make the clip from an archive, as a worker does; returns its row."""
     pack(archive, {"before_000001_000011.mp4": b"x", "in/a_000001_000011.mp4": content})
     pool = WorkerPool.acquire(config)
     try:
@@ -55,8 +55,8 @@ def test_the_clip_of_the_first_archive_is_there_in_the_end(
         rows[archive] = made_of(archive, contents[archive], config)
         files[archive] = file_of(config)
     for order in ((one, two), (two, one)):
-        settled = resolve_rows(*(rows[archive] for archive in order), read(one, two), config)
-        assert without(settled._asdict(), "seconds") == without(rows[one]._asdict(), "seconds")
+        resolved = resolve_rows(*(rows[archive] for archive in order), read(one, two), config)
+        assert without(resolved._asdict(), "seconds") == without(rows[one]._asdict(), "seconds")
         assert file_of(config) == files[one] != files[two]
 
 
@@ -73,10 +73,10 @@ def test_where_the_first_archive_is_gone_the_other_s_clip_stays(
 ) -> None:
     one, two = tmp_path / "1.tar.gz", tmp_path / "2.tar.gz"
     rows = [made_of(one, small_clip(frames=5), config), made_of(two, small_clip(frames=7), config)]
-    there = file_of(config)
+    existing = file_of(config)
     one.unlink()
     assert resolve_rows(*rows, read(one, two), config) == rows[1]
-    assert file_of(config) == there
+    assert file_of(config) == existing
 
 
 def test_a_failure_is_that_of_the_first_archive(config: Config, tmp_path: Path) -> None:

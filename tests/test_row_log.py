@@ -1,4 +1,4 @@
-"""What earlier runs tell the next one."""
+"""Rows of earlier runs, from row files and manifests."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from beam_pipeline.elements import Row
 from beam_pipeline.errors import OutputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import Output
-from beam_pipeline.output.row_log import ROWS_A_FILE, RowLog
+from beam_pipeline.output.row_log import ROWS_PER_FILE, RowLog
 from tests.kinetics import configured
 
 MADE = Row("abc_000001_000011", "abc", "val", "zumba", "resized", path="videos/a.mp4", bytes=3)
@@ -31,7 +31,7 @@ def row_files(output: Output) -> list[Path]:
 
 def test_rows_are_there_as_soon_as_they_are_added(output: Output) -> None:
     log = RowLog(output)
-    for number in range(ROWS_A_FILE + 1):
+    for number in range(ROWS_PER_FILE + 1):
         log.add(MADE._replace(bytes=number))
         read = [row for file in row_files(output) for row in read_rows(str(file))]
         assert sorted(row.bytes for row in read) == list(range(number + 1))

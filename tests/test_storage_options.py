@@ -47,7 +47,7 @@ def test_what_a_package_makes_of_wrong_options_is_one_line(
     "text", ['{"gs": {"token": "anon"}, "token": "anon"}', '{"gs": {"token": "anon"}, "s3": 1}']
 )
 def test_options_beside_protocols_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="for each protocol: see"):
+    with pytest.raises(ValueError, match="for each protocol: check"):
         parse_options(text)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from beam_pipeline.storage import file_systems, streams
 from beam_pipeline.storage.retries import RETRY_COUNT
-from beam_pipeline.storage.streams import opened_stream
-from beam_pipeline.storage.web_storage import Web, WebStream
+from beam_pipeline.storage.streams import open_stream
+from beam_pipeline.storage.web_storage import WebFileSystem, WebStream
 from tests.buckets import BUCKET, Buckets
 from tests.site import Site
 
@@ -26,7 +26,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def streamed(url: str) -> bytes:
-    with opened_stream(url) as stream:
+    with open_stream(url) as stream:
         return b"".join(iter(lambda: stream.read(100_000), b""))
 
 
@@ -47,9 +47,9 @@ def test_an_address_is_asked_for_once(site: Site) -> None:
 def test_a_connection_that_breaks_goes_on_where_it_was(site: Site, ranges: bool) -> None:
     site.ranges = ranges
     site.fault = lambda path, before: "cut" if before < 3 else None
-    RETRY_COUNT.take()
+    RETRY_COUNT.read_and_reset()
     assert streamed(f"{site.address}/big.tar") == CONTENT
-    assert RETRY_COUNT.take() >= 3
+    assert RETRY_COUNT.read_and_reset() >= 3
     begun = [begin for _, begin in site.begun_at]
     assert len(begun) == 4
     if ranges:
@@ -67,7 +67,7 @@ def test_a_server_that_is_busy_is_asked_again(site: Site, status: int) -> None:
 
 def test_a_connection_that_falls_silent_is_made_anew(site: Site) -> None:
     site.fault = lambda path, before: "silent" if before == 0 else None
-    impatient = Web(client_kwargs={"timeout": aiohttp.ClientTimeout(sock_read=0.5)})
+    impatient = WebFileSystem(client_kwargs={"timeout": aiohttp.ClientTimeout(sock_read=0.5)})
     with WebStream(impatient, f"{site.address}/big.tar") as stream:
         assert b"".join(iter(lambda: stream.read(100_000), b"")) == CONTENT
     assert len(site.asked) >= 2
@@ -98,7 +98,9 @@ def test_a_proxy_is_used_where_the_environment_names_one(
     monkeypatch.setenv("http_proxy", site.address)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    with WebStream(Web(skip_instance_cache=True), "http://nowhere.invalid/big.tar") as stream:
+    with WebStream(
+        WebFileSystem(skip_instance_cache=True), "http://nowhere.invalid/big.tar"
+    ) as stream:
         assert b"".join(iter(lambda: stream.read(100_000), b"")) == CONTENT
 
 

@@ -74,15 +74,15 @@ def test_what_is_made_is_known_and_not_wanted() -> None:
     searched = table((key_of(row) + key_of(ONE),))
     assert searched.find("alone.mp4") == Match((), True)
     assert len(searched) == 3
-    searched.take(row)
-    searched.take(TWO)
+    searched.mark_made(row)
+    searched.mark_made(TWO)
     assert len(searched) == 2
 
 
 def test_it_tells_which_classes_are_wanted() -> None:
     searched = table()
     assert searched.wants_class("air drumming")
-    searched.take(ALONE)
+    searched.mark_made(ALONE)
     assert not searched.wants_class("air drumming")
     assert searched.wants_class("zumba")
     assert not searched.wants_class("no such class")
@@ -94,13 +94,13 @@ def test_where_nothing_is_annotated_everything_is_wanted_that_is_not_made() -> N
     assert searched.find("a/done").clips == ()
     assert searched.find("b/other").clips == ()
     assert searched.find("a/new") == Match((Clip("a/new"),), True)
-    searched.take(Clip("a/new"))
+    searched.mark_made(Clip("a/new"))
     assert searched.find("a/new").clips == ()
-    assert searched.is_open
+    assert searched.wants_any
 
 
 def test_an_empty_table_wants_nothing() -> None:
-    assert not WantedClips(b"", (), LABEL_IDS).is_open
+    assert not WantedClips(b"", (), LABEL_IDS).wants_any
     assert WantedClips(b"", (key_of(ALONE),), {}).find("alone.mp4") == Match((), False)
 
 

@@ -172,9 +172,9 @@ def test_lists_of_videos_and_of_clips_do_not_mix(
 ) -> None:
     ended = still.prepare(resized, "--resize=false")
     assert ended.status == 1
-    assert "--resize true, and false is asked for now; type --resize true" in ended.complaint
+    assert "--resize true (now false); type --resize true" in ended.complaint
     ended = still.prepare(listed[0])
-    assert "--resize false, and true is asked for now; type --resize false" in ended.complaint
+    assert "--resize false (now true); type --resize false" in ended.complaint
 
 
 def test_what_a_listing_names_is_listed_only_if_it_is_there(flat: Kinetics, tmp_path: Path) -> None:
@@ -262,7 +262,8 @@ def test_every_video_is_resized_where_nothing_is_annotated(
     assert (said["total"]["found"], said["total"]["resized"], said["total"]["failed"]) == (5, 4, 1)
     assert list(said["splits"]) == ["all"]
     (warning,) = said["warnings"]
-    assert "1 videos would go where another goes" in warning  # same.mp4, for there is same.mkv
+    # same.mp4, for there is same.mkv
+    assert "1 videos were left out because another video has the same output path" in warning
 
 
 def test_a_second_run_over_a_folder_writes_nothing(
@@ -326,7 +327,8 @@ def test_videos_that_would_go_where_another_goes_are_counted(
     for _ in ("makes", "finds"):  # the same is said of what is there already
         ended = resize_all(output, folder, other)
         (warning,) = summary(output)["warnings"]
-        assert warning.startswith("2 videos would go where another goes")  # same.mkv, three.mp4
+        # same.mkv, three.mp4
+        assert warning.startswith("2 videos were left out because another video has the same")
         assert warning[:40] in ended.out
 
 
@@ -371,7 +373,7 @@ def test_a_path_in_a_listing_cannot_lead_out_of_the_output(tmp_path: Path, one_c
 def test_a_folder_and_annotated_clips_do_not_mix(still: Kinetics, resized_folder: Path) -> None:
     ended = still.prepare(resized_folder)
     assert ended.status == 1
-    assert "leave out --annotations to go on" in ended.complaint
+    assert "leave out --annotations to continue" in ended.complaint
 
 
 # List formats
@@ -482,8 +484,7 @@ def test_a_class_that_torchvision_would_number_wrongly_is_named(
         tmp_path / "output", "--label_map=kinetics400", "--list_format=torchvision"
     )
     assert ended.status == 1
-    assert "air_drumming would be class 0 of" in ended.complaint
-    assert "and it is 1" in ended.complaint
+    assert "air_drumming would get id 0 instead of 1" in ended.complaint
     assert not list((tmp_path / "output").glob("*.csv"))
 
 
@@ -509,7 +510,7 @@ def test_no_list_is_replaced_where_torchvision_would_misread_one(
         output, "--splits=train,val", "--list_format=torchvision", "--path_prefix=/elsewhere"
     )
     assert ended.status == 1
-    assert "zumba would be class 0 of val" in ended.complaint
+    assert "of val in order: zumba would get id 0" in ended.complaint
     after = {name: content for name, (content, _) in snapshot(output).items()}
     lists = ("train.csv", "val.csv", "manifest/train.parquet", "manifest/val.parquet")
     assert all(before[name] == after[name] for name in (*lists, "summary.json"))
@@ -535,7 +536,7 @@ def test_a_split_without_labels_is_told(flat: Kinetics, tmp_path: Path) -> None:
     val = flat.annotations / "val.csv"
     val.write_text(val.read_text().replace("label,", "class,", 1))
     ended = flat.prepare(tmp_path / "output", "--resize=false")
-    assert "no label is stated for 4 of 4 clips of val" in ended.out
+    assert "4 of 4 clips of val have no label" in ended.out
     assert "of test" not in ended.out
     val.write_text(val.read_text().replace("class,", "LABEL,", 1))
     ended = flat.prepare(tmp_path / "output", "--resize=false")
@@ -548,7 +549,7 @@ def test_annotations_of_nothing_are_told(flat: Kinetics, tmp_path: Path) -> None
         "--annotations", str(tmp_path / "val.csv"), "--videos", str(flat.videos),
         "--output", str(tmp_path / "output"), "--resize=false",
     )  # fmt: skip
-    assert f"no clip is annotated in {tmp_path}/val.csv" in ended.out
+    assert f"there are no annotations in {tmp_path}/val.csv" in ended.out
 
 
 # Archives of annotations

@@ -1,6 +1,6 @@
-"""Step 1: annotation files to what they state, and the id of each class.
+"""Step 1: read the annotation files and give each class its id.
 
 In: the ``--annotations`` arguments and the label map.
-Out: statements (``Annotation``) and one dict of label ids.
+Out: the annotations of all files (``Annotation``) and one dict of label ids.
 Not imported here: any other step, the engines, the command line.
 """

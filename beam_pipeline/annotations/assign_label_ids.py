@@ -1,4 +1,4 @@
-"""Which number each class has, and which folder."""
+"""The id of each class, and checks of its name as a folder."""
 
 import difflib
 import json
@@ -13,79 +13,89 @@ from beam_pipeline.kinetics.classes import UNLABELLED_FOLDER, class_folder
 from beam_pipeline.kinetics.label_map import read_label_map
 
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]|\.\.|^\.$")
-_LONGEST = 255  # bytes, of a name on common disks
+_MAX_NAME_BYTES = 255  # of a file name on common file systems
 
 
-Stated = set[tuple[str, Split]]
-"""Which classes are annotated, each with the splits that it is in."""
+LabelSplits = set[tuple[str, Split]]
+"""Annotated classes, each with every split that contains it."""
 
 
 class AssignLabelIds(beam.PTransform):
-    """All annotations to one element: each class's id, over everything that was given.
+    """Combine all annotations into one element: the id of each class.
 
-    ``label_map`` names a map that says the ids, also of classes that are not annotated;
-    ``classes`` are those asked for, None for all. ``in_folders`` are splits for which class
-    folders are wanted that a trainer numbers by itself.
+    ``label_map`` names a map that defines the ids, also of classes that are not annotated.
+    ``classes`` are the requested classes, None for all. ``class_folder_splits`` are the splits
+    that get class folders, which a trainer numbers by itself.
     """
 
     def __init__(
-        self, label_map: str | None, classes: Iterable[str] | None, in_folders: Iterable[Split] = ()
+        self,
+        label_map: str | None,
+        classes: Iterable[str] | None,
+        class_folder_splits: Iterable[Split] = (),
     ) -> None:
         super().__init__()
-        self._asked = label_map, None if classes is None else frozenset(classes), tuple(in_folders)
+        self._arguments = (
+            label_map,
+            None if classes is None else frozenset(classes),
+            tuple(class_folder_splits),
+        )
 
     def expand(self, annotations: beam.PCollection[Annotation]) -> beam.PCollection[dict[str, int]]:
         return (
             annotations
-            | "Classes" >> beam.CombineGlobally(_Classes())
-            | "Number" >> beam.Map(label_ids_of, *self._asked).with_output_types(dict[str, int])
+            | "Collect classes" >> beam.CombineGlobally(_CollectClasses())
+            | "Assign ids"
+            >> beam.Map(checked_label_ids, *self._arguments).with_output_types(dict[str, int])
         )
 
 
-class _Classes(beam.CombineFn):
-    """Annotations to what they state of classes."""
+class _CollectClasses(beam.CombineFn):
+    """Annotations to ``LabelSplits``."""
 
-    def create_accumulator(self) -> Stated:
+    def create_accumulator(self) -> LabelSplits:
         return set()
 
-    def add_input(self, stated: Stated, statement: Annotation) -> Stated:
-        if statement.label is not None:
-            stated.add((statement.label, statement.split))
-        return stated
+    def add_input(self, annotated: LabelSplits, annotation: Annotation) -> LabelSplits:
+        if annotation.label is not None:
+            annotated.add((annotation.label, annotation.split))
+        return annotated
 
-    def merge_accumulators(self, accumulators: Iterable[Stated]) -> Stated:
+    def merge_accumulators(self, accumulators: Iterable[LabelSplits]) -> LabelSplits:
         return set().union(*accumulators)
 
-    def extract_output(self, stated: Stated) -> Stated:
-        return stated
+    def extract_output(self, annotated: LabelSplits) -> LabelSplits:
+        return annotated
 
 
-def label_ids_of(
-    stated: Stated,
+def checked_label_ids(
+    annotated: LabelSplits,
     label_map: str | None,
     classes: frozenset[str] | None,
-    in_folders: Iterable[Split],
+    class_folder_splits: Iterable[Split],
 ) -> dict[str, int]:
-    """Every class's id, all that was asked for being possible.
+    """The id of each class.
 
     Raises:
-        InputError: it is not.
+        InputError: a requested class does not exist, or a label, the map or the class folders of
+            a split cannot be used.
     """
-    ids = assign_label_ids((label for label, _ in stated), label_map)
+    ids = assign_label_ids((label for label, _ in annotated), label_map)
     check_classes(ids, sorted(classes or ()))
-    for split in in_folders:
-        there = {label for label, its in stated if its == split}
-        check_folders({label: ids[label] for label in there & (classes or there)}, split)
+    for split in class_folder_splits:
+        labels = {label for label, label_split in annotated if label_split == split}
+        check_torchvision_ids({label: ids[label] for label in labels & (classes or labels)}, split)
     return ids
 
 
 def assign_label_ids(labels: Iterable[str], label_map: str | None = None) -> dict[str, int]:
     """Number classes in the order of their original names, as the published models do.
 
-    ``label_map`` names a map whose ids are taken instead: all of them, annotated or not.
+    If ``label_map`` names a map, all its ids are used instead, annotated or not.
 
     Raises:
-        InputError: a class cannot be a folder, two would share one, or the map lacks one.
+        InputError: a class cannot be a folder name, two classes would share a folder, or a class
+            is not in the map.
     """
     labels = sorted(set(labels))
     ids = {label: number for number, label in enumerate(labels)}
@@ -96,7 +106,7 @@ def assign_label_ids(labels: Iterable[str], label_map: str | None = None) -> dic
                 raise InputError(_unknown(label, label_map, ids))
     folders: dict[str, str] = {UNLABELLED_FOLDER: "a clip without a label"}
     for label in ids:
-        if _UNSAFE.search(label) or len(label.encode()) > _LONGEST:
+        if _UNSAFE.search(label) or len(label.encode()) > _MAX_NAME_BYTES:
             raise InputError(
                 f"the label {label!r} cannot be a folder name; rename it in the annotations"
             )
@@ -111,7 +121,7 @@ def assign_label_ids(labels: Iterable[str], label_map: str | None = None) -> dic
 
 
 def check_classes(ids: dict[str, int], classes: Iterable[str]) -> dict[str, int]:
-    """The ids, if they have all the classes that are asked for.
+    """Return the ids unchanged if they contain all requested classes.
 
     Raises:
         InputError: a class is not among them.
@@ -119,30 +129,31 @@ def check_classes(ids: dict[str, int], classes: Iterable[str]) -> dict[str, int]
     for label in classes:
         if label not in ids:
             near = _nearest(label, ids)
-            meant = f"; type {json.dumps(near)}" if near else ""
-            raise InputError(f"--classes {json.dumps(label)}: there is no such class{meant}")
+            hint = f"; type {json.dumps(near)}" if near else ""
+            raise InputError(f"--classes {json.dumps(label)}: there is no such class{hint}")
     return ids
 
 
-def check_folders(ids: Mapping[str, int], split: Split) -> None:
-    """Raise InputError where torchvision would give a class of a split another id than ours.
+def check_torchvision_ids(ids: Mapping[str, int], split: Split) -> None:
+    """Raise InputError if torchvision would give a class of a split a different id.
 
-    It numbers the folders that are there, so that no class may lack before one that has clips.
+    torchvision numbers the existing class folders in order. So ids differ as soon as a class
+    without clips comes before a class with clips.
     """
     by_folder = {class_folder(label): label_id for label, label_id in ids.items()}
     for number, folder in enumerate(sorted(by_folder)):
         if by_folder[folder] != number:
             raise InputError(
-                f"torchvision numbers the class folders that are there: {folder} would be class "
-                f"{number} of {split}, and it is {by_folder[folder]}, for the class of id {number} "
-                "has no clip in this split; leave torchvision out of --list_format"
+                f"torchvision numbers the class folders of {split} in order: {folder} would get id "
+                f"{number} instead of {by_folder[folder]}, because the class with id {number} has "
+                "no clip in this split; leave torchvision out of --list_format"
             )
 
 
 def _unknown(label: str, label_map: str, ids: Iterable[str]) -> str:
     near = _nearest(label, ids)
-    meant = f"; the nearest there is {json.dumps(near)}" if near else ""
-    return f"the label {json.dumps(label)} is not in --label_map {label_map}{meant}"
+    hint = f"; the nearest label in it is {json.dumps(near)}" if near else ""
+    return f"the label {json.dumps(label)} is not in --label_map {label_map}{hint}"
 
 
 def _nearest(label: str, ids: Iterable[str]) -> str | None:

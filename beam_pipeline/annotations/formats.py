@@ -1,6 +1,6 @@
-"""The forms of annotation files: official JSON, CSV, and listings of class folders.
+"""Parse annotation files: official JSON, CSV, and listings of class folders.
 
-What a file holds tells its form, not its name.
+The format is detected from the content of a file, not from its name.
 """
 
 import csv
@@ -15,22 +15,22 @@ from beam_pipeline.elements import Annotation, Split
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.splits import SPLIT_WORDS
 
-HEADER = ("youtube_id", "time_start", "time_end")
-"""The columns every CSV has; ``label``, ``split`` and ``is_cc`` may be there."""
+REQUIRED_COLUMNS = ("youtube_id", "time_start", "time_end")
+"""Columns of every CSV; ``label``, ``split`` and ``is_cc`` are optional."""
 
 
 _CLIP_ID = re.compile(r"(.+)_(\d{6,})_(\d{6,})")
 """The name of a clip in a folder listing."""
 
 
-# An id becomes a file name, and part of a path in a list.
+# An id becomes a file name and part of a path in a list.
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]|^\.")
 
 
-_LONGEST_ID = 200  # bytes
+_MAX_ID_BYTES = 200
 
 
-# JSON can state half of a character, which no file name and no list can hold.
+# JSON can contain half of a surrogate pair, which cannot be in a file name or a list.
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -38,12 +38,13 @@ def parse(rank: int, path: str, data: bytes) -> Iterator[Annotation]:
     """Parse an annotation file.
 
     Args:
-        rank: of the argument that named the file; earlier statements win the split.
-        path: for messages, and for the split where rows state none.
-        data: its content, UTF-8.
+        rank: position of the argument that named the file. If two annotations of a clip
+            disagree on its split, the clip is counted in the split of the lower rank.
+        path: for messages, and for the split of rows that state none.
+        data: content of the file, UTF-8.
 
     Raises:
-        InputError: it is neither form, or a row cannot be read; names file and line.
+        InputError: the format is unknown, or a row cannot be read; names file and line.
     """
     try:
         text = data.decode("utf-8-sig")
@@ -61,18 +62,18 @@ def _parse_csv(rank: int, path: str, text: str) -> Iterator[Annotation]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
-        if not set(HEADER) <= set(header):
+        if not set(REQUIRED_COLUMNS) <= set(header):
             raise InputError(
-                f"{path} line 1: neither Kinetics JSON nor CSV; a CSV starts with a header that "
-                f"names {','.join(HEADER)}"
+                f"{path} line 1: not Kinetics JSON or CSV; a CSV must start with a header that "
+                f"contains {','.join(REQUIRED_COLUMNS)}"
             )
         for values in reader:
             if len(values) <= 1 and not "".join(values).strip():
                 continue
             if len(values) != len(header):
                 raise InputError(
-                    f"{path} line {reader.line_num}: {len(values)} values under a header of "
-                    f"{len(header)}; a label with a comma must be in double quotes"
+                    f"{path} line {reader.line_num}: {len(values)} values, but {len(header)} "
+                    "columns in the header; put a label that has a comma in double quotes"
                 )
             row = dict(zip(header, values, strict=True))
             yield _annotation(
@@ -88,39 +89,39 @@ def _parse_csv(rank: int, path: str, text: str) -> Iterator[Annotation]:
 
 
 def _parse_listing(rank: int, path: str, text: str) -> Iterator[Annotation]:
-    """What ``ls -R`` says of a folder with a folder for each class: sections, ``folder:`` first.
+    """The output of ``ls -R`` for a folder of class folders: sections that start with ``folder:``.
 
-    Kinetics-600's ``train.txt`` and ``val.txt`` at CVDF are said to look like that; nobody could
-    see to it here. The section of the whole, which names the classes, is passed over.
+    Kinetics-600's ``train.txt`` and ``val.txt`` at CVDF are said to have this format; this is
+    not verified. The section of the top folder, which lists the classes, is skipped.
     """
     label: str | None = None
     for number, line in enumerate(text.splitlines(), start=1):
         name = line.strip()
         if name.endswith(":"):
             folders = [folder for folder in name[:-1].split("/") if folder.strip(".")]
-            is_whole = not folders or (len(folders) == 1 and folders[0] in SPLIT_WORDS)
-            label = None if is_whole else folders[-1]
+            is_top_folder = not folders or (len(folders) == 1 and folders[0] in SPLIT_WORDS)
+            label = None if is_top_folder else folders[-1]
         elif name and label is not None:
-            stated = _CLIP_ID.fullmatch(posixpath.splitext(name)[0])
-            if stated is None:
+            match = _CLIP_ID.fullmatch(posixpath.splitext(name)[0])
+            if match is None:
                 raise InputError(
-                    f"{path} line {number}: {name!r} is no clip of {label!r}; expected "
+                    f"{path} line {number}: {name!r} in {label!r} is not a clip; expected "
                     "<youtube_id>_<start, 6 digits>_<end, 6 digits>.mp4"
                 )
-            youtube_id, start, end = stated.groups()
+            youtube_id, start, end = match.groups()
             yield _annotation((rank, path, number, 0), youtube_id, start, end, label, None)
 
 
 def _parse_json(rank: int, path: str, text: str) -> Iterator[Annotation]:
     try:
-        # As pairs: an id that stands twice would overwrite itself in a dict.
+        # As pairs: in a dict, the second entry of an id would replace the first.
         videos = json.loads(text, object_pairs_hook=_Pairs)
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         raise InputError(f"{path} line {line}: not valid JSON: {error}") from error
     end, line = 0, 1
     for number, (youtube_id, video) in enumerate(videos):
-        # Entries stand in the file in this order, so the search goes on where it was.
+        # Entries are in file order, so the search continues from the previous match.
         begin = max(end, text.find(f'"{youtube_id}"', end))
         line += text.count("\n", end, begin)
         end = begin + 1
@@ -131,14 +132,14 @@ def _parse_json(rank: int, path: str, text: str) -> Iterator[Annotation]:
             start, stop = stated["segment"]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
-                f'{path} line {line}: "{youtube_id}" is no Kinetics entry; expected '
+                f'{path} line {line}: "{youtube_id}" is not a Kinetics entry; expected '
                 '{"annotations": {"label": …, "segment": [start, end]}, "subset": …}'
             ) from error
         yield _annotation(place, youtube_id, start, stop, stated.get("label"), entry.get("subset"))
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """A JSON object as its pairs, in order, none lost."""
+    """The pairs of a JSON object in order, duplicate keys included."""
 
 
 def _annotation(
@@ -147,11 +148,11 @@ def _annotation(
     _, path, line, _ = place
     where = f"{path} line {line}"
     youtube_id = str(youtube_id).strip()
-    if not youtube_id or _UNSAFE.search(youtube_id) or len(youtube_id.encode()) > _LONGEST_ID:
-        raise InputError(f"{where}: {youtube_id!r} is no YouTube id")
+    if not youtube_id or _UNSAFE.search(youtube_id) or len(youtube_id.encode()) > _MAX_ID_BYTES:
+        raise InputError(f"{where}: {youtube_id!r} is not a YouTube id")
     time_start, time_end = _seconds(where, "start", start), _seconds(where, "end", end)
     if time_end <= time_start:
-        raise InputError(f"{where}: the clip ends at {time_end} s, not after {time_start} s")
+        raise InputError(f"{where}: the clip ends at {time_end} s but starts at {time_start} s")
     if label is not None and not isinstance(label, str):
         raise InputError(f"{where}: the label {label!r} is not text")
     if label and _SURROGATE.search(label):
@@ -167,7 +168,7 @@ def _annotation(
 
 
 def _seconds(where: str, which: str, value: Any) -> int:
-    """Whole seconds: clip names have no room for parts of one."""
+    """Whole seconds: clip names cannot hold fractions."""
     try:
         seconds = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -183,13 +184,13 @@ def _split(where: str, path: str, stated: Any) -> Split:
             return SPLIT_WORDS[str(stated).strip().lower()]
         except KeyError:
             raise InputError(
-                f"{where}: the split {stated!r} is none of {', '.join(SPLIT_WORDS)}"
+                f"{where}: the split {stated!r} is not one of {', '.join(SPLIT_WORDS)}"
             ) from None
     named = set(_splits_named(posixpath.basename(path)))
     if len(named) != 1:
         raise InputError(
-            f"{where}: states no split, and the file's name does not tell one; add a column "
-            "split, or put train, val or test into the name"
+            f"{where}: no split in the row and none in the file's name; add a column split, or put "
+            "train, val or test into the name"
         )
     return named.pop()
 

@@ -1,4 +1,4 @@
-"""Step 1, annotations: everything that the annotation files state, and the id of each class."""
+"""Step 1, annotations: the content of the annotation files and the id of each class."""
 
 from typing import NamedTuple
 
@@ -11,9 +11,9 @@ from beam_pipeline.elements import Annotation
 
 
 class Annotations(NamedTuple):
-    """What is annotated.
+    """The output of step 1.
 
-    statements: every statement of every file (Annotation).
+    statements: every annotation of every file (Annotation).
     label_ids: one element, the id of each class (dict).
     """
 
@@ -22,7 +22,7 @@ class Annotations(NamedTuple):
 
 
 class ReadAnnotations(beam.PTransform):
-    """The ``--annotations`` arguments to what they state: see ``Annotations``."""
+    """Read the files that ``--annotations`` names: see ``Annotations``."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -33,9 +33,9 @@ class ReadAnnotations(beam.PTransform):
         statements = (
             root
             | "Annotation arguments" >> beam.Create(list(enumerate(config.annotations)))
-            | ReadFiles(config.lists())
+            | ReadFiles(config.slowfast_lists())
         )
         label_ids = statements | AssignLabelIds(
-            config.label_map, config.classes, config.splits_in_folders()
+            config.label_map, config.classes, config.class_folder_splits()
         )
         return Annotations(statements, label_ids)

@@ -1,4 +1,4 @@
-"""Annotation files: found under the arguments, read, unpacked where they are in an archive."""
+"""Find and read annotation files, also those inside archives."""
 
 import io
 import lzma
@@ -15,17 +15,18 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.storage import files, urls
 
 EXTENSIONS = (".csv", ".json")
-"""What is read of a folder or an archive of annotations."""
+"""Files that are read from a folder or an archive of annotations."""
 
-# How gzip, bzip2 and xz begin, and what a tar archive has in its first header.
+# Magic numbers of gzip, bzip2 and xz, and that of tar with its offset in the first header.
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
-_TAR, _TAR_AT = b"ustar", 257
+_TAR, _TAR_OFFSET = b"ustar", 257
 
 
 class ReadFiles(beam.PTransform):
-    """The ``--annotations`` arguments, numbered in order, to every statement in their files.
+    """Read every annotation in the files of the ``--annotations`` arguments.
 
-    ``lists`` are files that this run writes: none of them may be an annotation file.
+    The input is (rank, argument); ranks number the arguments in order. ``lists`` are files that
+    this run writes: none of them may be an annotation file.
     """
 
     def __init__(self, lists: Collection[str] = ()) -> None:
@@ -46,7 +47,7 @@ def find_files(rank: int, argument: str, lists: Collection[str] = ()) -> Iterato
     """The annotation files that an argument names: a file, a folder or a glob.
 
     Raises:
-        InputError: there is none, or it is one of ``lists``, which would be overwritten.
+        InputError: there is no such file, or this run would overwrite it, as it is in ``lists``.
     """
     try:
         found = _find(argument)
@@ -55,7 +56,8 @@ def find_files(rank: int, argument: str, lists: Collection[str] = ()) -> Iterato
     for path in sorted(found):
         if urls.real(path) in lists:
             raise InputError(
-                f"--annotations {path} is where the list of that split goes; type another --output"
+                f"--annotations {path}: this run writes the list of a split to this file; type "
+                "another --output"
             )
         yield rank, path
 
@@ -73,19 +75,19 @@ def _find(argument: str) -> list[str]:
     found = [entry for entry in files.find(argument) if _is_annotation(entry.url)]
     if not found:
         raise InputError(
-            f"--annotations {argument}: no .csv or .json file in this folder; type an archive "
-            "by its own name"
+            f"--annotations {argument}: no .csv or .json file in this folder; to read an "
+            "archive, type its path"
         )
     return [entry.url for entry in found]
 
 
 def read_file(rank: int, path: str) -> Iterator[Annotation]:
-    """Every statement of one annotation file, or of all that are in an archive."""
+    """Every annotation in one file, or in all annotation files of an archive."""
     try:
         data = files.read(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if not data.startswith(_COMPRESSED) and data[_TAR_AT : _TAR_AT + len(_TAR)] != _TAR:
+    if not data.startswith(_COMPRESSED) and data[_TAR_OFFSET : _TAR_OFFSET + len(_TAR)] != _TAR:
         yield from parse(rank, path, data)
         return
     members = list(_members(path, data))
@@ -96,7 +98,7 @@ def read_file(rank: int, path: str) -> Iterator[Annotation]:
 
 
 def _is_annotation(name: str) -> bool:
-    hidden = posixpath.basename(name).startswith(".")  # such as macOS puts beside each
+    hidden = posixpath.basename(name).startswith(".")  # such as the ._ files of macOS
     return name.lower().endswith(EXTENSIONS) and not hidden
 
 
@@ -111,5 +113,5 @@ def _members(path: str, archive: bytes) -> Iterator[tuple[str, bytes]]:
                     yield name, content.read() if content else b""
     except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputError(
-            f"{path}: a damaged archive, or none of a .tar; unpack it, or fetch it again"
+            f"{path}: not a tar archive, or a damaged one; unpack it or download it again"
         ) from error

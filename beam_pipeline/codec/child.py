@@ -1,6 +1,6 @@
-"""What runs in a child process: one clip after the other, until the pipe closes.
+"""What a child process runs: it resizes one clip after another until its pipe closes.
 
-Kept apart from the pool so that a child imports the codecs and nothing else.
+Separate from the pool, so that a child imports the codecs and nothing else.
 """
 
 import multiprocessing
@@ -27,11 +27,11 @@ from beam_pipeline.codec.timestamps import Segment
 
 @dataclass(frozen=True)
 class Request:
-    """One clip's work.
+    """A clip to resize.
 
-    ``source`` is the file's bytes, or the path of a local file that is too large for memory;
-    then ``output_path`` says where the clip goes. ``segment`` is the clip's place in its video,
-    where the source may be all of that.
+    ``source`` is the file's bytes, or the path of a local file that is too large for memory. With
+    a path, the clip is written to ``output_path``. ``segment`` is set if the source may be the
+    whole video: the part of the video that is the clip.
     """
 
     source: bytes | str = field(repr=False)
@@ -40,8 +40,8 @@ class Request:
     segment: Segment | None = None
 
 
-def work(connection: Connection, memory_limit: int) -> None:
-    """Answer every Request on the connection with an Outcome; return when it closes."""
+def serve(connection: Connection, memory_limit: int) -> None:
+    """Send an Outcome for every Request on the connection; return when it closes."""
     _limit_memory(memory_limit)
     _lower_priority()
     _silence_output()
@@ -52,73 +52,73 @@ def work(connection: Connection, memory_limit: int) -> None:
             request: Request = connection.recv()
         except (EOFError, ConnectionResetError):
             return
-        began = time.process_time()
+        started = time.process_time()
         try:
-            outcome = answer(request)
-        except OSError as error:  # of a source that is a file, and has gone
+            outcome = handle_request(request)
+        except OSError as error:  # the source is a file that no longer exists
             outcome = Outcome.failed("unreadable", error.strerror or str(error))
-        del request  # up to 64 MB that would stand beside the next clip's
+        del request  # frees up to 64 MB before the next clip arrives
         try:
-            connection.send(replace(outcome, cpu_seconds=time.process_time() - began))
+            connection.send(replace(outcome, cpu_seconds=time.process_time() - started))
         except BrokenPipeError:
             return
 
 
-def answer(request: Request) -> Outcome:
-    """Resize one clip; whatever it holds becomes an Outcome."""
+def handle_request(request: Request) -> Outcome:
+    """Resize one clip. A clip that cannot be resized gives a failed Outcome, not an exception."""
     if isinstance(request.source, bytes):
         memory = MemoryFile()
-        outcome = _attempt(BytesIO(request.source), memory.open, request)
+        outcome = _resize(BytesIO(request.source), memory.open, request)
         if outcome.status == "failed":
             return outcome
         return Outcome(outcome.status, None, outcome.detail, memory.getvalue(), outcome.facts)
     path = request.output_path
     assert path is not None
-    unreadable: list[OSError] = []
-    refused: list[OSError] = []
-    with DiskFile(request.source, "rb", unreadable) as source:
-        outcome = _attempt(source, lambda: DiskFile(path, "rb+", refused), request)
-    if refused:
-        return Outcome("failed", write_error=refused[0])
-    if unreadable:
-        return Outcome.failed("unreadable", unreadable[0].strerror or str(unreadable[0]))
+    read_errors: list[OSError] = []
+    write_errors: list[OSError] = []
+    with DiskFile(request.source, "rb", read_errors) as source:
+        outcome = _resize(source, lambda: DiskFile(path, "rb+", write_errors), request)
+    if write_errors:
+        return Outcome("failed", write_error=write_errors[0])
+    if read_errors:
+        return Outcome.failed("unreadable", read_errors[0].strerror or str(read_errors[0]))
     return outcome
 
 
-def _attempt(source: BinaryIO | RawIOBase, output: OpenOutput, request: Request) -> Outcome:
+def _resize(source: BinaryIO | RawIOBase, output: OpenOutput, request: Request) -> Outcome:
     facts = Facts()
     try:
         resized = resize(source, output, request.settings, facts, request.segment)
     except BadClip as bad:
         return Outcome.failed(bad.reason, bad.detail, facts)
     except (MemoryError, av.error.MemoryError):
-        return Outcome.failed("too_large", "the clip needs more memory than it may have", facts)
-    except Exception as error:  # a clip must not end the child, whatever it makes of the codecs
+        return Outcome.failed("too_large", "the clip needs more memory than is allowed", facts)
+    except Exception as error:  # no clip may end the child, whatever the codecs raise
         return Outcome.failed("crashed", f"{type(error).__name__}: {error}", facts)
     return Outcome("copied" if resized.copied else "resized", None, resized.detail, None, facts)
 
 
 def _lower_priority() -> None:
-    """Let the parent, who feeds us and holds our deadlines, run whenever it wants to.
+    """Let the parent, which sends the clips and enforces the deadlines, run before this process.
 
-    Where all of this was started under a real-time policy, a busy child would never make way.
+    If the program was started under a real-time policy, a busy child would never give way.
     """
     if hasattr(os, "sched_setscheduler"):
-        with suppress(OSError):  # a sandbox that knows no such policy
+        with suppress(OSError):  # a sandbox may not support the policy
             if os.sched_getscheduler(0) != os.SCHED_IDLE:
                 os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _silence_output() -> None:
-    """Keep off the user's terminal what x264 and Python say there when memory is out."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
+    """Discard what x264 and Python print to the terminal when memory runs out."""
+    null_device = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null_device, 1)
+    os.dup2(null_device, 2)
+    os.close(null_device)
 
 
 def _exit_with_parent() -> None:
-    """End with the parent, even where a codec hangs: nobody else would end us then."""
+    """End when the parent ends, even if a codec hangs: nothing else would end this process."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -128,7 +128,7 @@ def _exit_with_parent() -> None:
 def _limit_memory(limit: int) -> None:
     """Let this process map ``limit`` bytes more than it has mapped now.
 
-    Where the system does not tell (anything but Linux), the limit counts from zero.
+    Only Linux reports what is mapped now. Elsewhere the limit is counted from zero.
     """
     try:
         with open("/proc/self/statm") as statm:
@@ -136,7 +136,7 @@ def _limit_memory(limit: int) -> None:
     except OSError:
         mapped = 0
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = mapped + limit
+    new_limit = mapped + limit
     if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+        new_limit = min(new_limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (new_limit, hard))

@@ -1,4 +1,4 @@
-"""The pictures of a clip that is already what the resize would make of it."""
+"""Copy the pictures of a clip that already has the requested size and format."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -7,27 +7,28 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from beam_pipeline.codec.geometry import Orientation, output_shape
-from beam_pipeline.codec.judge import judge
 from beam_pipeline.codec.mp4 import OpenOutput, SoundMode, add_sound, mux_sound, open_output
 from beam_pipeline.codec.outcome import Facts
-from beam_pipeline.codec.picture import orientation_of
+from beam_pipeline.codec.scale_pictures import orientation_of
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.codec.sound import NEW_HEADERS
 from beam_pipeline.codec.source import Source
 from beam_pipeline.codec.timestamps import FrameClock, to_ticks
+from beam_pipeline.codec.truncation import check_truncation
 
 STEP_TOLERANCE = Fraction(1, 1000)
-"""Seconds by which a frame at a constant rate may be off: Matroska rounds to milliseconds."""
+"""Seconds by which a frame at a constant rate may be early or late: Matroska rounds to
+milliseconds."""
 
 H264_PROFILES = {"Baseline", "Constrained Baseline", "Main", "Extended", "High"}
 
 
 class NotCopyable(Exception):
-    """The source's pictures must be encoded after all."""
+    """The source's pictures must be encoded, although its headers look right."""
 
 
 def is_resized_already(source: Source, settings: ClipSettings) -> bool:
-    """Whether the headers promise what the resize would make; decoding has to confirm it."""
+    """Whether the headers declare what the resize would write. Decoding has to confirm it."""
     context = source.video.codec_context
     if not (
         context.codec.canonical_name == "h264"
@@ -44,7 +45,13 @@ def is_resized_already(source: Source, settings: ClipSettings) -> bool:
 def copy_pictures(
     source: Source, output: OpenOutput, settings: ClipSettings, facts: Facts, mode: SoundMode
 ) -> str | None:
-    """Copy the pictures after decoding them all; raise NotCopyable where that is not safe."""
+    """Decode all pictures, then copy their packets; the remark of ``check_truncation``.
+
+    Raises:
+        BadClip: no picture decodes, or too little of the clip does.
+        BrokenSound: the sound has to be left out.
+        NotCopyable: a copy would not be what the resize writes.
+    """
     clock = source.clock(settings.fps)
     packets = []
     for packet in source.packets(with_sound=mode != "drop"):
@@ -55,9 +62,9 @@ def copy_pictures(
                 clock.next(frame.pts, frame.dts, frame.duration)
                 if settings.fps:
                     _confirm_rate(clock, settings.fps)
-    detail = judge(source, clock, facts)
+    detail = check_truncation(source, clock, facts)
     pictures = [packet for packet in packets if packet.stream.type == "video" and packet.size]
-    _fill_in_dts(pictures, to_ticks(clock.nominal, clock.source))
+    _fill_in_dts(pictures, to_ticks(clock.nominal, clock.source_tick))
     if facts.decode_errors or not _can_be_muxed(pictures, clock.frames):
         raise NotCopyable
     facts.width, facts.height = facts.source_width, facts.source_height
@@ -81,7 +88,7 @@ def _confirm_copyable(frame: VideoFrame, clock: FrameClock, source: Source) -> N
     context = source.video.codec_context
     on_time = frame.pts is not None and (
         clock.first is None
-        or to_ticks(frame.pts * clock.source - clock.start, clock.output) > clock.last
+        or to_ticks(frame.pts * clock.source_tick - clock.start, clock.output_tick) > clock.last
     )
     if not (
         on_time
@@ -93,21 +100,21 @@ def _confirm_copyable(frame: VideoFrame, clock: FrameClock, source: Source) -> N
 
 
 def _confirm_rate(clock: FrameClock, fps: Fraction) -> None:
-    """Raise NotCopyable unless the last frame is one step of a constant rate after the first."""
-    due = (clock.first or 0) * clock.output + (clock.frames - 1) / fps
-    if abs(clock.last * clock.output - due) > STEP_TOLERANCE:
+    """Raise NotCopyable unless the last frame is where a constant rate puts it."""
+    due = (clock.first or 0) * clock.output_tick + (clock.frames - 1) / fps
+    if abs(clock.last * clock.output_tick - due) > STEP_TOLERANCE:
         raise NotCopyable
 
 
 def _fill_in_dts(pictures: list[Packet], step: int) -> None:
-    """Give the first packets a dts where Matroska, which has none, leaves FFmpeg without."""
+    """Give the first packets a dts. Matroska stores none, and FFmpeg leaves these without."""
     first = next((n for n, packet in enumerate(pictures) if packet.dts is not None), 0)
     for number, packet in enumerate(pictures[:first]):
         packet.dts = (pictures[first].dts or 0) - step * (first - number)
 
 
 def _can_be_muxed(pictures: list[Packet], frames: int) -> bool:
-    """Whether every packet is one shown picture, in a valid order, from a keyframe on."""
+    """Whether every packet is one shown picture, in a valid order, and the first a keyframe."""
     times = [(p.dts, p.pts) for p in pictures if p.dts is not None and p.pts is not None]
     return (
         len(times) == len(pictures) == frames

@@ -1,4 +1,4 @@
-"""A file on disk that tells a fault of the disk from a fault of the clip."""
+"""A file on disk that records disk errors, so that they are not mistaken for a bad clip."""
 
 from io import FileIO
 from typing import TYPE_CHECKING
@@ -8,29 +8,29 @@ if TYPE_CHECKING:
 
 
 class DiskFile(FileIO):
-    """Notes what the disk refuses in ``faults``: FFmpeg may report it as anything, or not at all.
+    """Adds the disk's errors to ``errors``: FFmpeg may report another error, or none.
 
-    Writes are whole or an error, where a raw file may stop short on a disk that is nearly full.
+    A write is complete or raises. A raw file may write only a part if the disk is nearly full.
     """
 
-    def __init__(self, path: str, mode: str, faults: list[OSError]) -> None:
+    def __init__(self, path: str, mode: str, errors: list[OSError]) -> None:
         super().__init__(path, mode)
-        self._faults = faults
+        self._errors = errors
 
     def read(self, size: int | None = -1) -> bytes:
         try:
             return super().read(-1 if size is None else size)
         except OSError as error:
-            self._faults.append(error)
+            self._errors.append(error)
             raise
 
     def write(self, chunk: "ReadableBuffer") -> int:
-        left = memoryview(chunk).cast("B")
-        size = len(left)
+        remaining = memoryview(chunk).cast("B")
+        size = len(remaining)
         try:
-            while left:
-                left = left[super().write(left) :]
+            while remaining:
+                remaining = remaining[super().write(remaining) :]
         except OSError as error:
-            self._faults.append(error)
+            self._errors.append(error)
             raise
         return size

@@ -1,4 +1,4 @@
-"""The pictures of a clip, decoded, scaled and encoded."""
+"""Decode, scale and encode the pictures of a clip."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,59 +9,59 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from beam_pipeline.codec.geometry import Shape, output_shape
-from beam_pipeline.codec.judge import judge
 from beam_pipeline.codec.mp4 import OpenOutput, SoundMode, add_sound, mux_sound, open_output
 from beam_pipeline.codec.outcome import Facts
-from beam_pipeline.codec.picture import LIMITED_RANGE, PictureScaler, orientation_of
+from beam_pipeline.codec.scale_pictures import LIMITED_RANGE, PictureScaler, orientation_of
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.codec.sound import SoundTrack
 from beam_pipeline.codec.source import NotSeekable, Source, check_size
 from beam_pipeline.codec.timestamps import ConstantRate, FrameClock
+from beam_pipeline.codec.truncation import check_truncation
 
 
 def encode_pictures(
     source: Source, output: OpenOutput, settings: ClipSettings, facts: Facts, mode: SoundMode
 ) -> str | None:
-    """Write a clip with new pictures; a remark on damage, None for a sound clip.
+    """Write a clip with new pictures. Returns a remark on damage, None if there is none.
 
     Raises:
-        BadClip: there is no picture, too little of the clip, or too large a one.
+        BadClip: no picture decodes, too little of the clip does, or a picture is too large.
         BrokenSound: the sound has to be left out.
-        NotSeekable: the place to read from was not found.
+        NotSeekable: the file has to be read from its beginning.
     """
     sound: SoundTrack | None = None
-    heard: list[Packet] = []  # sound waits here until the first picture has set up the output
+    pending_sound: list[Packet] = []  # until the first picture has set up the output
     clock = source.clock(settings.fps)
     with open_output(output, clock) as container:
         pictures = PictureTrack(source, container, clock, settings, facts)
 
-        def write(made: Iterable[Packet]) -> None:
+        def write(encoded: Iterable[Packet]) -> None:
             nonlocal sound
-            made = list(made)
-            if pictures.has_begun:
-                sound = sound or add_sound(container, source, clock.zero, mode)
-                container.mux(made)
-                mux_sound(container, sound, heard)
-                heard.clear()
+            encoded = list(encoded)
+            if pictures.has_stream:
+                sound = sound or add_sound(container, source, clock.origin, mode)
+                container.mux(encoded)
+                mux_sound(container, sound, pending_sound)
+                pending_sound.clear()
 
         for packet in source.packets(with_sound=mode != "drop"):
             if packet.stream.type == "audio":
-                heard.append(packet)
+                pending_sound.append(packet)
                 write([])
             else:
                 for frame in source.frames(packet):
-                    write(pictures.take(frame))
-        if source.has_sought and clock.decoded is None:
+                    write(pictures.feed(frame))
+        if source.did_seek and clock.first_decoded is None:
             raise NotSeekable
-        detail = judge(source, clock, facts)
+        detail = check_truncation(source, clock, facts)
         write(pictures.finish())
     return detail
 
 
 class PictureTrack:
-    """The pictures of one output: takes decoded frames, gives packets to mux.
+    """The pictures of one output: decoded frames in, packets to mux out.
 
-    The first frame that is shown decides the output's size and tags.
+    The first frame inside the segment decides the output's size and color tags.
     """
 
     def __init__(
@@ -77,47 +77,47 @@ class PictureTrack:
         self._clock = clock
         self._settings = settings
         self._facts = facts
-        self._rate = ConstantRate(settings.fps, clock.output) if settings.fps else None
-        self._waiting: VideoFrame | None = None  # for the frame that ends its time
+        self._rate = ConstantRate(settings.fps, clock.output_tick) if settings.fps else None
+        self._pending: VideoFrame | None = None  # its duration depends on the next frame
         self._scaler: PictureScaler | None = None
         self._stream: VideoStream | None = None
 
     @property
-    def has_begun(self) -> bool:
-        """Whether the output has a stream for the pictures."""
+    def has_stream(self) -> bool:
+        """Whether the output has a video stream yet."""
         return self._stream is not None
 
-    def take(self, frame: VideoFrame) -> Iterator[Packet]:
-        """Packets that one more frame completes; a frame outside the segment adds nothing.
+    def feed(self, frame: VideoFrame) -> Iterator[Packet]:
+        """The packets that one more frame completes; none if it is outside the segment.
 
         Raises:
-            BadClip: it is too large.
-            NotSeekable: reading has begun behind the segment's start.
+            BadClip: the frame is too large.
+            NotSeekable: the seek went past the segment's start.
         """
-        at = self._clock.next(frame.pts, frame.dts, frame.duration)
-        if self._source.has_sought and (self._clock.decoded or 0) > 0:
+        timing = self._clock.next(frame.pts, frame.dts, frame.duration)
+        if self._source.did_seek and (self._clock.first_decoded or 0) > 0:
             raise NotSeekable
-        if at is None:
+        if timing is None:
             return
         if self._rate is None:
-            yield from self._encode(frame, [at])
+            yield from self._encode(frame, [timing])
             return
-        shown = self._rate.next(at[0])
-        if self._waiting is not None and shown:
-            yield from self._encode(self._waiting, shown)
-        self._waiting = frame
+        timings = self._rate.next(timing[0])
+        if self._pending is not None and timings:
+            yield from self._encode(self._pending, timings)
+        self._pending = frame
 
     def finish(self) -> Iterator[Packet]:
-        """What is left, once all frames are in and are enough."""
-        if self._rate is not None and self._waiting is not None:
-            yield from self._encode(self._waiting, self._rate.finish(self._clock.end))
+        """The remaining packets. Call it after the last frame, if the clip is not truncated."""
+        if self._rate is not None and self._pending is not None:
+            yield from self._encode(self._pending, self._rate.finish(self._clock.end))
             self._facts.frames, self._facts.fps = self._rate.shown, float(self._rate.fps)
             self._facts.duration = float(self._rate.shown / self._rate.fps)
         if self._stream is not None:
             yield from self._stream.encode(None)
 
-    def _encode(self, frame: VideoFrame, shown: list[tuple[int, int]]) -> Iterator[Packet]:
-        """One picture, for each time and duration that it is shown, in output ticks."""
+    def _encode(self, frame: VideoFrame, timings: list[tuple[int, int]]) -> Iterator[Packet]:
+        """Encode one picture for each (time, duration) in output ticks."""
         shape: Shape | None = None
         if self._scaler is None:
             shape = self._decide_shape(frame)
@@ -127,18 +127,18 @@ class PictureTrack:
         if self._stream is None:
             assert shape is not None
             self._stream = self._add_stream(frame, picture, matrix, shape)
-        picture.time_base = self._clock.output
-        picture.pict_type = 0  # the source's keyframes are not ours
-        for picture.pts, picture.duration in shown:
+        picture.time_base = self._clock.output_tick
+        picture.pict_type = 0  # x264 chooses the keyframes, not the source
+        for picture.pts, picture.duration in timings:
             yield from self._stream.encode(picture)
 
     def _decide_shape(self, frame: VideoFrame) -> Shape:
         check_size(frame.width, frame.height)
         facts = self._facts
         facts.source_width, facts.source_height = frame.width, frame.height
-        turned = orientation_of(frame).quarter_turn
+        quarter_turn = orientation_of(frame).quarter_turn
         ratio = self._source.video.sample_aspect_ratio
-        shape = output_shape(frame.width, frame.height, ratio, turned, self._settings)
+        shape = output_shape(frame.width, frame.height, ratio, quarter_turn, self._settings)
         facts.width, facts.height = shape.width, shape.height
         check_size(shape.width, shape.height)
         return shape
@@ -146,7 +146,7 @@ class PictureTrack:
     def _add_stream(
         self, frame: VideoFrame, picture: VideoFrame, source_matrix: int, shape: Shape
     ) -> VideoStream:
-        """An H.264 stream for scaled pictures, tagged like the source's frame."""
+        """An H.264 stream for scaled pictures, with the color tags of the source's frame."""
         settings = self._settings
         options = {
             "preset": settings.preset,
@@ -154,7 +154,7 @@ class PictureTrack:
             "g": str(settings.gop),
             "coder": settings.coder,
             "profile": "high",
-            # The same bytes on every processor: x264 else picks algorithms by its features.
+            # The same bytes on every processor: otherwise x264 picks algorithms by CPU features.
             "x264-params": "cpu-independent=1",
         }
         if settings.tune != "none":
@@ -165,11 +165,11 @@ class PictureTrack:
         context.width, context.height = picture.width, picture.height
         context.pix_fmt = "yuv420p"
         context.thread_count = 1
-        context.time_base = self._clock.output
+        context.time_base = self._clock.output_tick
         context.flags |= CodecFlags.bitexact | CodecFlags.frame_duration
         context.sample_aspect_ratio = shape.sample_aspect_ratio
         context.color_range = LIMITED_RANGE
-        # A picture that was RGB has got a matrix; any other has kept its own.
+        # The scaler gives an RGB picture a matrix; any other keeps its own.
         context.colorspace = picture.colorspace if frame.format.is_rgb else source_matrix
         context.color_primaries = frame.color_primaries
         context.color_trc = frame.color_trc

@@ -1,4 +1,4 @@
-"""Sizes and orientation of a clip: arithmetic only."""
+"""The arithmetic of a clip's size and orientation."""
 
 import math
 import struct
@@ -9,15 +9,15 @@ from typing import Self
 from beam_pipeline.codec.settings import ClipSettings
 
 MAX_SIDE = 8192
-"""Pixels; a clip with a longer side, before or after the resize, is too large."""
+"""Pixels. A clip with a longer side, before or after the resize, is too large."""
 
 
 @dataclass(frozen=True)
 class Orientation:
-    """How stored pictures must be turned to stand upright.
+    """How to turn stored pictures upright.
 
     ``filters`` are FFmpeg video filters (name, arguments), applied in order.
-    ``quarter_turn`` tells that width and height change places.
+    ``quarter_turn`` is True if width and height are swapped.
     """
 
     filters: tuple[tuple[str, str], ...] = ()
@@ -25,10 +25,10 @@ class Orientation:
 
     @classmethod
     def from_display_matrix(cls, matrix: bytes | None) -> Self:
-        """Orientation of a 3x3 display matrix, 9 native int32, as FFmpeg stores it.
+        """The orientation that a 3x3 display matrix describes: 9 native int32, as in FFmpeg.
 
-        The choice of filters is the ffmpeg command line's (``-autorotate``, its default):
-        quarter turns and mirrors exactly, any other angle by rotating within the frame.
+        The filters are those of the ffmpeg command line (``-autorotate``, its default): exact
+        ones for quarter turns and mirrors, a rotation within the frame for any other angle.
         """
         if matrix is None or len(matrix) < 36:
             return cls()
@@ -36,7 +36,7 @@ class Orientation:
         scale_x, scale_y = math.hypot(a, c), math.hypot(b, d)
         if not scale_x or not scale_y:
             return cls()
-        # av_display_rotation_get() counts counterclockwise; players turn clockwise by this.
+        # av_display_rotation_get() counts counterclockwise; players turn clockwise by this angle.
         degrees = math.degrees(math.atan2(b / scale_y, a / scale_x)) % 360
         if abs(degrees - 90) < 1:
             return cls((("transpose", "cclock_flip" if c > 0 else "clock"),), True)
@@ -54,11 +54,14 @@ class Orientation:
 def output_size(
     width: int | Fraction, height: int | Fraction, short_edge: int, upscale: bool = True
 ) -> tuple[int, int]:
-    """Width and height in pixels with the short edge at ``short_edge``.
+    """Width and height in pixels with a short edge of ``short_edge``.
 
-    The long edge is the nearest even number that keeps the ratio of ``width`` to ``height``,
-    halves rounded up as FFmpeg's ``scale=-2`` does. Without ``upscale`` a picture with a
-    smaller short edge keeps its size, each side the nearest even number.
+    The long edge is the even number nearest to the ratio of ``width`` to ``height``; halves are
+    rounded up, as FFmpeg's ``scale=-2`` does. Without ``upscale`` a picture with a smaller short
+    edge keeps its size, with each side rounded to an even number in the same way.
+
+    Raises:
+        ValueError: a side is not positive.
 
     >>> output_size(854, 480, 256)
     (456, 256)
@@ -82,7 +85,7 @@ def _even(pixels: int | Fraction) -> int:
 class Shape:
     """Width and height in pixels, upright, and the sample aspect ratio (width to height).
 
-    Without ``square_pixels`` the ratio is kept apart from the size, and 1 where it is unknown.
+    The ratio is 1 with ``square_pixels``, or if it is unknown.
     """
 
     width: int
@@ -97,14 +100,14 @@ def output_shape(
     quarter_turn: bool,
     settings: ClipSettings,
 ) -> Shape:
-    """What a stored picture becomes; all but ``settings`` is of the source as it is stored.
+    """The shape of the output for a source of ``width`` x ``height`` stored pixels.
 
-    Where pixels are made square, the width takes their ratio in and the height stays, as
-    FFmpeg's ``scale=iw*sar:ih`` does.
+    ``ratio`` is the source's sample aspect ratio as stored. With ``square_pixels`` the width is
+    multiplied by it and the height stays, as FFmpeg's ``scale=iw*sar:ih`` does.
     """
     ratio = ratio if ratio and ratio > 0 else Fraction(1)
-    shown = (width * ratio if settings.square_pixels else Fraction(width), Fraction(height))
+    display_size = (width * ratio if settings.square_pixels else Fraction(width), Fraction(height))
     if quarter_turn:
-        shown, ratio = (shown[1], shown[0]), 1 / ratio
-    size = output_size(*shown, settings.short_edge, settings.upscale)
+        display_size, ratio = (display_size[1], display_size[0]), 1 / ratio
+    size = output_size(*display_size, settings.short_edge, settings.upscale)
     return Shape(*size, Fraction(1) if settings.square_pixels else ratio)

@@ -1,4 +1,4 @@
-"""A file in memory that a muxer may open twice."""
+"""A file in memory that a muxer can open twice."""
 
 import io
 from typing import TYPE_CHECKING
@@ -10,19 +10,19 @@ if TYPE_CHECKING:
 class MemoryFile:
     """Bytes with any number of handles.
 
-    FFmpeg moves an MP4's index to the front by reading the file it is writing through a second
-    handle; ``io.BytesIO`` has but one position.
+    To move an MP4's index to the front, FFmpeg opens a second handle and reads the file that it
+    is writing. ``io.BytesIO`` has only one position.
     """
 
     def __init__(self) -> None:
         self._data = bytearray()
 
     def open(self) -> io.RawIOBase:
-        """A handle for reading and writing, at the start."""
+        """A new handle for reading and writing, at the start."""
         return _Handle(self._data)
 
     def getvalue(self) -> bytes:
-        """All that was written."""
+        """The whole content."""
         return bytes(self._data)
 
 

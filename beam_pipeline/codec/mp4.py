@@ -1,4 +1,4 @@
-"""Writing the MP4: one for every clip, whatever goes into it."""
+"""Write the output MP4: its container and its sound track."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,20 +16,20 @@ from beam_pipeline.codec.timestamps import FrameClock
 
 SoundMode = Literal["copy", "encode", "drop"]
 OpenOutput = Callable[[], RawIOBase]
-"""Opens the output for reading and writing; a muxer opens it twice."""
+"""Opens the output for reading and writing. A muxer opens it twice."""
 
 
 @contextmanager
 def open_output(output: OpenOutput, clock: FrameClock) -> Iterator[OutputContainer]:
-    """An MP4 writer whose index ends up at the front and which signs nothing."""
+    """An MP4 writer that puts the index at the front and writes neither version nor date."""
     options = {
         "movflags": "+faststart",
         "fflags": "+bitexact",
-        # A late start is stated in this unit; the default is a millisecond.
-        "movie_timescale": str(clock.output.denominator),
+        # The unit in which MP4 stores a late start. The default is a millisecond.
+        "movie_timescale": str(clock.output_tick.denominator),
     }
-    with output() as emptied:
-        emptied.truncate(0)
+    with output() as old_output:
+        old_output.truncate(0)
     with output() as file:
         container = av.open(
             file,
@@ -45,17 +45,17 @@ def open_output(output: OpenOutput, clock: FrameClock) -> Iterator[OutputContain
 def add_sound(
     container: OutputContainer, source: Source, start: Fraction, mode: SoundMode
 ) -> SoundTrack | None:
-    """Add a track for the source's sound, its times counted from ``start`` (seconds)."""
+    """Add a track for the source's sound. ``start``, in seconds, is its time 0."""
     if mode == "drop" or source.audio is None:
         return None
-    make = CopiedSound if mode == "copy" else EncodedSound
-    return make(source.audio, start, container)
+    track_type = CopiedSound if mode == "copy" else EncodedSound
+    return track_type(source.audio, start, container)
 
 
-def mux_sound(container: OutputContainer, sound: SoundTrack | None, heard: list[Packet]) -> None:
-    """Write what the track makes of sound that was read."""
+def mux_sound(container: OutputContainer, sound: SoundTrack | None, packets: list[Packet]) -> None:
+    """Copy or encode source packets, and write the result."""
     if sound is None:
         return
-    for packet in heard:
-        for made in sound.take(packet):
-            container.mux(made)
+    for packet in packets:
+        for encoded in sound.feed(packet):
+            container.mux(encoded)

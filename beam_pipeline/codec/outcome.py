@@ -1,4 +1,4 @@
-"""What can be said of one clip after the work on it."""
+"""The result for one clip: its outcome, its facts, and the reasons for a failure."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,11 +17,11 @@ Reason = Literal[
     "ambiguous",
     "conflicting_annotations",
 ]
-"""Why no clip could be made. The README explains each word."""
+"""Why a clip failed. docs/troubleshooting.md explains each word."""
 
 
 class BadClip(Exception):
-    """The source holds no usable clip; carries the manifest's ``reason`` and ``detail``."""
+    """The source has no usable clip. Carries the manifest's ``reason`` and ``detail``."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(reason, detail)
@@ -31,7 +31,7 @@ class BadClip(Exception):
 
 @dataclass
 class Facts:
-    """What is known of a source and its output, filled in as the work goes on.
+    """What is known about a source and its output, filled in step by step.
 
     Field names are the manifest's columns. Sizes are in pixels, durations in seconds, rates in
     frames per second; source sizes are as stored, before display rotation.
@@ -52,8 +52,8 @@ class Facts:
     sha256: str | None = None
     bytes: int | None = None
 
-    def of_source(self) -> "Facts":
-        """Only what is true of the source."""
+    def source_only(self) -> "Facts":
+        """The facts of the source, without those of the output."""
         return Facts(
             source_codec=self.source_codec,
             source_width=self.source_width,
@@ -66,11 +66,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of one clip's work: ``resized`` or ``copied`` with an output, or ``failed``.
+    """The result for one clip: ``resized`` or ``copied`` with an output, or ``failed``.
 
-    ``output`` holds the clip's bytes, or is None where it was written to a file instead.
-    ``write_error`` is the disk's, where that file could not be written: no fault of the clip.
-    ``cpu_seconds`` is the processor time it took, None where the child did not live to tell.
+    ``output`` is the clip's bytes, None if they were written to a file. ``write_error`` is the
+    disk's error if that file could not be written; the clip itself may be fine. ``cpu_seconds``
+    is the processor time, None if the child died.
     """
 
     status: Literal["resized", "copied", "failed"]
@@ -83,5 +83,5 @@ class Outcome:
 
     @classmethod
     def failed(cls, reason: Reason, detail: str, facts: Facts | None = None) -> "Outcome":
-        """No output: what was found out about one is forgotten."""
-        return cls("failed", reason, detail, facts=(facts or Facts()).of_source())
+        """A failure. Facts about an output are dropped, because there is none."""
+        return cls("failed", reason, detail, facts=(facts or Facts()).source_only())

@@ -1,7 +1,7 @@
-"""Child processes that hold the codecs, so that no clip can take the run down with it.
+"""Child processes that run the codecs, so that no clip can crash the run.
 
-Each child has a pipe of its own. The pools of the standard library and of Pebble share one
-among all children, so that a child which dies while it holds the pipe's lock stops the others.
+Each child has its own pipe. The pools of the standard library and of Pebble share one pipe
+among all children: a child that dies while it holds the pipe's lock blocks the others.
 """
 
 import multiprocessing
@@ -14,27 +14,27 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from beam_pipeline.codec import children
-from beam_pipeline.codec.child import Request, work
+from beam_pipeline.codec import child_processes
+from beam_pipeline.codec.child import Request, serve
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.errors import RunError
 
 MEMORY_LIMIT = 2 * 1024**3
-"""Bytes that one clip's work may take."""
+"""Bytes of memory that one clip may use."""
 
-STARTS = 3
-"""Times that a child is started anew before the run is given up."""
+MAX_START_ATTEMPTS = 3
+"""Times that a child is started before the run fails."""
 
 START_TIMEOUT = 120
-"""Seconds that a child may take to import the codecs, on a machine with other things to do."""
+"""Seconds that a child may take to import the codecs, on a busy machine."""
 
-_spawn = multiprocessing.get_context("spawn")  # Beam's workers have threads; they must not fork
+_spawn = multiprocessing.get_context("spawn")  # Beam's workers have threads, so they must not fork
 
 
 class CodecPool:
-    """A fixed number of children; ``run`` may be called from any number of threads.
+    """A fixed number of children. ``run`` may be called from any number of threads.
 
-    Clips are taken up in the order they come, each by a thread that waits for its child.
+    Clips are processed in the order of the calls. A thread waits for each child.
     """
 
     def __init__(self, size: int, memory_limit: int = MEMORY_LIMIT) -> None:
@@ -47,9 +47,13 @@ class CodecPool:
             self._idle.put(_start_child(memory_limit))
 
     def run(self, request: Request, timeout: float) -> Outcome:
-        """Do one clip's work in the next idle child, within ``timeout`` seconds.
+        """Resize one clip in the next idle child, within ``timeout`` seconds.
 
-        A child that dies or overruns is replaced, and its clip's outcome says so.
+        A child that dies or exceeds the timeout is replaced. The outcome of its clip is then
+        ``crashed`` or ``timeout``.
+
+        Raises:
+            RunError: no child can be started.
         """
         return self._threads.submit(self._run, request, timeout).result()
 
@@ -59,9 +63,9 @@ class CodecPool:
             if child is None or not child.is_ready():
                 child = self._start_ready_child()
             self._busy.add(child)
-            outcome = child.ask(request, timeout)
+            outcome = child.run(request, timeout)
             if outcome.reason == "too_large":
-                child.kill()  # what a codec leaves behind when memory is out is anybody's guess
+                child.kill()  # a codec that ran out of memory may be in any state
             return outcome
         finally:
             if child is not None:
@@ -73,21 +77,21 @@ class CodecPool:
             self._idle.put(child)
 
     def _start_ready_child(self) -> "_Child":
-        for _ in range(STARTS):
+        for _ in range(MAX_START_ATTEMPTS):
             child = _start_child(self._memory_limit)
             if child.is_ready():
                 return child
         raise RunError(
-            f"cannot start a process for the codecs: it {_cause_of_death(child.process)}; "
-            "see whether this Python can start processes and import av"
+            f"cannot start a process for the codecs: it {_exit_description(child.process)}; "
+            "check that this Python can start processes and import av"
         )
 
     def close(self) -> None:
-        """End all children, busy ones too."""
+        """Kill all children, including busy ones."""
         self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for child in tuple(self._busy):
-            child.process.kill()  # whoever waits for it sees the pipe close
+            child.process.kill()  # the thread that waits for it sees the pipe close
         while not self._idle.empty():
             if idle := self._idle.get():
                 idle.kill()
@@ -100,7 +104,7 @@ class _Child:
     _ready: bool = False
 
     def is_ready(self) -> bool:
-        """Wait until the child can work; False where it has died before."""
+        """Wait until the child is ready; False if it dies first."""
         if not self._ready:
             with suppress(EOFError, OSError):
                 self._ready = self.connection.poll(START_TIMEOUT) and self.connection.recv()
@@ -108,15 +112,15 @@ class _Child:
                 self.kill()
         return self._ready
 
-    def ask(self, request: Request, timeout: float) -> Outcome:
-        overrun = threading.Event()
+    def run(self, request: Request, timeout: float) -> Outcome:
+        timed_out = threading.Event()
 
-        def end() -> None:
-            overrun.set()
+        def kill_on_timeout() -> None:
+            timed_out.set()
             self.process.kill()
 
-        # The timer covers the sending too: a child that has stopped reads nothing.
-        timer = threading.Timer(timeout, end)
+        # The timer covers the sending too: a child that has stopped does not read.
+        timer = threading.Timer(timeout, kill_on_timeout)
         timer.daemon = True
         timer.start()
         try:
@@ -125,14 +129,14 @@ class _Child:
         except (EOFError, OSError):
             self.process.kill()  # it may only have closed its pipe
             self.process.join()
-            if overrun.is_set():
-                return Outcome.failed("timeout", f"not done after {timeout:g} s")
-            return Outcome.failed("crashed", f"its process {_cause_of_death(self.process)}")
+            if timed_out.is_set():
+                return Outcome.failed("timeout", f"not finished after {timeout:g} s")
+            return Outcome.failed("crashed", f"its process {_exit_description(self.process)}")
         finally:
             timer.cancel()
             timer.join()
-            if overrun.is_set():
-                self.process.join()  # it may have answered just in time, and be ended all the same
+            if timed_out.is_set():
+                self.process.join()  # the kill may come just after the child's reply
 
     def kill(self) -> None:
         self.process.kill()
@@ -140,19 +144,19 @@ class _Child:
         self.connection.close()
 
 
-def _cause_of_death(process: BaseProcess) -> str:
+def _exit_description(process: BaseProcess) -> str:
     code = process.exitcode or 0
     if code >= 0:
         return f"ended with status {code}"
     try:
-        return f"was ended by {signal.Signals(-code).name}"
+        return f"was killed by {signal.Signals(-code).name}"
     except ValueError:
-        return f"was ended by signal {-code}"
+        return f"was killed by signal {-code}"
 
 
 def _start_child(memory_limit: int) -> _Child:
-    ours, theirs = _spawn.Pipe()
-    process = _spawn.Process(target=work, args=(theirs, memory_limit), daemon=True)
-    children.start(process)
-    theirs.close()  # so that the child's death closes the pipe
-    return _Child(process, ours)
+    parent_end, child_end = _spawn.Pipe()
+    process = _spawn.Process(target=serve, args=(child_end, memory_limit), daemon=True)
+    child_processes.start(process)
+    child_end.close()  # so that the child's death closes the pipe
+    return _Child(process, parent_end)

@@ -1,4 +1,4 @@
-"""The resize: a clip's file in, a training-ready MP4 out."""
+"""Resize one clip: its file in, a training-ready MP4 out."""
 
 import hashlib
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from beam_pipeline.codec.source import NotSeekable, Source, open_source
 from beam_pipeline.codec.timestamps import Segment
 
 WHOLE_VIDEO_MARGIN = 2
-"""Seconds that a file may be longer than its clip."""
+"""Seconds by which a file may be longer than its clip; a longer one is the whole video."""
 
 
 @dataclass(frozen=True)
 class Resized:
-    """What was made: encoded or copied, and what had to be left out of it (None: nothing)."""
+    """Whether the pictures were copied, and a remark on damage or dropped sound (None if none)."""
 
     copied: bool
     detail: str | None
@@ -37,71 +37,73 @@ def resize(
 ) -> Resized:
     """Write the training-ready form of a clip.
 
-    ``file`` is the source, seekable. ``facts`` is filled in as far as the work comes, also
-    where it fails. A source that is the whole video of the clip at ``segment``, by how long it
-    is, is cut to it.
+    ``file`` is the source, seekable. ``facts`` is filled in step by step, so that it has what is
+    known even if the resize fails. If the source is so long that it must be the whole video, it
+    is cut to ``segment``.
 
     Raises:
-        BadClip: no clip can be made of it.
+        BadClip: the source has no usable clip.
     """
     if segment is not None and not is_whole_video(file, segment):
         segment = None
-    modes: list[SoundMode] = ["drop"] if settings.audio == "drop" else ["copy", "encode", "drop"]
+    sound_modes: list[SoundMode] = (
+        ["drop"] if settings.audio == "drop" else ["copy", "encode", "drop"]
+    )
     may_copy, may_seek = segment is None, True
-    complaint: object = None
+    audio_problem: object = None
     while True:
         file.seek(0)
         try:
             with open_source(file) as source:
                 _describe(source, facts)
                 if segment is not None:
-                    source.take_segment(segment, may_seek)
+                    source.restrict_to_segment(segment, may_seek)
                 if source.audio is None:
-                    modes, complaint = ["drop"], source.mute
+                    sound_modes, audio_problem = ["drop"], source.no_audio_reason
                 copied = may_copy and is_resized_already(source, settings)
                 if copied:
-                    detail = copy_pictures(source, output, settings, facts, modes[0])
+                    detail = copy_pictures(source, output, settings, facts, sound_modes[0])
                 else:
-                    detail = encode_pictures(source, output, settings, facts, modes[0])
+                    detail = encode_pictures(source, output, settings, facts, sound_modes[0])
             break
         except NotCopyable:
             may_copy = False
         except NotSeekable:
             may_seek = False
         except BrokenSound as error:
-            modes, complaint = ["drop"], error
+            sound_modes, audio_problem = ["drop"], error
         except av.error.MemoryError:
             raise
         except av.error.PyAVCallbackError as error:
-            # PyAV raises what a file raised; where it cannot even keep that, memory is out.
+            # PyAV raises what a file raised. If it cannot keep that error, memory has run out.
             raise MemoryError from error
         except av.error.ExternalError as error:
-            # x264's answer to any lack; of a size it can encode it lacks but memory.
-            raise BadClip("too_large", f"the encoder lacks memory: {error}") from error
+            # x264's error for any missing resource. The size is valid, so it is memory.
+            raise BadClip("too_large", f"the encoder is out of memory: {error}") from error
         except (av.error.FFmpegError, ValueError) as error:
-            # Nothing but the muxer and the encoders is left to complain here, and sound is
-            # what they complain of: the pictures are H.264 of a known size by now.
-            if len(modes) == 1:
+            # Only the muxer and the encoders can fail here, and the pictures are H.264 of a
+            # valid size by now: the cause is the sound. Try the next way to handle it.
+            if len(sound_modes) == 1:
                 raise BadClip("crashed", f"cannot be encoded: {error}") from error
-            modes, complaint = modes[1:], error
-    facts.has_audio = modes[0] != "drop"
-    if complaint and modes[0] == "drop" and settings.audio == "keep":
-        detail = "; ".join(filter(None, [f"sound dropped: {complaint}", detail]))
-    with output() as made:
-        facts.sha256 = hashlib.file_digest(made, "sha256").hexdigest()
-        facts.bytes = made.tell()
+            sound_modes, audio_problem = sound_modes[1:], error
+    facts.has_audio = sound_modes[0] != "drop"
+    if audio_problem and sound_modes[0] == "drop" and settings.audio == "keep":
+        detail = "; ".join(filter(None, [f"sound dropped: {audio_problem}", detail]))
+    with output() as written:
+        facts.sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+        facts.bytes = written.tell()
     return Resized(copied, detail)
 
 
 def is_whole_video(file: BinaryIO | RawIOBase, segment: Segment) -> bool:
-    """Whether a file lasts so much longer than the clip that it must be the video it is from.
+    """Whether a file is so much longer than the clip that it must be the whole video.
 
     Raises:
         BadClip: it cannot be opened.
     """
     file.seek(0)
     with open_source(file) as source:
-        duration = source.duration or source.measured_duration()
+        duration = source.duration or source.measure_duration()
     return duration > segment.duration + WHOLE_VIDEO_MARGIN
 
 

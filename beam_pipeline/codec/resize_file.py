@@ -1,9 +1,9 @@
-"""One file to one clip, in this process."""
+"""Resize one file in this process: the public ``resize``."""
 
 import os
 from pathlib import Path
 
-from beam_pipeline.codec.child import Request, answer
+from beam_pipeline.codec.child import Request, handle_request
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.settings import ClipSettings
 
@@ -13,15 +13,14 @@ def resize(
     output: str | os.PathLike[str],
     settings: ClipSettings | None = None,
 ) -> Outcome:
-    """Resize a video file as the whole job does it.
+    """Resize a video file in the same way as the whole job.
 
-    There is no deadline and no memory limit, and a file that makes a codec crash ends this
-    process: for files that nobody has looked at use ``prepare``.
+    There is no timeout and no memory limit, and a file that crashes a codec ends this process.
+    Use ``prepare`` for files from an untrusted source.
 
     Args:
         source: a local file.
-        output: where the MP4 goes. An existing file is replaced; nothing is left there where no
-            clip can be made.
+        output: path of the MP4. An existing file is replaced, but only if the resize succeeds.
         settings: the defaults if None.
 
     Returns:
@@ -35,7 +34,7 @@ def resize(
     temporary.touch()
     try:
         request = Request(os.fspath(source), str(temporary), settings or ClipSettings())
-        outcome = answer(request)
+        outcome = handle_request(request)
         if outcome.write_error is not None:
             raise outcome.write_error
         if outcome.status != "failed":

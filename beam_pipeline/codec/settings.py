@@ -1,4 +1,4 @@
-"""What decides a clip's bytes."""
+"""The settings that determine a clip's bytes."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,18 +22,18 @@ AUDIO: tuple[str, ...] = get_args(Audio)
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """Settings of the resize, in x264's own words where they are x264's.
+    """Settings of the resize. Those of x264 have x264's names.
 
-    The defaults are measured; the README has the table, ``benchmarks/defaults.py`` makes it.
+    The defaults are measured: docs/encoding.md has the table, ``benchmarks/defaults.py`` writes it.
 
     short_edge: pixels, even.
     crf: constant rate factor, 1 to 51.
-    gop: most frames from one keyframe to the next. Short ones make random reads fast.
+    gop: maximum number of frames between keyframes. A short GOP makes random reads fast.
     coder: entropy coder. ``cavlc`` decodes faster, ``cabac`` makes smaller files.
-    audio: ``keep`` copies the sound where MP4 can hold it, else encodes AAC.
-    fps: constant rate, frames a second; None keeps every frame at its time.
-    upscale: False lets a clip with a smaller short edge keep its size, rounded to even.
-    square_pixels: folds a sample aspect ratio other than 1 into the size.
+    audio: ``keep`` copies the sound if MP4 can hold it, and encodes it as AAC otherwise.
+    fps: constant frame rate in frames per second; None keeps the time of every frame.
+    upscale: False keeps the size of a clip with a smaller short edge, rounded to even.
+    square_pixels: True applies a sample aspect ratio other than 1 to the size.
     """
 
     short_edge: int = 256

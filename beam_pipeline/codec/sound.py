@@ -1,4 +1,4 @@
-"""The sound of a clip: copied where MP4 can hold it, else encoded as AAC."""
+"""The sound of a clip: copied if MP4 can hold it, otherwise encoded as AAC."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,28 +12,27 @@ from av.packet import Packet, PktSideDataT
 
 from beam_pipeline.codec.timestamps import to_ticks
 
-GOOD_SHARE = 0.9
-"""Sound of which a smaller share of packets decodes is broken."""
+MIN_DECODABLE_SHARE = 0.9
+"""The sound is broken if a smaller share of its packets decodes."""
 
-LONGEST_GAP = 10
-"""Seconds; where times leap further, silence would not be what was recorded."""
+MAX_GAP_SECONDS = 10
+"""The sound is broken if its times jump by more: filling that with silence would be wrong."""
 
 AAC_RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 AAC_BIT_RATE = 64_000
-"""Bits a second a channel."""
-
+"""Bits per second and channel."""
 
 NEW_HEADERS: PktSideDataT = "new_extradata"
 
 
 class BrokenSound(Exception):
-    """The sound cannot be decoded; the clip has to do without it."""
+    """The sound cannot be decoded; the clip is written without it."""
 
 
 class SoundTrack:
-    """The sound of one output: takes source packets, gives packets to mux.
+    """The sound of one output: source packets in, packets to mux out.
 
-    Every packet is decoded, copied or not: a trainer that reads sound must not be the first.
+    Every packet is decoded, even if it is copied, so that broken sound is found before training.
     """
 
     def __init__(self, source: AudioStream, start: Fraction, target: AudioStream) -> None:
@@ -44,22 +43,22 @@ class SoundTrack:
         self._good_packets = 0
         self._is_empty = True
 
-    def take(self, packet: Packet) -> Iterator[Packet]:
-        """Output packets for one source packet; the empty one ends the sound.
+    def feed(self, packet: Packet) -> Iterator[Packet]:
+        """The output packets for one source packet. An empty packet ends the sound.
 
         Raises:
-            BrokenSound: too little of it can be decoded, or its times make no sense.
+            BrokenSound: too little of it decodes, its headers change, or its times are invalid.
         """
         frames = self._decode(packet)
-        for made in self._convert(packet, frames) if packet.size else self._finish(frames):
+        for output_packet in self._convert(packet, frames) if packet.size else self._finish(frames):
             self._is_empty = False
-            yield made
+            yield output_packet
         if packet.size:
             return
-        if self._good_packets < GOOD_SHARE * self._packets or not self._good_packets:
+        if self._good_packets < MIN_DECODABLE_SHARE * self._packets or not self._good_packets:
             raise BrokenSound(f"{self._good_packets} of {self._packets} packets decode")
         if self._is_empty:
-            raise BrokenSound("no sound comes of its packets")
+            raise BrokenSound("its packets decode to nothing")
 
     def _decode(self, packet: Packet) -> list[AudioFrame]:
         self._packets += bool(packet.size)
@@ -80,7 +79,7 @@ class SoundTrack:
 
 
 class CopiedSound(SoundTrack):
-    """Packets as they are, their times counted from the file's start."""
+    """The source's packets, with times that count from the start of the file or segment."""
 
     def __init__(self, source: AudioStream, start: Fraction, container: OutputContainer) -> None:
         target = container.add_stream_from_template(source, opaque=True)
@@ -89,7 +88,7 @@ class CopiedSound(SoundTrack):
 
     def _convert(self, packet: Packet, frames: list[AudioFrame]) -> Iterator[Packet]:
         if packet.has_sidedata(NEW_HEADERS):
-            raise BrokenSound("its headers change on the way")  # a track of an MP4 has but one
+            raise BrokenSound("its headers change in mid-stream")  # an MP4 track has one header
         shift = to_ticks(self._start, packet.time_base)
         dts = packet.dts if packet.dts is not None else packet.pts
         if dts is None:
@@ -107,11 +106,11 @@ class CopiedSound(SoundTrack):
 
 
 class EncodedSound(SoundTrack):
-    """AAC of the decoded sound; gaps become silence, so that it stays with the picture."""
+    """The decoded sound as AAC. Gaps become silence, so that it stays in sync with the picture."""
 
     def __init__(self, source: AudioStream, start: Fraction, container: OutputContainer) -> None:
-        wanted = source.codec_context.sample_rate or AAC_RATES[0]
-        rate = min(AAC_RATES, key=lambda rate: abs(rate - wanted))
+        source_rate = source.codec_context.sample_rate or AAC_RATES[0]
+        rate = min(AAC_RATES, key=lambda rate: abs(rate - source_rate))
         layout = "mono" if source.codec_context.channels == 1 else "stereo"
         target = container.add_stream("aac", rate=rate, layout=layout)
         target.codec_context.bit_rate = AAC_BIT_RATE * target.codec_context.channels
@@ -126,7 +125,7 @@ class EncodedSound(SoundTrack):
         for frame in frames:
             if self._graph is None:
                 self._graph = self._build(frame)
-            self._follow(frame)
+            self._check_gap(frame)
             if frame.pts is not None and frame.time_base:
                 frame.pts -= to_ticks(self._start, frame.time_base)
             self._graph.push(frame)
@@ -139,10 +138,10 @@ class EncodedSound(SoundTrack):
         yield from self._encode_ready(self._graph)
         yield from self._target.encode(None)
 
-    def _follow(self, frame: AudioFrame) -> None:
+    def _check_gap(self, frame: AudioFrame) -> None:
         time = frame.time if frame.time is not None else self._end
-        if self._end is not None and time is not None and abs(time - self._end) > LONGEST_GAP:
-            raise BrokenSound(f"its times leap from {self._end:.1f} s to {time:.1f} s")
+        if self._end is not None and time is not None and abs(time - self._end) > MAX_GAP_SECONDS:
+            raise BrokenSound(f"its times jump from {self._end:.1f} s to {time:.1f} s")
         if time is not None:
             self._end = time + frame.samples / frame.sample_rate
 

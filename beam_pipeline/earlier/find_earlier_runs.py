@@ -1,4 +1,4 @@
-"""Step 3, earlier runs: what they have made, and whether this run may go on from there."""
+"""Step 3, earlier runs: what they have made, and whether this run may continue from it."""
 
 from typing import NamedTuple
 
@@ -13,10 +13,10 @@ from beam_pipeline.sources.list_videos import VIDEO_FILES, ListTree
 
 
 class EarlierRuns(NamedTuple):
-    """What earlier runs have left in the output.
+    """The output of step 3: what earlier runs have left in the output folder.
 
-    rows: of clips that they say they have made (Row).
-    outputs: the files that lie there (Video).
+    rows: the rows of clips that they recorded as made (Row).
+    outputs: the files in the folder (Video).
     """
 
     rows: beam.PCollection[Row]
@@ -24,7 +24,7 @@ class EarlierRuns(NamedTuple):
 
 
 class FindEarlierRuns(beam.PTransform):
-    """The output as it is now: see ``EarlierRuns``. An output with other settings is refused."""
+    """Read the output of earlier runs: see ``EarlierRuns``. Refuse one with other settings."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Before anything is written: whose output this is, and what earlier runs have left."""
+"""Before anything is written: check the settings of the output and clean up after dead runs."""
 
 import json
 from collections.abc import Iterator
@@ -24,10 +24,10 @@ from beam_pipeline.storage import files
 
 
 class PrepareOutput(beam.PTransform):
-    """Nothing to the files that hold rows of clips made earlier.
+    """List the files with rows of clips made earlier.
 
-    Refuses an output made with other settings, drops what killed runs cannot use any more,
-    and leaves the settings for the next run.
+    Refuses an output made with other settings, deletes files of dead runs that are of no more
+    use, and writes the settings for the next run.
     """
 
     def __init__(self, config: Config) -> None:
@@ -44,28 +44,28 @@ class PrepareOutput(beam.PTransform):
 
 
 def prepare_output(config: Config) -> Iterator[str]:
-    """Make an output ready; the URLs of manifests and row files to reuse.
+    """Prepare an output; yields the URLs of manifests and row files to reuse.
 
     Raises:
-        InputError: it was made with other settings.
-        OutputError: it cannot be written.
+        InputError: the output was made with other settings.
+        OutputError: the output cannot be written.
     """
     output = config.output
     if config.overwrite:
         for relative in (SUMMARY, MANIFESTS, STATE):
             output.remove(relative)
-    earlier = _settings_of(output)
-    if earlier is not None:
-        _refuse_other_settings(config, earlier)
+    earlier_settings = _settings_of(output)
+    if earlier_settings is not None:
+        _refuse_other_settings(config, earlier_settings)
     acquire_lease(output)
     output.write(SETTINGS, json.dumps(config.identity(), indent=2).encode())
-    if output.is_local:  # a bucket has no temporary files, and takes a while to tell who is dead
+    if output.is_local:  # a bucket has no temporary files, and finding dead runs in it is slow
         for folder in dead_runs(output):
-            useless = ("",) if folder.endswith(NEW) else (f"/{TEMPORARY}", f"/{SHARDS}")
-            for name in useless:
+            names = ("",) if folder.endswith(NEW) else (f"/{TEMPORARY}", f"/{SHARDS}")
+            for name in names:
                 output.remove(f"{folder}{name}")
-    if earlier is None:
-        return  # what an --overwrite has left that was killed: nobody knows how that was made
+    if earlier_settings is None:
+        return  # rows left by a killed --overwrite: the settings they were made with are unknown
     known = {output.url(f"{MANIFESTS}/{split}.parquet") for split in (*SPLITS, ALL)}
     yield from (url for url in files.list_names(output.url(MANIFESTS)) if url in known)
     for folder in runs_in(output):
@@ -73,7 +73,7 @@ def prepare_output(config: Config) -> Iterator[str]:
 
 
 def _settings_of(output: Output) -> dict[str, Any] | None:
-    """What the clips in an output were made with; None where no run has said so."""
+    """The settings of the clips in an output; None if no run has recorded any."""
     settings = output.read_json(SETTINGS)
     if settings is not None:
         return settings
@@ -82,43 +82,44 @@ def _settings_of(output: Output) -> dict[str, Any] | None:
 
 
 _MODES = ("annotations", "resize")
-"""Settings without which no other can be compared."""
+"""Settings that decide which others exist: if one differs, only that one is reported."""
 
 
 def _refuse_other_settings(config: Config, earlier: dict[str, Any]) -> None:
-    asked = config.identity()
-    other = [name for name in asked if asked[name] != earlier.get(name)]
-    other = [name for name in other if name in _MODES][:1] or other
-    if other and _holds_anything(config.output):
-        differences = [_difference(name, earlier.get(name), asked[name]) for name in other]
-        same = [_again(name, earlier.get(name)) for name in other if name != "av"]
+    current = config.identity()
+    different = [name for name in current if current[name] != earlier.get(name)]
+    different = [name for name in different if name in _MODES][:1] or different
+    if different and _has_results(config.output):
+        differences = [_difference(name, earlier.get(name), current[name]) for name in different]
+        fixes = [_fix(name, earlier.get(name)) for name in different if name != "av"]
         raise InputError(
-            f"{config.output.root} was made with other settings: {'; '.join(differences)}; "
-            f"{' and '.join(same) or 'run it under that av'} to go on, type another --output, or "
-            "--overwrite to make everything again"
+            f"{config.output.root} was made with other settings: {', '.join(differences)}; "
+            f"{' and '.join(fixes) or 'install that version of av'} to continue, or type another "
+            "--output, or --overwrite to make everything again"
         )
 
 
-def _difference(name: str, earlier: Any, asked: Any) -> str:
+def _difference(name: str, earlier: Any, current: Any) -> str:
     if name == "av":
-        return f"av {earlier}, and {asked} is installed now"
-    return f"--{name} {_spelt(earlier)}, and {_spelt(asked)} is asked for now"
+        return f"av {earlier} (now {current})"
+    return f"--{name} {_flag_value(earlier)} (now {_flag_value(current)})"
 
 
-def _again(name: str, value: Any) -> str:
-    if name == "annotations" and value is not None:
+def _fix(name: str, earlier: Any) -> str:
+    if name == "annotations" and earlier is not None:
         return "type --annotations as before"
-    return f"leave out --{name}" if value is None else f"type --{name} {_spelt(value)}"
+    return f"leave out --{name}" if earlier is None else f"type --{name} {_flag_value(earlier)}"
 
 
-def _spelt(value: Any) -> str:
+def _flag_value(value: Any) -> str:
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
-def _holds_anything(output: Output) -> bool:
-    """Whether settings bind the next run: not those of one that ended before its first clip.
+def _has_results(output: Output) -> bool:
+    """Whether the next run must use the same settings: not if no run has made a clip.
 
-    In a bucket nobody can tell such a run from one that is still before its first clip.
+    In a bucket always True: a run that ended before its first clip looks the same there as one
+    that is about to make it.
     """
     return (
         not output.is_local

@@ -1,4 +1,4 @@
-"""The rows that earlier runs have left: in manifests, and in the row files of their workers."""
+"""Read the rows of earlier runs from manifests and from the row files of their workers."""
 
 import json
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from beam_pipeline.storage import files
 
 
 class ReadRows(beam.PTransform):
-    """URLs of manifests and row files to the rows of clips that were made."""
+    """Read the rows of clips that were made from the URLs of manifests and row files."""
 
     def expand(self, urls: beam.PCollection[str]) -> beam.PCollection[Row]:
         return urls | "Read rows" >> beam.FlatMap(read_rows).with_output_types(Row)
 
 
 def read_rows(url: str) -> Iterator[Row]:
-    """The rows in a file that say an output was made."""
+    """The rows in a file whose status says that an output was made."""
     try:
         if url.endswith(".jsonl"):
             for line in files.read(url).splitlines():
-                # Cut by a power failure, or of another version: its clip is made again.
+                # Cut off by a power failure, or written by another version: make the clip again.
                 with suppress(ValueError, TypeError):
                     yield Row(**json.loads(line))
             return
@@ -32,6 +32,6 @@ def read_rows(url: str) -> Iterator[Row]:
             for values in manifest.values_of(manifest.with_status(table, LISTED)):
                 yield Row(*values)
     except FileNotFoundError:
-        return  # of a run that has ended since, and whose manifest says the same
+        return  # its run has ended since; its rows are in the manifest
     except OSError as error:
         raise read_error(url, error) from error

@@ -1,4 +1,4 @@
-"""Which engine runs the job: the one that ``--runner`` names."""
+"""Choose the engine that ``--runner`` names."""
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -6,7 +6,7 @@ from beam_pipeline.engines.engine import Engine, is_runner
 
 
 def choose_engine(options: PipelineOptions) -> Engine:
-    """The engine for the options; each is imported only where it is asked for."""
+    """The engine for the options. An engine is imported only when it is used."""
     if is_runner(options, "direct"):
         from beam_pipeline.engines.local import LocalEngine
 

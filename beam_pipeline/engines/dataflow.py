@@ -1,4 +1,4 @@
-"""Google Cloud Dataflow: what it is told where the command line leaves it open, and why."""
+"""Google Cloud Dataflow: checks before a job starts, and defaults for its options."""
 
 import logging
 import sys
@@ -25,29 +25,29 @@ from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.storage import files, urls
 from beam_pipeline.storage.web_retries import LOG_IN
 
-WORKERS = 25
-"""Machines. Their 100 cores resize Kinetics-400 in an hour or two, for what one would cost."""
+NUM_WORKERS = 25
+"""Machines. Their 100 cores resize Kinetics-400 in an hour or two, at the cost of one machine."""
 
 MACHINE_TYPE = "n2d-standard-4"
-"""Four gigabytes for each core: a clip may take two, and Dataflow runs a process on each core."""
+"""It has 4 GB per core: a clip may need 2 GB, and Dataflow runs one process per core."""
 
 DISK_GB = 50
-"""Room for the image and, on every core, for the few sources at a time that are over 64 MB."""
+"""For the image and, per core, a few sources over 64 MB at a time."""
 
-CHILDREN = 1
-"""In each process, for Dataflow runs one on every core."""
+WORKERS_PER_PROCESS = 1
+"""Codec children per process: Dataflow runs one process per core."""
 
-_TALKATIVE = (
-    "apache_beam.runners.dataflow.internal.apiclient",  # the whole job, with --storage_options
+_NOISY_LOGGERS = (
+    "apache_beam.runners.dataflow.internal.apiclient",  # logs the job with its --storage_options
     "apache_beam.runners.portability.stager",
     "apache_beam.transforms.core",
 )
-"""Whose messages are for Beam's own developers."""
+"""Loggers with messages for Beam's developers only."""
 
-_SERVICE = "apache_beam.runners.dataflow.dataflow_runner"
-"""Who hands on what the service says."""
+_SERVICE_LOGGER = "apache_beam.runners.dataflow.dataflow_runner"
+"""The logger that relays the service's messages."""
 
-_NEEDED = {
+_REQUIRED_OPTIONS = {
     "project": "PROJECT",
     "region": "us-central1, or where the buckets are",
     "temp_location": "gs://BUCKET/tmp",
@@ -55,11 +55,11 @@ _NEEDED = {
 
 
 class DataflowEngine(Engine):
-    """Google Cloud Dataflow. A job goes on when the program that started it is stopped."""
+    """Google Cloud Dataflow. A job continues when the program that started it is stopped."""
 
     def configure(self, config: Config) -> Config:
         config = configure(self.options, config)
-        check_buckets(self.options)  # before Beam does, which takes minutes to give up
+        check_buckets(self.options)  # Beam's own check takes minutes to fail
         return config
 
     def on_start(self, result: PipelineResult) -> None:
@@ -69,21 +69,21 @@ class DataflowEngine(Engine):
 
 
 def configure(options: PipelineOptions, config: Config) -> Config:
-    """Fill in the options that a job on Dataflow needs; the settings as they are right there.
+    """Set the options that a Dataflow job needs; returns the settings adapted to it.
 
     Raises:
-        UsageError: something is missing, or lies where no worker can see it.
+        UsageError: an option is missing, or names a path that the workers cannot see.
     """
     _check_packages()
-    for name in _TALKATIVE:
+    for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
-    logging.getLogger(_SERVICE).addFilter(_one_line)
+    logging.getLogger(_SERVICE_LOGGER).addFilter(_shorten_traceback)
     google = options.view_as(GoogleCloudOptions)
-    for name, example in _NEEDED.items():
+    for name, example in _REQUIRED_OPTIONS.items():
         if not getattr(google, name):
             raise UsageError(f"--{name} is missing; type --{name} {example}")
     if options.view_as(StandardOptions).streaming:
-        raise UsageError("--streaming is for jobs without an end; leave it out")
+        raise UsageError("--streaming is for jobs that never end; leave it out")
     google.staging_location = google.staging_location or google.temp_location
     _check_remote(config, options.view_as(WorkerOptions).sdk_container_image)
     _send_code(options)
@@ -91,15 +91,15 @@ def configure(options: PipelineOptions, config: Config) -> Config:
     _check_names(options)
     _check_template(google)
     if "no_use_multiple_sdk_containers" in (options.view_as(DebugOptions).experiments or ()):
-        return config  # one process on all cores
-    return replace(config, workers=config.workers or CHILDREN)
+        return config  # one process for all cores
+    return replace(config, workers=config.workers or WORKERS_PER_PROCESS)
 
 
-def _one_line(record: logging.LogRecord) -> bool:
-    """Cut a worker's traceback down to what it comes to."""
-    said = record.getMessage().strip()
-    if "Traceback" in said:
-        record.msg, record.args = message_of(RuntimeError(said)) or said.splitlines()[-1], ()
+def _shorten_traceback(record: logging.LogRecord) -> bool:
+    """Shorten a worker's traceback to its last line; a filter that keeps every record."""
+    text = record.getMessage().strip()
+    if "Traceback" in text:
+        record.msg, record.args = message_of(RuntimeError(text)) or text.splitlines()[-1], ()
     return True
 
 
@@ -108,8 +108,8 @@ def _check_packages() -> None:
         import apache_beam.runners.dataflow.internal.apiclient  # noqa: F401
     except ImportError as error:
         raise UsageError(
-            "--runner DataflowRunner needs Google's packages; type pip install '.[gcp]', or "
-            "pip install 'beam-pipeline[gcp]' without a checkout"
+            "--runner DataflowRunner needs Google's packages; type pip install '.[gcp]' "
+            "in a checkout"
         ) from error
 
 
@@ -122,8 +122,8 @@ def _check_remote(config: Config, image: str | None) -> None:
         "output": (config.output.root,),
         "label_map": () if label_map is None or label_map in PUBLISHED else (label_map,),
     }
-    for flag, given in addresses.items():
-        for address in given:
+    for flag, values in addresses.items():
+        for address in values:
             if urls.is_local(address):
                 raise UsageError(
                     f"--{flag} {address} is on this machine, where Dataflow's workers cannot see "
@@ -133,14 +133,14 @@ def _check_remote(config: Config, image: str | None) -> None:
             if protocol not in (urls.GOOGLE, *urls.WEB) and not image:
                 raise UsageError(
                     f"--{flag} {address}: the workers have no package for {protocol}://; type "
-                    "gs://, or give an image that has it, --sdk_container_image IMAGE"
+                    "gs://, or --sdk_container_image IMAGE with an image that has it"
                 )
 
 
 def _check_names(options: PipelineOptions) -> None:
-    """Beam's own rules, before it asks Google anything.
+    """Apply Beam's own validation before it sends any request.
 
-    Asked later, it would make a bucket of its own where a location cannot be one.
+    Without this, Beam would make a bucket of its own if a location is not a valid one.
     """
     google = options.view_as(GoogleCloudOptions)
     validator = PipelineOptionsValidator(options, create_runner("DataflowRunner"))
@@ -149,12 +149,12 @@ def _check_names(options: PipelineOptions) -> None:
         *validator.validate_gcs_path(google, "staging_location"),
         *validator.validate_num_workers(options.view_as(WorkerOptions)),
     ]
-    if validator.is_service_runner():  # an emulator has an address that Google would not
+    if validator.is_service_runner():  # not an emulator, whose address is invalid for Google
         errors += validator.validate_cloud_options(google)
-    _refuse(errors)
+    _raise_all(errors)
 
 
-def _refuse(errors: Iterable[str]) -> None:
+def _raise_all(errors: Iterable[str]) -> None:
     if found := "; ".join(" ".join(error.split()) for error in errors):
         raise UsageError(found)
 
@@ -164,7 +164,7 @@ def _check_template(google: GoogleCloudOptions) -> None:
     if template is None:
         return
     if not urls.is_local(template):
-        _refuse(
+        _raise_all(
             PipelineOptionsValidator(google, None).validate_gcs_path(google, "template_location")
         )
         return
@@ -177,10 +177,10 @@ def _check_template(google: GoogleCloudOptions) -> None:
 
 
 def check_buckets(options: PipelineOptions) -> None:
-    """See that there is a place for what is staged; Beam would try for hours to upload it.
+    """Check that the buckets for staged files exist; Beam would retry an upload for hours.
 
     Raises:
-        OutputError: a bucket is not there, or nobody is logged in.
+        OutputError: a bucket does not exist, or the user is not logged in.
     """
     google = options.view_as(GoogleCloudOptions)
     for name in ("temp_location", "staging_location"):
@@ -194,72 +194,73 @@ def check_buckets(options: PipelineOptions) -> None:
                 f"{bucket} --location {google.region}"
             ) from None
         except OSError as error:
-            said = error.strerror or str(error)
-            if isinstance(error, PermissionError) and LOG_IN not in said:
-                continue  # who may not look at a bucket may still write into it
-            raise OutputError(f"--{name} {location}: {said}") from error
+            reason = error.strerror or str(error)
+            if isinstance(error, PermissionError) and LOG_IN not in reason:
+                continue  # a user who may not list a bucket may still write to it
+            raise OutputError(f"--{name} {location}: {reason}") from error
 
 
 def _send_code(options: PipelineOptions) -> None:
-    """Have the workers run this program: in their image, or sent to them as a package.
+    """Give the workers this program: in their image, or as an uploaded package.
 
-    No main session is sent with it: all that runs there is imported.
+    The main session is not saved: the workers import all code from the package.
     """
     setup = options.view_as(SetupOptions)
     setup.save_main_session = False
-    given = (
+    code_options = (
         options.view_as(WorkerOptions).sdk_container_image,
         setup.setup_file,
         setup.extra_packages,
     )
-    if any(given):
+    if any(code_options):
         return
     checkout = Path(__file__).resolve().parents[2] / "setup.py"
     if not checkout.exists():
         raise UsageError(
-            "the workers would not have this program; type --sdk_container_image IMAGE, the one "
-            "that make template-image builds, or run it from a checkout"
+            "the workers would lack this program; type --sdk_container_image IMAGE, with the image "
+            "that make template-image builds, or run this command from a checkout"
         )
     setup.setup_file = str(checkout)
 
 
 def _size_workers(options: PipelineOptions) -> None:
-    """As many machines from beginning to end as are asked for, unless more are allowed.
+    """Set machine type, disk size, and the number of machines.
 
-    Left alone Dataflow would guess their number from the bytes of the input, which here are
-    those of paths: one machine.
+    The number is constant during the job, unless ``--max_num_workers`` allows more. By default
+    Dataflow would estimate it from the bytes of the input. Here these are paths, so it would use
+    one machine.
     """
     workers = options.view_as(WorkerOptions)
     google = options.view_as(GoogleCloudOptions)
     workers.machine_type = workers.machine_type or MACHINE_TYPE
     workers.disk_size_gb = workers.disk_size_gb or DISK_GB
-    most = workers.max_num_workers
-    workers.num_workers = workers.num_workers or min(WORKERS, most or WORKERS)
-    workers.max_num_workers = most or workers.num_workers
+    maximum = workers.max_num_workers
+    workers.num_workers = workers.num_workers or min(NUM_WORKERS, maximum or NUM_WORKERS)
+    workers.max_num_workers = maximum or workers.num_workers
     service = list(google.dataflow_service_options or ())
-    scales = workers.autoscaling_algorithm != "NONE" and not google.flexrs_goal
-    if scales and not _sets(service, "min_num_workers"):
+    autoscaling = workers.autoscaling_algorithm != "NONE" and not google.flexrs_goal
+    if autoscaling and not _is_set(service, "min_num_workers"):
         service.append(f"min_num_workers={workers.num_workers}")
     google.dataflow_service_options = service
 
 
-def _sets(service_options: Iterable[str], name: str) -> bool:
+def _is_set(service_options: Iterable[str], name: str) -> bool:
     return any(option.partition("=")[0] == name for option in service_options)
 
 
 def start_message(options: PipelineOptions, job_id: str) -> str:
-    """Where a job can be seen that has just begun."""
+    """The message when a job has started, with the address of its page."""
     google = options.view_as(GoogleCloudOptions)
     return (
-        "running at Dataflow: https://console.cloud.google.com/dataflow/jobs/"
+        "running on Dataflow: https://console.cloud.google.com/dataflow/jobs/"
         f"{google.region}/{job_id}?project={google.project}"
     )
 
 
 def interrupt_message(options: PipelineOptions, job_id: str) -> str:
-    """What to say to who leaves before the job's end."""
+    """The message for a user who stops this program before the job ends."""
     google = options.view_as(GoogleCloudOptions)
     return (
-        f"the job goes on at Dataflow; gcloud dataflow jobs cancel {job_id} --project "
-        f"{google.project} --region {google.region} stops it"
+        f"the job continues on Dataflow; to stop it type gcloud dataflow jobs cancel {job_id} "
+        f"--project {google.project} --region {google.region}"
     )

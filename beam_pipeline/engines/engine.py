@@ -1,4 +1,4 @@
-"""What runs the graph: one interface for every engine, and what works on any Beam runner."""
+"""The interface of every engine, with a default for any Beam runner."""
 
 import logging
 
@@ -16,17 +16,17 @@ from beam_pipeline.progress.live_line import LiveLine
 
 
 class Engine:
-    """A Beam runner that some service or cluster provides.
+    """Any Beam runner of a service or cluster.
 
-    An engine that needs to know more of its runner is a subclass, in a file of its own.
+    A runner that needs special code has a subclass in its own file.
 
     Attributes:
-        options: what the command line says to Beam.
-        counts: how many clips are done, as far as the engine knows.
-        interrupt_message: what to tell a person who stops the program while it runs.
+        options: Beam's options from the command line.
+        counts: the clips planned and finished, as known here.
+        interrupt_message: the message for a user who stops the program during a run.
     """
 
-    interrupt_message = "stopped; the same command goes on from here"
+    interrupt_message = "stopped; run the same command again to continue"
 
     def __init__(self, options: PipelineOptions) -> None:
         self.options = options
@@ -34,15 +34,15 @@ class Engine:
 
     @property
     def name(self) -> str:
-        """The runner, as the command line spells it."""
+        """The runner's name, as spelled on the command line."""
         return runner_name(self.options)
 
     def configure(self, config: Config) -> Config:
-        """Fill in the options that the runner needs; the settings as they are right for it.
+        """Set the options that the runner needs; returns the settings adapted to it.
 
         Raises:
-            UsageError: an option is missing or cannot work.
-            OutputError: a place that the runner needs is not there.
+            UsageError: an option is missing or invalid.
+            OutputError: a bucket that the runner needs does not exist.
         """
         return config
 
@@ -50,7 +50,7 @@ class Engine:
         """The runner.
 
         Raises:
-            UsageError: Beam knows none of that name.
+            UsageError: Beam has no runner of that name.
         """
         try:
             return create_runner(self.name)
@@ -61,18 +61,18 @@ class Engine:
         """An empty pipeline.
 
         Raises:
-            UsageError: there is no such runner, or it cannot use its options.
+            UsageError: there is no such runner, or its options are invalid.
         """
         runner = self.create_runner()
         try:
             return beam.Pipeline(runner=runner, options=self.options)
-        except (ValueError, ImportError) as error:  # everything that Beam finds wrong, a line each
+        except (ValueError, ImportError) as error:  # Beam lists its errors, one per line
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             found = "; ".join(lines[1:] or lines)
             raise UsageError(f"--runner {self.name}: {found}") from error
 
     def run(self, pipeline: beam.Pipeline, config: Config) -> bool:
-        """Run a pipeline to its end; False if only a template was written and nothing was run."""
+        """Run a pipeline until it finishes; False if only a template was written."""
         logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
         result = pipeline.run()
         if not getattr(result, "has_job", True):
@@ -84,34 +84,37 @@ class Engine:
             ):
                 result.wait_until_finish()
         except Exception:
-            if _is_over(result):
-                remove_unused_state(config.output, elsewhere=True)
+            if _has_ended(result):
+                remove_unused_state(config.output, remote=True)
             raise
         return True
 
     def on_start(self, result: PipelineResult) -> None:
-        """Called once the job has begun."""
+        """Called once the job has started."""
 
     def explain(self, error: Exception) -> str | None:
-        """One line for a person about an error of the runner itself; None if it has no say."""
-        said = " ".join(f"{type(error).__name__}: {error}".split())
-        return f"--runner {self.name}: {said}; see what that runner needs, or leave out --runner"
+        """One line for the user about an error of the runner itself; None to show a traceback."""
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        return (
+            f"--runner {self.name}: {text}; check the options that this runner needs, or leave out "
+            "--runner"
+        )
 
 
 def runner_name(options: PipelineOptions) -> str:
-    """The runner that the options name; this machine's if they name none."""
+    """The name of the runner in the options; ``DirectRunner`` if there is none."""
     name: str | None = options.view_as(StandardOptions).runner
     return name or "DirectRunner"
 
 
 def is_runner(options: PipelineOptions, name: str) -> bool:
-    """Whether the options name that runner, in any spelling that Beam takes."""
+    """Whether the options name this runner, in any spelling that Beam accepts."""
     return runner_name(options).rpartition(".")[2].lower().removesuffix("runner") == name
 
 
-def _is_over(result: PipelineResult) -> bool:
-    """Whether a job has ended, as far as its runner can tell."""
+def _has_ended(result: PipelineResult) -> bool:
+    """Whether a job has ended; False if its runner cannot tell."""
     try:
         return bool(PipelineState.is_terminal(result.state))
-    except Exception:  # it cannot tell: the network may be what is wrong
+    except Exception:  # the state is unknown, perhaps for lack of network
         return False

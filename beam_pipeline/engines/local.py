@@ -1,4 +1,4 @@
-"""This machine: Beam's FnApiRunner, in this process."""
+"""The local engine: Beam's FnApiRunner, in this process."""
 
 import gc
 
@@ -11,23 +11,23 @@ from apache_beam.runners.portability.portable_runner import JobServiceHandle
 
 from beam_pipeline.config import Config
 from beam_pipeline.engines.engine import Engine
-from beam_pipeline.progress.counts import LOCAL
+from beam_pipeline.progress.counts import LOCAL_COUNTS
 from beam_pipeline.progress.live_line import LiveLine
 
 
 class LocalEngine(Engine):
-    """Always the same engine for ``DirectRunner``.
+    """Runs ``DirectRunner`` jobs on FnApiRunner, always.
 
-    Beam's DirectRunner tries Prism first, downloads it, and falls back to FnApiRunner where
-    there is no internet, so that one command would run on two engines.
+    Beam's DirectRunner downloads and tries Prism first, and falls back to FnApiRunner without
+    internet. The same command could then run on two different engines.
     """
 
     def __init__(self, options: PipelineOptions) -> None:
         super().__init__(options)
-        self.counts = LOCAL
+        self.counts = LOCAL_COUNTS
 
     def create_runner(self) -> PipelineRunner:
-        # Workers see the options only through the provision info.
+        # Workers get the options only through the provision info.
         encoded = JobServiceHandle.encode_pipeline_options(self.options.get_all_options())
         return fn_runner.FnApiRunner(
             provision_info=fn_runner.ExtendedProvisionInfo(
@@ -36,7 +36,7 @@ class LocalEngine(Engine):
         )
 
     def run(self, pipeline: beam.Pipeline, config: Config) -> bool:
-        # Elements by the million are no garbage: an eighth of the join would go into looking.
+        # Millions of elements are live: by default an eighth of the join's time goes to collection.
         gc.set_threshold(100_000, 50, 50)
         with LiveLine():
             pipeline.run().wait_until_finish()

@@ -1,9 +1,9 @@
-"""Where the data sets are published: ``--dataset`` stands for these addresses.
+"""Public addresses of the data sets, which ``--dataset`` stands for.
 
-CVDF hosts the videos, in archives that listing files name, and the annotations
-(https://github.com/cvdfoundation/kinetics-dataset). Kinetics-600's CSV files there are
-incomplete, as its hosts say (their issue 33): the whole annotation is in ``train.txt`` and
-``val.txt``. Nobody but the host has seen to it that an archive holds what its name says.
+CVDF hosts the annotations and the videos (https://github.com/cvdfoundation/kinetics-dataset).
+The videos are in archives, which listing files name. The CSV files of Kinetics-600 there are
+incomplete, as the hosts say (their issue 33); the complete annotations are in ``train.txt`` and
+``val.txt``. Only the host has checked that an archive contains what its name says.
 """
 
 import posixpath
@@ -25,9 +25,9 @@ class Dataset:
     """One release of Kinetics.
 
     annotations: addresses of the annotation files of all splits.
-    archives: of each split, the address of the listing of its archives.
-    replacements: of a split, archives of whole clips for broken ones; they go first.
-    label_map: the published map that its classes are numbered by.
+    archives: address of the archive listing of each split.
+    replacements: archives with intact copies of a split's broken clips; they have priority.
+    label_map: the published map with the ids of its classes.
     """
 
     annotations: tuple[str, ...]
@@ -36,12 +36,12 @@ class Dataset:
     replacements: Mapping[Split, str] = field(default_factory=dict)
 
     def videos(self, splits: Sequence[Split]) -> tuple[str, ...]:
-        """What ``--videos`` stands for: no more than the splits asked for need."""
-        first = (self.replacements[split] for split in splits if split in self.replacements)
-        return (*first, *(self.archives[split] for split in splits))
+        """The default of ``--videos``: only what the requested splits need."""
+        replacements = (self.replacements[split] for split in splits if split in self.replacements)
+        return (*replacements, *(self.archives[split] for split in splits))
 
 
-def _of(folder: str, listing: str, annotations: Sequence[str], **more: object) -> Dataset:
+def _dataset(folder: str, listing: str, annotations: Sequence[str], **more: object) -> Dataset:
     return Dataset(
         annotations=tuple(f"{HOST}/{folder}/annotations/{name}" for name in annotations),
         archives={split: f"{HOST}/{folder}/{split}/{listing}_{split}_path.txt" for split in SPLITS},
@@ -50,24 +50,24 @@ def _of(folder: str, listing: str, annotations: Sequence[str], **more: object) -
 
 
 DATASETS: Mapping[str, Dataset] = {
-    "kinetics400": _of(
+    "kinetics400": _dataset(
         "400",
         "k400",
         ("train.csv", "val.csv", "test.csv"),
         label_map="kinetics400",
         replacements={"train": f"{HOST}/400/replacement_for_corrupted_k400.tgz"},
     ),
-    "kinetics600": _of(
+    "kinetics600": _dataset(
         "600", "k600", ("train.txt", "val.txt", "test.csv"), label_map="kinetics600"
     ),
-    "kinetics700_2020": _of(
+    "kinetics700_2020": _dataset(
         "700_2020", "k700_2020", ("train.csv", "val.csv", "test.csv"), label_map="kinetics700"
     ),
 }
 
 
 def mirrored(address: str, mirror: str | None) -> str:
-    """An address with another host in front, where it is one of the public ones.
+    """An address on the mirror, if it is on one of the public hosts; otherwise unchanged.
 
     >>> mirrored("https://s3.amazonaws.com/kinetics/400/val/part_0.tar.gz", "http://lab/k")
     'http://lab/k/kinetics/400/val/part_0.tar.gz'
@@ -81,10 +81,10 @@ def mirrored(address: str, mirror: str | None) -> str:
 
 
 def class_of_archive(dataset: str | None, address: str, labels: Sequence[str]) -> str | None:
-    """The one class whose clips an archive holds, where its name tells it.
+    """The class of all clips in an archive, if the archive's name tells; otherwise None.
 
-    Kinetics-600's archives of train and val are named after the class, Kinetics-700's numbered
-    by its place in the alphabet, from 1 on (so does FiftyOne read them). ``labels`` are all
+    The train and val archives of Kinetics-600 have the name of the class. Those of Kinetics-700
+    have its number in alphabetical order, from 1 (FiftyOne reads them so). ``labels`` are all
     classes, sorted.
 
     >>> class_of_archive("kinetics600", "https://host/val/air drumming.tar.gz", ["air drumming"])

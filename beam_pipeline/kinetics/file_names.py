@@ -1,18 +1,18 @@
-"""What the name of a file says: a video, an archive, a listing, and of which clip."""
+"""What a file's name tells: whether it is a video, an archive or a listing, and of which clip."""
 
 import posixpath
 
 from beam_pipeline.storage import urls
 
 EXTENSIONS = (".mp4", ".mkv", ".webm", ".avi", ".mov")
-"""Of videos, in lower case."""
+"""File extensions of videos, in lower case."""
 
 ARCHIVE_EXTENSIONS = (".tar", ".tar.gz", ".tgz")
 LISTING_EXTENSION = ".txt"
 
 
 def is_text(path: str) -> bool:
-    """Whether a name can be written as UTF-8. A name that cannot is never passed to a step."""
+    """Whether a name can be written as UTF-8. Other names are never passed to a step."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -21,27 +21,27 @@ def is_text(path: str) -> bool:
 
 
 def base_name(path: str) -> str:
-    """A file's name without folder and extension."""
+    """A file's name without its folder and extension."""
     return posixpath.splitext(posixpath.basename(path))[0]
 
 
 def is_video(path: str) -> bool:
-    """Whether a file's name says that it is a video."""
+    """Whether a file's name has the extension of a video."""
     return path.lower().endswith(EXTENSIONS)
 
 
 def is_archive(path: str) -> bool:
-    """Whether a file's name says that it is an archive. A web address may have a query."""
+    """Whether a file's name has the extension of an archive. A web address may have a query."""
     if urls.is_on_the_web(path):
         path = path.partition("?")[0]
     return path.lower().endswith(ARCHIVE_EXTENSIONS)
 
 
 def path_under_root(path: str, argument: str) -> str | None:
-    """The path of a video below the folder that a ``--videos`` argument names.
+    """The path of a video relative to the folder that a ``--videos`` argument names.
 
-    For a glob that folder is the one before the first wildcard; for a listing or a single file
-    it is the folder that holds it. None if the video lies elsewhere.
+    For a glob this is the folder before the first wildcard; for a listing or a single file it is
+    the folder of that file. None if the video is not in the folder.
     """
     roots = [argument]
     if urls.is_glob(argument):

@@ -1,4 +1,4 @@
-"""Label maps: which id each class has, whatever part of it is annotated."""
+"""Label maps: the id of each class, independent of which classes are annotated."""
 
 import json
 from collections.abc import Iterator
@@ -9,15 +9,15 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.storage import files
 
 PUBLISHED = ("kinetics400", "kinetics600", "kinetics700")
-"""Maps that come with this package: the classes of the official annotations, sorted, which is
-the order of the models that SlowFast, PyTorchVideo and mmaction2 publish."""
+"""Maps in this package: the sorted classes of the official annotations. The models that SlowFast,
+PyTorchVideo and mmaction2 publish use the same order."""
 
 
 def read_label_map(name: str) -> dict[str, int]:
-    """The id of each class of a published map, or of a file with a class a line or in JSON.
+    """The id of each class in a published map or a file (one class per line, or JSON).
 
     Raises:
-        InputError: there is no such file, or it is no label map.
+        InputError: there is no such file, or it is not a label map.
     """
     if name in PUBLISHED:
         maps = resources.files("beam_pipeline.kinetics").joinpath("label_maps")
@@ -27,7 +27,7 @@ def read_label_map(name: str) -> dict[str, int]:
     except OSError as error:
         raise InputError(
             f"--label_map {name}: {error.strerror or error}; type one of {', '.join(PUBLISHED)}, "
-            "or a file with a class a line"
+            "or a file with one class per line"
         ) from error
     except UnicodeDecodeError as error:
         raise InputError(f"--label_map {name}: not UTF-8 text") from error
@@ -37,22 +37,22 @@ def parse_label_map(name: str, text: str) -> dict[str, int]:
     """Parse a label map; ``name`` is for messages.
 
     Raises:
-        InputError: a class stands twice, an id belongs to two, or it is no label map.
+        InputError: a class occurs twice, two classes have the same id, or it is not a label map.
     """
     pairs = _parse_json(name, text) if text.lstrip().startswith("{") else _parse_lines(name, text)
     ids: dict[str, int] = {}
     classes: dict[int, str] = {}
     for label, number in pairs:
         if label in ids:
-            raise InputError(f"--label_map {name}: the class {label!r} stands twice")
+            raise InputError(f"--label_map {name}: the class {label!r} is listed twice")
         if number in classes:
             raise InputError(
-                f"--label_map {name}: {classes[number]!r} and {label!r} have one id, {number}"
+                f"--label_map {name}: {classes[number]!r} and {label!r} have the same id, {number}"
             )
         ids[label] = number
         classes[number] = label
     if not ids:
-        raise InputError(f"--label_map {name}: there is no class in it")
+        raise InputError(f"--label_map {name}: it contains no class")
     return ids
 
 
@@ -61,7 +61,7 @@ def _parse_lines(name: str, text: str) -> Iterator[tuple[str, int]]:
     for number, line in enumerate(lines):
         if not line.strip():
             raise InputError(
-                f"--label_map {name} line {number + 1}: empty, and a class's line is its id"
+                f"--label_map {name} line {number + 1}: empty; lines are ids, so each needs a class"
             )
         yield line.strip(), number
 
@@ -75,6 +75,6 @@ def _parse_json(name: str, text: str) -> Iterator[tuple[str, int]]:
         if not isinstance(number, int) or isinstance(number, bool) or number < 0:
             raise InputError(
                 f"--label_map {name}: {label!r} has the id {number!r}; expected "
-                '{"class": id, …} with ids from 0 on'
+                '{"class": id, …} with ids of 0 or more'
             )
         yield label, number

@@ -1,4 +1,4 @@
-"""How the official files spell the splits."""
+"""How annotation files spell the splits."""
 
 from beam_pipeline.elements import Split
 
@@ -9,4 +9,4 @@ SPLIT_WORDS: dict[str, Split] = {
     "validation": "val",
     "test": "test",
 }
-"""Every spelling, in lower case, and the split that it names."""
+"""Each spelling, in lower case, and its split."""

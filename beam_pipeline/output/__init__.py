@@ -1,6 +1,6 @@
-"""The output folder: its names, its file formats, and which runs are at work in it.
+"""The output folder: its file names and formats, and the leases of runs that use it.
 
 In: rows and bytes.
-Out: files that appear whole or not at all.
+Out: files, each written atomically.
 Not imported here: the steps, their settings, the engines, the command line.
 """

@@ -1,4 +1,7 @@
-"""The runs in one output: which of them are under way, and how each shows it."""
+"""Leases on an output: how a run shows that it is alive, and which other runs are dead.
+
+On a disk a lease is a file lock. In a bucket it is a heartbeat: an object that is rewritten.
+"""
 
 import fcntl
 import os
@@ -15,85 +18,85 @@ from beam_pipeline.output.output_folder import (
     STATE,
     TEMPORARY,
     Output,
-    write_errors,
+    as_write_error,
 )
-from beam_pipeline.progress.counts import LOCAL
+from beam_pipeline.progress.counts import LOCAL_COUNTS
 from beam_pipeline.storage import files, urls
 
 LOCK = "lock"
 NEW = ".new"
-"""What the name of a run's folder ends in until its lock is held."""
+"""Suffix of a run's folder until the run holds its lock."""
 
-STARTING = 10.0
-"""Seconds after which a folder that is still new has lost its maker."""
+STARTUP_TIMEOUT = 10.0
+"""Seconds after which the run of a folder with that suffix is dead."""
 
 ALIVE = "alive"
 
-HEARTBEAT = 20.0
-"""Seconds between two signs of life in a bucket, each of which is three requests."""
+HEARTBEAT_INTERVAL = 20.0
+"""Seconds between two heartbeats in a bucket. Each is three requests."""
 
 REMOVAL_TIME = 2.0
-"""Seconds after which a worker elsewhere that was at the end of the run has removed its state."""
+"""Seconds in which another worker, which ends the run, removes the run's state."""
 
-LEASE_TIMEOUT = 2.5 * HEARTBEAT
-"""Seconds without one after which a run is dead."""
+LEASE_TIMEOUT = 2.5 * HEARTBEAT_INTERVAL
+"""Seconds without a heartbeat after which a run is dead."""
 
 _leases: dict[str, "IO[bytes] | _Heartbeat"] = {}
-"""Of the runs of this process. A claim ends with the process, however that ends."""
+"""The leases of this process, by the URL of the run's state. They end with the process."""
 
 
 def acquire_lease(output: Output) -> None:
-    """Show others, until it is closed or the process ends, that this run is under way."""
+    """Show other runs that this run is alive, until the lease is closed or the process ends."""
     if output.url(output.state) not in _leases:
         _leases[output.url(output.state)] = _lock(output) if output.is_local else _Heartbeat(output)
 
 
 def dead_runs(output: Output) -> list[str]:
-    """Folders, relative to the output, of runs that are not under way any more.
+    """Folders, relative to the output, of runs that have ended.
 
-    On a disk a run that is under way holds the lock in its folder. In a bucket it writes there,
-    so that whether others do takes ``LEASE_TIMEOUT`` to see.
+    On a disk a live run holds the lock in its folder. In a bucket it writes heartbeats there, so
+    telling live from dead runs takes ``LEASE_TIMEOUT``.
     """
     others = [run for run in runs_in(output) if run != output.state]
     if output.is_local:
         return [run for run in others if not is_alive(output, run)]
     before = {run: files.find(output.url(run)) for run in others}
-    if not any(_has_sign(output, run, found) for run, found in before.items()):
-        return others  # stopped in order, or there are none
-    LOCAL.waiting = True
+    if not any(_has_heartbeat(output, run, entries) for run, entries in before.items()):
+        return others  # none, or all released their leases
+    LOCAL_COUNTS.checking_leases = True
     time.sleep(LEASE_TIMEOUT)
-    LOCAL.waiting = False
+    LOCAL_COUNTS.checking_leases = False
     return [run for run in others if files.find(output.url(run)) == before[run]]
 
 
 def remove_state(output: Output) -> None:
-    """Remove this run's state, that of dead runs, and all of it when no other is under way."""
-    mine = _leases.pop(output.url(output.state), None)
-    if isinstance(mine, _Heartbeat):
-        mine.close()  # or it might write into what is removed
+    """Remove the state of this run and of dead runs; all state if no other run is alive."""
+    lease = _leases.pop(output.url(output.state), None)
+    if isinstance(lease, _Heartbeat):
+        lease.close()  # so that it writes nothing into removed folders
     for run in [*dead_runs(output), output.state]:
         output.remove(run)
-    if mine is not None:
-        mine.close()
+    if lease is not None:
+        lease.close()
     if not runs_in(output):
         output.remove(SETTINGS)
         if output.is_local:
-            # Not the folder with what is in it: another run may just have begun.
+            # Only if it is empty: another run may just have started.
             with suppress(OSError):
                 os.rmdir(urls.local_path(output.url(STATE)))
 
 
-def remove_unused_state(output: Output, elsewhere: bool = False) -> None:
-    """Remove what a run has left in a bucket that ended before it had made anything.
+def remove_unused_state(output: Output, remote: bool = False) -> None:
+    """Remove the state of a run that ended in a bucket before it made any clip.
 
-    On a disk its lock is gone with it, and nobody is bound to its settings. ``elsewhere`` says
-    that it was other machines which were at work, and are no more.
+    On a disk this is not needed: the lock ends with the process, and the settings of such a run
+    do not bind the next one. ``remote``: the run was on other machines and has ended there.
     """
-    mine = _leases.get(output.url(output.state))
-    if output.is_local or (mine is None and not elsewhere):
+    lease = _leases.get(output.url(output.state))
+    if output.is_local or (lease is None and not remote):
         return
-    if mine is not None:
-        mine.close()
+    if lease is not None:
+        lease.close()
     with suppress(OutputError, OSError):
         if not files.list_names(output.url(f"{output.state}/{ROWS}")):
             output.remove(output.state)
@@ -102,27 +105,27 @@ def remove_unused_state(output: Output, elsewhere: bool = False) -> None:
 
 
 def release_all(seconds: float) -> None:
-    """Take back the signs of life in buckets, where that takes no longer.
+    """Remove this process's heartbeats from buckets, within ``seconds``.
 
-    Who sees none need not wait for the next.
+    The next run then need not wait for ``LEASE_TIMEOUT``.
     """
 
-    def close_all() -> None:
-        for mine in tuple(_leases.values()):
-            if isinstance(mine, _Heartbeat):
-                mine.release()
+    def release_heartbeats() -> None:
+        for lease in tuple(_leases.values()):
+            if isinstance(lease, _Heartbeat):
+                lease.release()
 
-    releasing = threading.Thread(target=close_all, daemon=True)
-    releasing.start()
-    releasing.join(seconds)
+    thread = threading.Thread(target=release_heartbeats, daemon=True)
+    thread.start()
+    thread.join(seconds)
 
 
-def _has_sign(output: Output, run: str, found: list[files.Entry]) -> bool:
-    return output.url(f"{run}/{ALIVE}") in {entry.url for entry in found}
+def _has_heartbeat(output: Output, run: str, entries: list[files.Entry]) -> bool:
+    return output.url(f"{run}/{ALIVE}") in {entry.url for entry in entries}
 
 
 class _Heartbeat:
-    """Writes an object of the run now and then; it grows, for sizes are what listings tell."""
+    """Rewrites an object of the run at intervals. It grows, because listings show sizes."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -133,22 +136,22 @@ class _Heartbeat:
 
     def _beat(self) -> None:
         url = self._output.url(f"{self._output.state}/{ALIVE}")
-        while not self._closed.wait(HEARTBEAT):
+        while not self._closed.wait(HEARTBEAT_INTERVAL):
             try:
                 files.write(url, files.read(url) + b".")
                 if self._closed.wait(REMOVAL_TIME):
                     return
                 if not files.exists(self._output.url(SETTINGS)):
-                    files.remove(url)  # written into what another worker was removing
+                    files.remove(url)  # written while another worker was removing the state
                     return
             except FileNotFoundError:
                 return  # another worker has finished the run
             except OSError:
-                continue  # what it is good for is not worth the run
+                continue  # a missed heartbeat must not fail the run
 
     def close(self) -> None:
         self._closed.set()
-        self._thread.join(HEARTBEAT)  # it may be waiting for storage that does not answer
+        self._thread.join(HEARTBEAT_INTERVAL)  # it may be waiting for unresponsive storage
 
     def release(self) -> None:
         self.close()
@@ -159,23 +162,23 @@ class _Heartbeat:
 def _lock(output: Output) -> IO[bytes]:
     """Make this run's folder and hold its lock.
 
-    It has its name only once the lock is held: nobody may take it for that of a dead run.
+    The folder gets its final name once the lock is held, so that no other run takes it for dead.
     """
     folder = urls.local_path(output.url(output.state))
-    made = folder if os.path.isdir(folder) else folder + NEW
-    with write_errors(folder):
-        os.makedirs(made, exist_ok=True)
-        lock = open(os.path.join(made, LOCK), "wb")  # noqa: SIM115 - held until the end
-        _hold(lock)
-        os.makedirs(os.path.join(made, TEMPORARY), exist_ok=True)
-        if made != folder:
-            os.rename(made, folder)
+    current = folder if os.path.isdir(folder) else folder + NEW
+    with as_write_error(folder):
+        os.makedirs(current, exist_ok=True)
+        lock = open(os.path.join(current, LOCK), "wb")  # noqa: SIM115 - held until the end
+        _lock_file(lock)
+        os.makedirs(os.path.join(current, TEMPORARY), exist_ok=True)
+        if current != folder:
+            os.rename(current, folder)
     return lock
 
 
-def _hold(lock: IO[bytes]) -> None:
-    """Hold a lock, unless another worker of this run holds it, or the file system knows none."""
-    for _ in range(20):  # the glance of another run may be in the way for a moment
+def _lock_file(lock: IO[bytes]) -> None:
+    """Lock a file; do nothing if another worker of this run holds it or locks are unsupported."""
+    for _ in range(20):  # another run's check may hold it for a moment
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -187,19 +190,19 @@ def _hold(lock: IO[bytes]) -> None:
 
 
 def runs_in(output: Output) -> list[str]:
-    """The folders of all runs that there are, relative to the output."""
+    """The folders of all runs, relative to the output."""
     names = (posixpath.basename(url) for url in files.list_names(output.url(STATE)))
     return [f"{STATE}/{name}" for name in names if name != posixpath.basename(SETTINGS)]
 
 
 def is_alive(output: Output, run: str) -> bool:
-    """Whether a run is under way, as far as a disk tells; of a bucket ``dead_runs`` does."""
+    """Whether a run holds its lock on a disk. Always False in a bucket: see ``dead_runs``."""
     if not output.is_local:
         return False
     folder = urls.local_path(output.url(run))
     try:
         if folder.endswith(NEW):
-            return time.time() - os.stat(folder).st_mtime < STARTING
+            return time.time() - os.stat(folder).st_mtime < STARTUP_TIMEOUT
         with open(os.path.join(folder, LOCK), "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:

@@ -1,8 +1,7 @@
-"""List files in the dialects of trainers: how each is written, and how its trainer reads it.
+"""The list formats of trainers: how each is written, and how its trainer reads it.
 
-The rules are those of the trainers' sources, each named beside its reader. Whoever writes a list
-holds it against the reader: a path that a trainer would take apart wrongly is found before it
-is trained on.
+The readers follow the trainers' sources, which their docstrings name. Every list is checked with
+its reader, so a path that a trainer would misread is found before training.
 """
 
 import csv
@@ -15,7 +14,7 @@ from beam_pipeline.errors import InputError
 SLOWFAST, TORCHVISION = "slowfast", "torchvision"
 TEXT_FORMATS = (SLOWFAST, "pytorchvideo", "mmaction2", "videomae")
 LIST_FORMATS = (*TEXT_FORMATS, TORCHVISION)
-"""All dialects; torchvision's is no text, see ``link_classes.py``."""
+"""All formats; torchvision's is not text, see ``link_classes.py``."""
 
 Entry = tuple[str, int]
 """Path and label id of one clip."""
@@ -23,10 +22,10 @@ Entry = tuple[str, int]
 
 @dataclass(frozen=True)
 class ListFormat:
-    """One trainer's dialect, by the name that the command line gives it.
+    """The list format of a trainer; ``name`` is its value of ``--list_format``.
 
-    ``write`` makes a file's text of its entries, ``read`` takes one apart as the trainer does,
-    and ``remedy`` says what to do about a path that it would misread.
+    ``write`` turns entries into text, ``read`` parses text as the trainer does. ``remedy`` says
+    what to do about a path that the trainer would misread.
     """
 
     name: str
@@ -36,21 +35,21 @@ class ListFormat:
     remedy: str
 
     def misreads(self, text: str, entries: list[Entry]) -> bool:
-        """Whether the trainer would read anything but these entries."""
+        """Whether the trainer would read other entries than these."""
         try:
             return list(self.read(text)) != entries
-        except (ValueError, csv.Error):  # it would stop with an error
+        except (ValueError, csv.Error):  # the trainer would fail
             return True
 
     def check(self, path: str) -> None:
-        """Raise InputError, which names the path, where the trainer would misread it."""
+        """Raise InputError, which names the path, if the trainer would misread it."""
         entry = (path, 0)
         if self.misreads(self.write([entry]), [entry]):
             raise InputError(f"{self.trainer} would misread the path {path!r}: {self.remedy}")
 
 
 def list_format(name: str, separator: str) -> ListFormat:
-    """The dialect of that name; ``separator`` is for the trainers that let one choose it."""
+    """The list format of that name; ``separator`` applies where the trainer allows any."""
     match name:
         case "slowfast":
             return ListFormat(
@@ -58,7 +57,7 @@ def list_format(name: str, separator: str) -> ListFormat:
                 "SlowFast",
                 lambda entries: _lines(entries, separator),
                 lambda text: _read_slowfast(text, separator),
-                f"it cuts at every separator {separator!r}; type another --separator (and "
+                f"it splits at every separator {separator!r}; type another --separator (and "
                 "DATA.PATH_LABEL_SEPARATOR in its config), such as ','",
             )
         case "pytorchvideo":
@@ -67,7 +66,7 @@ def list_format(name: str, separator: str) -> ListFormat:
                 "PyTorchVideo",
                 lambda entries: _lines(entries, " "),
                 _read_pytorchvideo,
-                "it takes line breaks of any kind for the end of a path; rename the file",
+                "it ends a path at a line break of any kind; rename the file",
             )
         case "mmaction2":
             return ListFormat(
@@ -75,7 +74,7 @@ def list_format(name: str, separator: str) -> ListFormat:
                 "mmaction2",
                 lambda entries: _lines(entries, separator),
                 lambda text: _read_mmaction2(text, separator),
-                f"it cuts at every separator {separator!r}; type another --separator (and "
+                f"it splits at every separator {separator!r}; type another --separator (and "
                 "delimiter in its config), such as ',', or --path_prefix '' (and data_prefix)",
             )
         case "videomae":
@@ -84,7 +83,7 @@ def list_format(name: str, separator: str) -> ListFormat:
                 "VideoMAE",
                 _write_quoted,
                 _read_videomae,
-                "it reads a table; rename the file",
+                "it reads the list as a CSV table; rename the file",
             )
     raise ValueError(f"no list format {name!r}")
 
@@ -100,7 +99,7 @@ def _write_quoted(entries: Iterable[Entry]) -> str:
 
 
 def _read_slowfast(text: str, separator: str) -> Iterator[Entry]:
-    """``slowfast/datasets/kinetics.py``: two parts, or a wrong entry, or an error."""
+    """``slowfast/datasets/kinetics.py``: splits everywhere; more than two parts misread or fail."""
     for line in text.splitlines():
         parts = line.split(separator)
         if len(parts) > 3:
@@ -109,7 +108,7 @@ def _read_slowfast(text: str, separator: str) -> Iterator[Entry]:
 
 
 def _read_pytorchvideo(text: str) -> Iterator[Entry]:
-    """``pytorchvideo/data/labeled_video_paths.py``: cut once, at the last white space."""
+    """``pytorchvideo/data/labeled_video_paths.py``: splits once, at the last white space."""
     for line in text.splitlines():
         parts = line.rsplit(None, 1)
         if len(parts) == 1:
@@ -120,7 +119,7 @@ def _read_pytorchvideo(text: str) -> Iterator[Entry]:
 
 
 def _read_mmaction2(text: str, separator: str) -> Iterator[Entry]:
-    """``mmaction/datasets/video_dataset.py``: stripped, cut everywhere, two parts or one."""
+    """``mmaction/datasets/video_dataset.py``: strips, splits everywhere, takes one or two parts."""
     for line in io.StringIO(text, newline=None):
         parts = line.rstrip("\n\r").strip().split(separator)
         if len(parts) == 1:
@@ -131,6 +130,6 @@ def _read_mmaction2(text: str, separator: str) -> Iterator[Entry]:
 
 
 def _read_videomae(text: str) -> Iterator[Entry]:
-    """``kinetics.py`` of VideoMAE: a table without header, cut at blanks, quotes understood."""
+    """VideoMAE's ``kinetics.py``: a space-separated CSV table with quotes, without a header."""
     for path, label in csv.reader(io.StringIO(text, newline=""), delimiter=" ", strict=True):
         yield path, int(label)

@@ -1,4 +1,4 @@
-"""The manifest: one row for every annotated clip, as Parquet and as text."""
+"""The manifest: one row per annotated clip, as Parquet and CSV."""
 
 import csv
 import types
@@ -25,7 +25,7 @@ _ARROW_TYPES: dict[Any, pa.DataType] = {
 def _arrow_type(hint: Any) -> pa.DataType:
     if get_origin(hint) is types.UnionType:
         hint = get_args(hint)[0]
-    return _ARROW_TYPES.get(hint, pa.string())  # the closed choices are text
+    return _ARROW_TYPES.get(hint, pa.string())  # ``Literal`` types are text
 
 
 SCHEMA = pa.schema([(name, _arrow_type(get_type_hints(Row)[name])) for name in Row._fields])
@@ -42,21 +42,21 @@ def to_table(rows: Sequence[Row]) -> pa.Table:
 
 
 def write_parquet(file: BinaryIO, tables: Iterable[pa.Table]) -> None:
-    """Write tables one after the other; never more than one of them in memory."""
+    """Write tables one after the other, with at most one in memory."""
     with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
         for table in tables:
             writer.write_table(table)
 
 
 def read_parquet(url: str, columns: Sequence[str] = COLUMNS) -> Iterator[pa.Table]:
-    """The tables that were written, in order, one at a time.
+    """The tables of a Parquet file, as they were written, one at a time.
 
     Raises:
-        OutputError: it is damaged, or something else, or cannot be read.
-        FileNotFoundError: it is not there.
+        OutputError: the file is damaged, is not a manifest, or cannot be read.
+        FileNotFoundError: there is no such file.
     """
     try:
-        with files.opened(url) as file:
+        with files.open_file(url) as file:
             parquet = pq.ParquetFile(file)
             for group in range(parquet.num_row_groups):
                 yield parquet.read_row_group(group, columns=list(columns)).select(list(columns))
@@ -71,7 +71,7 @@ def read_parquet(url: str, columns: Sequence[str] = COLUMNS) -> Iterator[pa.Tabl
 def read_tables(
     output: Output, paths: Iterable[str], columns: Sequence[str] = COLUMNS
 ) -> Iterator[pa.Table]:
-    """The tables of several files of an output, one behind the other."""
+    """The tables of several files of an output, one after the other."""
     for path in paths:
         yield from read_parquet(output.url(path), columns)
 
@@ -82,12 +82,12 @@ def values_of(table: pa.Table) -> Iterator[tuple[Any, ...]]:
 
 
 def with_status(table: pa.Table, statuses: Sequence[str]) -> pa.Table:
-    """The rows of some statuses."""
+    """The rows with one of these statuses."""
     return table.filter(pc.is_in(table.column("status"), value_set=pa.array(statuses)))
 
 
 def write_csv(file: TextIO, tables: Iterable[pa.Table]) -> None:
-    """Tables as text with a header. What does not apply is empty."""
+    """Write tables as CSV with a header. None becomes an empty field."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
     for table in tables:

@@ -1,4 +1,4 @@
-"""The output: whole files, put in their places in one step, and what a run keeps meanwhile."""
+"""The output folder: atomic writes, and the state that a run keeps there."""
 
 import errno
 import hashlib
@@ -15,7 +15,7 @@ from beam_pipeline.errors import OutputError
 from beam_pipeline.storage import files, urls
 
 STATE = "_state"
-"""The folder that is there only until a run finishes."""
+"""The folder of the runs' state; it exists only until they finish."""
 
 SETTINGS = f"{STATE}/settings.json"
 SUMMARY = "summary.json"
@@ -23,7 +23,7 @@ MANIFESTS = "manifest"
 VIDEOS = "videos"
 LISTS = "lists"
 
-# In the run's own folder below the state.
+# Folders in the run's own state.
 TEMPORARY = "tmp"
 SHARDS = "shards"
 ROWS = "rows"
@@ -35,7 +35,7 @@ class Output:
 
     Attributes:
         root: absolute path or URL.
-        run: names the run's own folder in the state, so that two runs do not meet there.
+        run: name of the run's own folder in the state, different for each run.
     """
 
     root: str
@@ -52,14 +52,14 @@ class Output:
         return urls.is_local(self.root)
 
     def url(self, relative: str) -> str:
-        """Path or URL of something in the output."""
+        """Path or URL of a file or folder in the output."""
         return urls.join(self.root, relative)
 
     def read_json(self, relative: str) -> dict[str, Any] | None:
-        """The content of a JSON file, None where there is none.
+        """The content of a JSON file; None if there is no such file.
 
         Raises:
-            OutputError: it is damaged, or the output is no folder.
+            OutputError: the file is damaged, or the output is not a folder.
         """
         url = self.url(relative)
         try:
@@ -75,22 +75,22 @@ class Output:
         return content
 
     def write(self, relative: str, data: bytes) -> None:
-        """Write a whole file: it appears in one step or not at all.
+        """Write a file atomically.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the file cannot be written.
         """
         if self.is_local:
             with self.writing(relative) as file:
                 file.write(data)
             return
         url = self.url(relative)
-        with write_errors(url):
-            # An object is there whole or not at all.
+        with as_write_error(url):
+            # Object stores write atomically.
             files.write(url, data)
 
     def write_if_new(self, relative: str, data: bytes) -> None:
-        """Write a file unless it holds just this already; nothing new, nothing written."""
+        """Write a file unless it already holds exactly this data."""
         try:
             unchanged = files.read(self.url(relative)) == data
         except FileNotFoundError:
@@ -102,29 +102,29 @@ class Output:
 
     @contextmanager
     def writing(self, relative: str) -> Iterator[BinaryIO]:
-        """A file to write; it appears when the block ends without an error.
+        """Open a file to write; it appears when the block ends without an error.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the file cannot be written.
         """
-        with write_errors(self.url(relative)), self.temporary_path() as path:
+        with as_write_error(self.url(relative)), self.temporary_path() as path:
             with open(path, "wb") as file:
                 yield file
             self.publish(path, relative)
 
     @contextmanager
     def temporary_path(self) -> Iterator[str]:
-        """The path of an empty local file, to be published or forgotten.
+        """The path of an empty local file, to be published; removed after the block.
 
-        On a local disk it lies in the run's own folder, for only within one disk can a file be
-        moved to its place in one step. That folder is not made here: where it is gone, the
-        output is gone, with all that was in it.
+        If the output is on a disk, the file is in the run's own folder, because a rename is
+        atomic only within one disk. That folder is not made here: if it is gone, the whole
+        output was removed.
         """
         folder = tempfile.gettempdir()
         if self.is_local:
             folder = urls.local_path(self.url(f"{self.state}/{TEMPORARY}"))
         path = os.path.join(folder, uuid.uuid4().hex)
-        with write_errors(path), open(path, "xb"):
+        with as_write_error(path), open(path, "xb"):
             pass
         try:
             yield path
@@ -133,13 +133,13 @@ class Output:
                 os.remove(path)
 
     def publish(self, path: str, relative: str) -> None:
-        """Put a local file in its place, in one step.
+        """Move or upload a local file to its place in the output, atomically.
 
         Raises:
-            OutputError: it cannot be put there.
+            OutputError: the file cannot be written there.
         """
         target = self.url(relative)
-        with write_errors(target):
+        with as_write_error(target):
             if self.is_local:
                 target = urls.local_path(target)
                 _with_folder(target, lambda: os.replace(path, target))
@@ -147,17 +147,18 @@ class Output:
                 files.upload(path, target)
 
     def remove_stale(self, relative: str, size: int | None, sha256: str | None) -> None:
-        """Remove a file that a row of this size would vouch for though it holds something else.
+        """Remove a file that has this size but another SHA-256.
 
-        Only on a disk: call it before the row is noted, which is before the new file appears.
+        A row counts for an existing file of its size. So call this before the row is logged,
+        which on a disk is before the new file appears. Does nothing in a bucket.
 
         Raises:
-            OutputError: it cannot be removed.
+            OutputError: the file cannot be removed.
         """
         if not self.is_local:
             return
         path = urls.local_path(self.url(relative))
-        with write_errors(path), suppress(FileNotFoundError):
+        with as_write_error(path), suppress(FileNotFoundError):
             if os.path.getsize(path) == size:
                 with open(path, "rb") as file:
                     same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
@@ -165,15 +166,15 @@ class Output:
                     os.remove(path)
 
     def remove(self, relative: str) -> None:
-        """Remove a file or a whole folder, if it is there."""
+        """Remove a file or a whole folder, if it exists."""
         url = self.url(relative)
-        with write_errors(url), suppress(FileNotFoundError):
+        with as_write_error(url), suppress(FileNotFoundError):
             files.remove(url)
 
 
 @contextmanager
-def write_errors(target: str) -> Iterator[None]:
-    """Turn a refusal of storage into one line for a person."""
+def as_write_error(target: str) -> Iterator[None]:
+    """Turn an OSError into an OutputError, with one line for the user."""
     try:
         yield
     except OSError as error:
@@ -184,19 +185,19 @@ _HINTS = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room",
     errno.EFBIG: "raise the limit on file sizes",
-    errno.ENOENT: "the output folder has vanished: put it back",
+    errno.ENOENT: "the output folder was removed: restore it",
     errno.ENOTDIR: "there is a file where a folder must be: remove it",
     errno.EISDIR: "there is a folder where a file must be: remove it",
     errno.EEXIST: "there is a file where a folder must be: remove it",
-    errno.EACCES: "get the right to write there",
-    errno.EPERM: "get the right to write there",
-    errno.EROFS: "get the right to write there",
+    errno.EACCES: "get permission to write there",
+    errno.EPERM: "get permission to write there",
+    errno.EROFS: "get permission to write there",
 }
 
 
 def read_error(target: str, error: OSError) -> OutputError:
-    """One line for a person about something of the output that is there and cannot be read."""
-    hint = "get the right to read there" if isinstance(error, PermissionError) else "see to it"
+    """The error for an existing file of the output that cannot be read."""
+    hint = "get permission to read it" if isinstance(error, PermissionError) else "check it"
     return OutputError(
         f"cannot read {target}: {error.strerror or error}; {hint}, or choose another --output; "
         "then run the same command again"
@@ -204,7 +205,7 @@ def read_error(target: str, error: OSError) -> OutputError:
 
 
 def _write_error(target: str, error: OSError) -> OutputError:
-    hint = _HINTS.get(error.errno or 0, "see what is wrong with the storage")
+    hint = _HINTS.get(error.errno or 0, "check the storage")
     if isinstance(error, FileNotFoundError) and not urls.is_local(target):
         hint = "there is no such bucket: create it"
     return OutputError(
@@ -214,7 +215,7 @@ def _write_error(target: str, error: OSError) -> OutputError:
 
 
 def _with_folder(path: str, act: Callable[[], None]) -> None:
-    """Do something that needs the folder of a path, making the folder only if it lacks."""
+    """Call ``act``; if the folder of ``path`` is missing, make it and call again."""
     try:
         act()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a worker has made so far, so that another run need not make it again."""
+"""The log of clips that a worker has made, so that another run can reuse them."""
 
 import json
 import threading
@@ -11,17 +11,17 @@ from beam_pipeline.elements import Row
 from beam_pipeline.errors import OutputError
 from beam_pipeline.output.output_folder import ROWS, Output
 
-ROWS_A_FILE = 64
+ROWS_PER_FILE = 64
 
-FLUSH_EVERY = 30.0
-"""Seconds; of a bucket, where each flush is a request. On a disk every row is flushed."""
+FLUSH_INTERVAL = 30.0
+"""Seconds, in a bucket, where each flush is a request. On a disk every row is flushed."""
 
 
 class RowLog:
-    """Rows of finished clips, in small files that each appear whole.
+    """Rows of finished clips, in small files that are written atomically.
 
-    A file is written again with each row that joins it, and left alone once it is full: that
-    works where files cannot be appended to. Several logs may hold rows of the same clip.
+    A file is rewritten for each added row until it is full: object stores cannot append. Several
+    logs may hold rows of the same clip.
     """
 
     def __init__(self, output: Output) -> None:
@@ -31,22 +31,22 @@ class RowLog:
         _open.add(self)
 
     def add(self, row: Row) -> None:
-        """Note a row.
+        """Add a row.
 
-        On a disk before its clip appears, so that no clip is without one. In a bucket, where
-        rows are written together, after it.
+        On a disk, call this before the clip appears, so that every clip has a row. In a bucket,
+        where rows are written in batches, call it after.
         """
         with self._lock:
             self._lines.append(json.dumps(row._asdict()) + "\n")
-            full = len(self._lines) >= ROWS_A_FILE
-            late = time.monotonic() - self._flushed > FLUSH_EVERY
-            if full or late or self._output.is_local:
+            full = len(self._lines) >= ROWS_PER_FILE
+            due = time.monotonic() - self._flushed > FLUSH_INTERVAL
+            if full or due or self._output.is_local:
                 self._flush()
             if full:
                 self._start_file()
 
     def close(self) -> None:
-        """Write what is not written yet."""
+        """Flush all unwritten rows."""
         with self._lock:
             if self._lines:
                 self._flush()
@@ -66,13 +66,13 @@ _open: "weakref.WeakSet[RowLog]" = weakref.WeakSet()
 
 
 def flush_all(seconds: float) -> None:
-    """Write what this process has noted and not written yet, where that takes no longer."""
+    """Flush all row logs of this process, within ``seconds``."""
 
     def close_all() -> None:
         for log in tuple(_open):
             with suppress(OutputError):
                 log.close()
 
-    saving = threading.Thread(target=close_all, daemon=True)  # a storage fault is not waited for
-    saving.start()
-    saving.join(seconds)
+    thread = threading.Thread(target=close_all, daemon=True)  # storage may not respond
+    thread.start()
+    thread.join(seconds)

@@ -1,6 +1,6 @@
-"""Step 4: which file is which clip, and what is to be done.
+"""Step 4: match files to clips, and decide what to do for each clip.
 
-In: what the first three steps give.
-Out: tasks (``ResizeTask``), rows of clips that need no work, the table of wanted clips.
+In: the outputs of the first three steps.
+Out: tasks (``ResizeTask``), rows of clips that need no work, and the table of wanted clips.
 Not imported here: the later steps, the engines, the command line.
 """

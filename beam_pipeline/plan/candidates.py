@@ -1,4 +1,4 @@
-"""Which files are candidates for which clip: by name, the best first."""
+"""Find the candidate files of each clip by name, the best first."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -12,10 +12,10 @@ _TIMES = re.compile(r"(_\d{6,})+$")
 
 
 def group_of(name: str) -> str:
-    """The key under which everything meets that could belong together.
+    """The key that groups everything that may belong to the same video.
 
-    A file's base name is a ``clip_id`` or a bare ``youtube_id``, and an id may itself end like
-    the times of a clip, so all of them are taken off.
+    A file's base name is a ``clip_id`` or a bare ``youtube_id``. A YouTube id may itself end
+    like the times of a clip, so all such endings are removed.
 
     >>> group_of("--nQbRBEz2s_000104_000114")
     '--nQbRBEz2s'
@@ -27,9 +27,9 @@ def group_of(name: str) -> str:
 class Candidates:
     """The files of one group.
 
-    sources: of each clip_id, the best first.
-    ambiguous: of each youtube_id with several clips, the files named by it alone.
-    unannotated: how many files match nothing.
+    sources: the files of each clip_id, the best first.
+    ambiguous: for each youtube_id with several clips, the files that have only that id as name.
+    unannotated: number of files that match no clip.
     """
 
     sources: dict[str, tuple[Video, ...]]
@@ -38,10 +38,10 @@ class Candidates:
 
 
 def find_candidates(clips: Sequence[ResolvedClip], videos: Iterable[Video]) -> Candidates:
-    """Give each file to the clip whose name it has.
+    """Assign each file to the clip that it is named after.
 
-    The ``clip_id`` is a full match; a bare ``youtube_id`` counts where one clip has it. Of
-    several files the lower rank wins, then the full name, then the smallest path.
+    A file name is a ``clip_id``, or a bare ``youtube_id`` if only one clip has that id. Files of
+    a clip are sorted by rank, then full names before bare ids, then by path.
     """
     by_name = {resolved.clip.clip_id for resolved in clips}
     by_id: dict[str, list[str]] = {}
@@ -51,7 +51,7 @@ def find_candidates(clips: Sequence[ResolvedClip], videos: Iterable[Video]) -> C
     ranked: dict[str, list[tuple[int, bool, str, Video]]] = {}
     ambiguous: dict[str, list[Video]] = {}
     unannotated = 0
-    # A file that two arguments name is one file, of the lower rank.
+    # A file named by two arguments counts once, with the lower rank.
     files = {video.path: video for video in sorted(videos, key=lambda v: v.rank, reverse=True)}
     for video in files.values():
         name = base_name(video.path)

@@ -1,4 +1,4 @@
-"""What is to be done details one clip: a task, or a row that says why there is none."""
+"""Decide what to do for one clip: a task, or a row that says why there is nothing to do."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,9 +10,9 @@ from beam_pipeline.plan.resolve_annotations import ResolvedClip
 from beam_pipeline.storage import files
 
 
-def finished_rows(rows: Iterable[Row], made: Iterable[Video], output: Output) -> dict[str, Row]:
-    """By path, the rows of earlier runs whose output is there with just the row's bytes."""
-    sizes = {video.path: video.size for video in made}
+def finished_rows(rows: Iterable[Row], outputs: Iterable[Video], output: Output) -> dict[str, Row]:
+    """By path, the rows of earlier runs whose output file exists and has the row's size."""
+    sizes = {video.path: video.size for video in outputs}
     return {
         row.path: row
         for row in sorted(rows, key=lambda row: row.sha256 or "")
@@ -23,7 +23,7 @@ def finished_rows(rows: Iterable[Row], made: Iterable[Video], output: Output) ->
 def decide(
     resolved: ResolvedClip, candidates: Candidates, path: str, finished: Row | None
 ) -> ResizeTask | Row:
-    """What is to be done for one clip, whose output is ``path``; ``finished`` if it is made."""
+    """Decide for one clip, whose output is ``path``; ``finished`` is its row if it is made."""
     clip = resolved.clip
     if resolved.conflict:
         return Row.of(clip, "failed", reason="conflicting_annotations", detail=resolved.conflict)
@@ -37,21 +37,21 @@ def decide(
 
 
 def ambiguous_row(clip: Clip, source: str) -> Row:
-    """The row of a clip for which there is only a file that may be of another one too."""
+    """The row of a clip whose only file may also belong to another clip."""
     return Row.of(
         clip,
         "failed",
         reason="ambiguous",
         source=source,
-        detail=f"several clips are of {clip.youtube_id}; name the file by its clip, {clip.clip_id}",
+        detail=f"several clips have the id {clip.youtube_id}; rename the file to {clip.clip_id}",
     )
 
 
 def listed_row(task: ResizeTask) -> Row:
-    """The row of a clip that is listed as it is: the best of its files that holds anything.
+    """The row of a clip that is listed as it is, with its best file that is not empty.
 
-    A listing may name what is not there any more: each file that it names is looked for, but for
-    addresses on the web, of which only reading them would tell.
+    A listing may name files that no longer exist, so each of its files is looked up. Addresses
+    on the web are not: only reading them would show whether they exist.
     """
     failure: Row | None = None
     for source, size in task.sources:
@@ -74,9 +74,9 @@ def listed_row(task: ResizeTask) -> Row:
 def split_sources(
     task: ResizeTask, sources: Sequence[Video], archive_ranks: Sequence[int]
 ) -> Iterator[ResizeTask]:
-    """A task for each phase in which the clip has a loose file; ``sources`` are all its files.
+    """One task for each phase in which the clip has a loose file; ``sources`` are all its files.
 
-    Loose files that rank behind every archive come after the last phase.
+    Loose files that rank behind all archives come after the last phase.
     """
     if not archive_ranks:
         yield task
@@ -85,5 +85,5 @@ def split_sources(
     for video in sources:
         phase = bisect_left(archive_ranks, video.rank)
         phases.setdefault(phase, []).append((video.path, video.size))
-    for phase, its in sorted(phases.items()):
-        yield task._replace(sources=tuple(its), phase=phase)
+    for phase, files_of_phase in sorted(phases.items()):
+        yield task._replace(sources=tuple(files_of_phase), phase=phase)

@@ -1,4 +1,4 @@
-"""Where --limit draws the line."""
+"""Find the last clip that --limit includes."""
 
 from collections.abc import Iterable
 
@@ -9,10 +9,10 @@ from beam_pipeline.elements import Annotation
 
 
 class LimitClips(beam.PTransform):
-    """All annotations to one element: the last clip_id that a trial takes, None for no limit.
+    """Combine all annotations into one element: the last clip_id within --limit, or None.
 
-    The first clips by clip_id, of the splits and classes that are asked for. A clip that is
-    stated in several splits counts as soon as one of them is.
+    The limit takes the first clips by clip_id in the requested splits and classes. A clip that
+    is annotated in several splits counts if one of them is requested.
     """
 
     def __init__(self, config: Config) -> None:
@@ -22,14 +22,14 @@ class LimitClips(beam.PTransform):
     def expand(self, annotations: beam.PCollection[Annotation]) -> beam.PCollection[str | None]:
         return (
             annotations
-            | "Asked clips" >> beam.Filter(self._config.asks_for)
-            | "Clip ids" >> beam.Map(lambda stated: stated.clip_id).with_output_types(str)
-            | LastOfFirst(self._config.limit)
+            | "Requested clips" >> beam.Filter(self._config.includes)
+            | "Clip ids" >> beam.Map(lambda annotation: annotation.clip_id).with_output_types(str)
+            | LastWithinLimit(self._config.limit)
         )
 
 
-class LastOfFirst(beam.PTransform):
-    """All ids to the last that a limit takes of them, in their order; None for no limit."""
+class LastWithinLimit(beam.PTransform):
+    """Combine ids into the last of the first ``limit`` sorted ids; None if ``limit`` is None."""
 
     def __init__(self, limit: int | None) -> None:
         super().__init__()
@@ -38,11 +38,11 @@ class LastOfFirst(beam.PTransform):
     def expand(self, ids: beam.PCollection[str]) -> beam.PCollection[str | None]:
         if self._limit is None:
             return ids.pipeline | "No limit" >> beam.Create([None])
-        return ids | "Last of the first" >> beam.CombineGlobally(_LastOfFirst(self._limit))
+        return ids | "Last within limit" >> beam.CombineGlobally(_NthSmallest(self._limit))
 
 
-class _LastOfFirst(beam.CombineFn):
-    """Texts to the one that is the n-th in their order, each counted once."""
+class _NthSmallest(beam.CombineFn):
+    """Combine texts into the n-th of the sorted distinct ones, or the last if there are fewer."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -51,15 +51,15 @@ class _LastOfFirst(beam.CombineFn):
     def create_accumulator(self) -> set[str]:
         return set()
 
-    def add_input(self, first: set[str], text: str) -> set[str]:
-        first.add(text)
-        return self._trimmed(first) if len(first) > 2 * self._count else first
+    def add_input(self, smallest: set[str], text: str) -> set[str]:
+        smallest.add(text)
+        return self._trimmed(smallest) if len(smallest) > 2 * self._count else smallest
 
     def merge_accumulators(self, accumulators: Iterable[set[str]]) -> set[str]:
         return self._trimmed(set().union(*accumulators))
 
-    def extract_output(self, first: set[str]) -> str:
-        return max(self._trimmed(first), default="")
+    def extract_output(self, smallest: set[str]) -> str:
+        return max(self._trimmed(smallest), default="")
 
     def _trimmed(self, texts: set[str]) -> set[str]:
         return set(sorted(texts)[: self._count])

@@ -1,4 +1,4 @@
-"""Annotated clips, the files there are, and what earlier runs have made: matched by name."""
+"""Match annotated clips with files and with the results of earlier runs, by name."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline.batches import BringTogether, Group, Kinds, groups_of
+from beam_pipeline.batches import Group, JoinByBucket, JoinInputs, groups_in
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Annotation, ResizeTask, Row, Video
 from beam_pipeline.kinetics.file_names import base_name
@@ -22,42 +22,42 @@ UNANNOTATED = "unannotated"
 WANTED = "wanted"
 
 
-KINDS: Kinds = {
-    "annotations": (Annotation, lambda stated: group_of(stated.youtube_id)),
+KINDS: JoinInputs = {
+    "annotations": (Annotation, lambda annotation: group_of(annotation.youtube_id)),
     "videos": (Video, lambda video: group_of(base_name(video.path))),
     "rows": (Row, lambda row: group_of(row.youtube_id or "")),
-    "made": (Video, lambda video: group_of(base_name(video.path))),
+    "outputs": (Video, lambda video: group_of(base_name(video.path))),
 }
-"""What is about one clip meets under ``group_of``; ``made`` are videos in the output."""
+"""The inputs of the join, each with its type and key; ``outputs`` are videos in the output."""
 
 
 class MatchClips(beam.PTransform):
-    """Annotations, videos and earlier results to tasks, and rows for clips that need no work.
+    """Make tasks for the clips that need work, and rows for those that do not.
 
     Outputs ``tasks`` (ResizeTask), ``rows`` (Row), ``unannotated`` (int, files of a group that
-    match nothing) and, where there are archives, ``wanted`` (bytes, records of every annotated
-    clip): then a clip without a file has a row too, for the case that no archive has it. One
-    shuffle of everything: what is stated about a video, its files,
-    and the rows and outputs of its clips from earlier runs meet under ``group_of``.
+    match no clip) and, if there are archives, ``wanted`` (bytes, records of every annotated
+    clip). With archives, a clip with a task also gets a row with the status missing, in case
+    nothing comes of the task. One shuffle joins annotations, files, and the rows and outputs of
+    earlier runs by ``group_of``.
     """
 
     def __init__(
         self,
         config: Config,
         label_ids: pvalue.AsSingleton,
-        found: pvalue.AsSingleton,
-        last: pvalue.AsSingleton,
+        source_count: pvalue.AsSingleton,
+        last_clip_id: pvalue.AsSingleton,
         archive_ranks: pvalue.AsSingleton,
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (label_ids, found, last, archive_ranks)
+        self._side_inputs = (label_ids, source_count, last_clip_id, archive_ranks)
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> pvalue.DoOutputsTuple:
-        """Takes ``annotations``, ``videos``, ``rows`` (Row) and ``made`` (Video, in the output)."""
+        """Takes ``annotations``, ``videos``, ``rows`` (Row) and ``outputs`` (Video)."""
         return (
             inputs
-            | BringTogether(KINDS)
+            | JoinByBucket(KINDS)
             | "Decide"
             >> beam.ParDo(_Decide(self._config), *self._side_inputs)
             .with_output_types(ResizeTask, **{ROWS: Row, UNANNOTATED: int, WANTED: bytes})
@@ -76,14 +76,14 @@ class _Decide(beam.DoFn):
         self,
         element: tuple[int, dict[str, Iterable[bytes]]],
         label_ids: dict[str, int],
-        _found: int,  # unread: nothing is decided before there is known to be a video
-        last: str | None,
+        _source_count: int,  # unused: makes this step wait for the check that there are files
+        last_clip_id: str | None,
         archive_ranks: tuple[int, ...],
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
         _, bucket = element
         records: list[bytes] = []
-        for group in groups_of(KINDS, bucket).values():
-            yield from self._decide(group, label_ids, last, archive_ranks, records)
+        for group in groups_in(KINDS, bucket).values():
+            yield from self._decide(group, label_ids, last_clip_id, archive_ranks, records)
         if archive_ranks:
             yield pvalue.TaggedOutput(WANTED, b"".join(records))
 
@@ -91,25 +91,26 @@ class _Decide(beam.DoFn):
         self,
         group: Group,
         label_ids: dict[str, int],
-        last: str | None,
+        last_clip_id: str | None,
         archive_ranks: tuple[int, ...],
         records: list[bytes],
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
         clips = resolve_annotations(group["annotations"], label_ids)
         candidates = find_candidates(clips, group["videos"])
-        finished = finished_rows(group["rows"], group["made"], self._config.output)
-        of_id = Counter(resolved.clip.youtube_id for resolved in clips)
+        finished = finished_rows(group["rows"], group["outputs"], self._config.output)
+        clips_per_video = Counter(resolved.clip.youtube_id for resolved in clips)
         if candidates.unannotated:
             yield pvalue.TaggedOutput(UNANNOTATED, candidates.unannotated)
         for resolved in clips:
             clip = resolved.clip
             path = self._config.clip_path(clip)
-            within = last is None or clip.clip_id <= last
-            asked = within and self._config.asks_for(clip)
-            wanted = asked and not resolved.conflict and path not in finished
+            within_limit = last_clip_id is None or clip.clip_id <= last_clip_id
+            requested = within_limit and self._config.includes(clip)
+            wanted = requested and not resolved.conflict and path not in finished
             if archive_ranks:
-                records.append(record_of(clip, wanted, of_id[clip.youtube_id] == 1))
-            if not asked:
+                is_only_clip = clips_per_video[clip.youtube_id] == 1
+                records.append(record_of(clip, wanted, is_only_clip))
+            if not requested:
                 continue
             decision = decide(resolved, candidates, path, finished.get(path))
             if isinstance(decision, ResizeTask) and not self._config.resize:
@@ -125,7 +126,7 @@ class _Decide(beam.DoFn):
             yield from split_sources(decision, candidates.sources[clip.clip_id], archive_ranks)
 
     def _check_lists(self, path: str, decision: ResizeTask | Row) -> None:
-        """Raise InputError where a trainer would misread a path that is, or may be, listed."""
+        """Raise InputError if a trainer would misread a path that is, or may be, in the lists."""
         if self._config.resize:
             listed = self._config.listed_path(path)
         elif isinstance(decision, Row) and decision.source and decision.status == "listed":

@@ -1,4 +1,4 @@
-"""Every video that is found, where nothing is annotated."""
+"""Plan every video that is found, for runs without annotations."""
 
 import posixpath
 from collections.abc import Iterable, Iterator
@@ -6,54 +6,57 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline.batches import BringTogether, Group, Kinds, groups_of
+from beam_pipeline.batches import Group, JoinByBucket, JoinInputs, groups_in
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip, ResizeTask, Row, Video
 from beam_pipeline.errors import InputError
 from beam_pipeline.output.output_folder import VIDEOS
 from beam_pipeline.plan.decide import finished_rows, split_sources
-from beam_pipeline.plan.limit_clips import LastOfFirst
+from beam_pipeline.plan.limit_clips import LastWithinLimit
 from beam_pipeline.plan.match_clips import ROWS, TASKS, WANTED
 from beam_pipeline.plan.wanted_clips import record_of
 from beam_pipeline.progress import metrics
 
 SUFFIX = ".mp4"
-LEFT_OUT = "left_out"
+DUPLICATES = "duplicates"
 
 
 class PlanVideos(beam.PTransform):
-    """Videos and earlier results to ``tasks`` (ResizeTask) and ``rows`` (Row) of what is made.
+    """Make ``tasks`` (ResizeTask) for videos, and ``rows`` (Row) for clips that are made.
 
-    Also ``left_out`` (int), how many videos would go where another goes, and ``wanted`` (bytes),
-    records of what is made already, which is what archives need not be searched for.
+    Also outputs ``duplicates`` (int), the number of videos that have the same output path as
+    another, and ``wanted`` (bytes), records of clips that are made, so that archives are not
+    searched for them.
 
-    A clip's id is its file's path below its root, without the suffix. Of files that have one
-    path, in several roots or with several suffixes, the lower rank wins, then the smaller path;
-    the others are taken where it is unreadable. What an earlier run has made stays in the
-    manifest, whether its source is there still or not.
+    The id of a clip is the path of its file below its root, without the suffix. Files in
+    several roots or with several suffixes may have the same id: the lower rank has priority,
+    then the smaller path; the others are used if that file is unreadable. Clips made by an
+    earlier run stay in the manifest, whether or not their sources still exist.
     """
 
     def __init__(
-        self, config: Config, found: pvalue.AsSingleton, archive_ranks: pvalue.AsSingleton
+        self, config: Config, source_count: pvalue.AsSingleton, archive_ranks: pvalue.AsSingleton
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (found, archive_ranks)
+        self._side_inputs = (source_count, archive_ranks)
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> pvalue.DoOutputsTuple:
-        """Takes ``videos``, ``rows`` (Row) and ``made`` (Video, in the output)."""
-        last = (
+        """Takes ``videos``, ``rows`` (Row) and ``outputs`` (Video)."""
+        last_clip_id = (
             inputs["videos"]
-            | "Names" >> beam.Map(name_of, self._config).with_output_types(str)
-            | LastOfFirst(self._config.limit)
+            | "Clip ids" >> beam.Map(clip_id_of, self._config).with_output_types(str)
+            | LastWithinLimit(self._config.limit)
         )
         return (
             inputs
-            | BringTogether(_kinds(self._config))
+            | JoinByBucket(_kinds(self._config))
             | "Decide"
-            >> beam.ParDo(_Decide(self._config), *self._side_inputs, pvalue.AsSingleton(last))
-            .with_output_types(ResizeTask, **{ROWS: Row, LEFT_OUT: int, WANTED: bytes})
-            .with_outputs(ROWS, LEFT_OUT, WANTED, main=TASKS)
+            >> beam.ParDo(
+                _Decide(self._config), *self._side_inputs, pvalue.AsSingleton(last_clip_id)
+            )
+            .with_output_types(ResizeTask, **{ROWS: Row, DUPLICATES: int, WANTED: bytes})
+            .with_outputs(ROWS, DUPLICATES, WANTED, main=TASKS)
         )
 
 
@@ -64,35 +67,35 @@ class _Decide(beam.DoFn):
     def process(
         self,
         element: tuple[int, dict[str, Iterable[bytes]]],
-        _found: int,  # unread: nothing is decided before there is known to be a video
+        _source_count: int,  # unused: makes this step wait for the check that there are files
         archive_ranks: tuple[int, ...],
-        last: str | None,
+        last_clip_id: str | None,
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
         if archive_ranks and self._config.limit is not None:
             raise InputError(
-                "--limit takes the first clips by their names, which archives do not tell before "
-                "they are read; leave it out, or type --annotations"
+                "--limit takes the first clips by name, but names in archives are unknown until "
+                "they are read; leave out --limit, or type --annotations"
             )
         _, bucket = element
-        for name, group in groups_of(_kinds(self._config), bucket).items():
-            if last is None or name <= last:
-                decision = decide(name, group, self._config)
+        for clip_id, group in groups_in(_kinds(self._config), bucket).items():
+            if last_clip_id is None or clip_id <= last_clip_id:
+                decision = decide(clip_id, group, self._config)
                 files = {video.path for video in group["videos"]}
                 if len(files) > 1:
-                    yield pvalue.TaggedOutput(LEFT_OUT, len(files) - 1)
+                    yield pvalue.TaggedOutput(DUPLICATES, len(files) - 1)
                 if isinstance(decision, Row):
                     yield pvalue.TaggedOutput(ROWS, decision)
-                    yield pvalue.TaggedOutput(WANTED, record_of(Clip(name), False, False))
+                    yield pvalue.TaggedOutput(WANTED, record_of(Clip(clip_id), False, False))
                 elif decision is not None:
                     metrics.count_planned()
                     yield from split_sources(decision, _best_first(group), archive_ranks)
 
 
-def decide(name: str, group: Group, config: Config) -> ResizeTask | Row | None:
-    """What is to be done for one name; None where nothing of it is left."""
-    clip = Clip(name)
+def decide(clip_id: str, group: Group, config: Config) -> ResizeTask | Row | None:
+    """Decide for one clip; None if it has neither a file nor an output."""
+    clip = Clip(clip_id)
     path = config.clip_path(clip)
-    if finished := finished_rows(group["rows"], group["made"], config.output).get(path):
+    if finished := finished_rows(group["rows"], group["outputs"], config.output).get(path):
         return finished.reused_for(clip)
     if not group["videos"]:
         return None
@@ -104,22 +107,22 @@ def _best_first(group: Group) -> list[Video]:
     return sorted(files.values(), key=_order)
 
 
-def name_of(video: Video, config: Config) -> str:
-    """The clip_id of a video: its path below its root."""
-    return downward(config.name_of(video.path))
+def clip_id_of(video: Video, config: Config) -> str:
+    """The clip_id of a video: its path below its root, without the suffix."""
+    return clip_id_from_path(config.relative_source(video.path))
 
 
-def downward(path: str) -> str:
-    """A path that leads nowhere but down, without the suffix."""
+def clip_id_from_path(path: str) -> str:
+    """A relative path as clip_id: without the suffix and without parts such as ``..``."""
     return posixpath.splitext("/".join(part for part in path.split("/") if part.strip(".")))[0]
 
 
-def _kinds(config: Config) -> Kinds:
+def _kinds(config: Config) -> JoinInputs:
     below = config.output.url(VIDEOS) + "/"
     return {
-        "videos": (Video, lambda video: name_of(video, config)),
+        "videos": (Video, lambda video: clip_id_of(video, config)),
         "rows": (Row, lambda row: row.clip_id),
-        "made": (Video, lambda video: video.path.removeprefix(below).removesuffix(SUFFIX)),
+        "outputs": (Video, lambda video: video.path.removeprefix(below).removesuffix(SUFFIX)),
     }
 
 

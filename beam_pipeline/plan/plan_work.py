@@ -1,4 +1,4 @@
-"""Step 4, plan: what is to be done for every clip."""
+"""Step 4, plan: what to do for every clip."""
 
 from typing import NamedTuple
 
@@ -11,19 +11,19 @@ from beam_pipeline.earlier.find_earlier_runs import EarlierRuns
 from beam_pipeline.elements import ResizeTask, Row
 from beam_pipeline.plan.limit_clips import LimitClips
 from beam_pipeline.plan.match_clips import ROWS, TASKS, UNANNOTATED, WANTED, MatchClips
-from beam_pipeline.plan.plan_videos import LEFT_OUT, PlanVideos
+from beam_pipeline.plan.plan_videos import DUPLICATES, PlanVideos
 from beam_pipeline.sources.find_sources import Sources
 
 
 class Plan(NamedTuple):
-    """What is to be done.
+    """The output of step 4.
 
     tasks: the clips to make from loose files (ResizeTask).
     rows: the rows of clips that need no work, or cannot be made. A clip that may be in an
-        archive has a row that says that it is missing; a row from the work takes its place.
-    wanted: the table by which archives are searched, in parts (bytes).
-    unannotated: one element, how many files belong to no clip.
-    size: one element, how many clips there may be.
+        archive has a row with the status missing, which a row from step 5 overrides.
+    wanted: parts of the table of clips to look for in archives (bytes).
+    unannotated: one element, the number of files that belong to no clip.
+    size: one element, the maximum number of clips.
     """
 
     tasks: beam.PCollection[ResizeTask]
@@ -34,7 +34,7 @@ class Plan(NamedTuple):
 
 
 class PlanWork(beam.PTransform):
-    """What is annotated, what there is, and what has been made, to what is to be done."""
+    """Plan the work from annotations, sources and earlier runs: see ``Plan``."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -42,23 +42,23 @@ class PlanWork(beam.PTransform):
 
     def expand(self, steps: tuple[Annotations, Sources, EarlierRuns]) -> Plan:
         annotations, sources, earlier = steps
-        found = pvalue.AsSingleton(sources.count)
-        ranks = pvalue.AsSingleton(sources.archive_ranks)
-        there = {"videos": sources.videos, "rows": earlier.rows, "made": earlier.outputs}
+        source_count = pvalue.AsSingleton(sources.count)
+        archive_ranks = pvalue.AsSingleton(sources.archive_ranks)
+        inputs = {"videos": sources.videos, "rows": earlier.rows, "outputs": earlier.outputs}
         if self._config.annotations:
-            last = annotations.statements | LimitClips(self._config)
-            planned = {"annotations": annotations.statements, **there} | MatchClips(
+            last_clip_id = annotations.statements | LimitClips(self._config)
+            planned = {"annotations": annotations.statements, **inputs} | MatchClips(
                 self._config,
                 pvalue.AsSingleton(annotations.label_ids),
-                found,
-                pvalue.AsSingleton(last),
-                ranks,
+                source_count,
+                pvalue.AsSingleton(last_clip_id),
+                archive_ranks,
             )
             unannotated = planned[UNANNOTATED]
             size = annotations.statements | "Count" >> beam.combiners.Count.Globally()
         else:
-            planned = there | PlanVideos(self._config, found, ranks)
-            unannotated = planned[LEFT_OUT]
+            planned = inputs | PlanVideos(self._config, source_count, archive_ranks)
+            unannotated = planned[DUPLICATES]
             size = sources.count
         return Plan(
             planned[TASKS],

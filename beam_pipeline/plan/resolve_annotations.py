@@ -1,4 +1,4 @@
-"""One clip for all that is stated about it, or a conflict."""
+"""Merge all annotations of a clip into one clip, or a conflict."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from beam_pipeline.kinetics.classes import UNLABELLED_ID
 
 @dataclass(frozen=True)
 class ResolvedClip:
-    """A clip, and what contradicts itself about it (None: nothing)."""
+    """A clip, and the conflict between its annotations; None if they agree."""
 
     clip: Clip
     conflict: str | None
@@ -18,27 +18,27 @@ class ResolvedClip:
 def resolve_annotations(
     annotations: Iterable[Annotation], label_ids: dict[str, int]
 ) -> list[ResolvedClip]:
-    """One clip for all that is stated of it: alike counts once, a stated label beats none.
+    """Merge the annotations of each clip: equal ones count once, a label overrides no label.
 
-    Two labels or two splits contradict each other; the clip stands in the split stated first.
+    Two labels or two splits are a conflict. Then the clip is in the split stated first.
     """
-    stated: dict[str, list[Annotation]] = {}
+    by_clip: dict[str, list[Annotation]] = {}
     for annotation in sorted(annotations, key=lambda a: (a.place, a.clip_id, a.label or "")):
-        stated.setdefault(annotation.clip_id, []).append(annotation)
-    return [_resolve_one(stated[clip_id], label_ids) for clip_id in sorted(stated)]
+        by_clip.setdefault(annotation.clip_id, []).append(annotation)
+    return [_resolve_one(by_clip[clip_id], label_ids) for clip_id in sorted(by_clip)]
 
 
-def _resolve_one(statements: Sequence[Annotation], label_ids: dict[str, int]) -> ResolvedClip:
-    first = statements[0]
-    if len(statements) == 1:
+def _resolve_one(annotations: Sequence[Annotation], label_ids: dict[str, int]) -> ResolvedClip:
+    first = annotations[0]
+    if len(annotations) == 1:
         return ResolvedClip(_clip(first, first.label, label_ids), None)
-    labels = {a.label: a for a in reversed(statements) if a.label is not None}
-    splits = {a.split: a for a in reversed(statements)}
+    labels = {a.label: a for a in reversed(annotations) if a.label is not None}
+    splits = {a.split: a for a in reversed(annotations)}
     conflict = next(
         (
-            "; ".join(f"{value} in {_where(a)}" for value, a in reversed(stated.items()))
-            for stated in (labels, splits)
-            if len(stated) > 1
+            "; ".join(f"{value} in {_where(a)}" for value, a in reversed(values.items()))
+            for values in (labels, splits)
+            if len(values) > 1
         ),
         None,
     )
@@ -47,10 +47,10 @@ def _resolve_one(statements: Sequence[Annotation], label_ids: dict[str, int]) ->
     return ResolvedClip(_clip(first, next(iter(labels), None), label_ids), None)
 
 
-def _clip(stated: Annotation, label: str | None, label_ids: dict[str, int]) -> Clip:
-    youtube_id, time_start, time_end, _, split, _ = stated
+def _clip(annotation: Annotation, label: str | None, label_ids: dict[str, int]) -> Clip:
+    youtube_id, time_start, time_end, _, split, _ = annotation
     label_id = UNLABELLED_ID if label is None else label_ids[label]
-    return Clip(stated.clip_id, youtube_id, time_start, time_end, split, label, label_id)
+    return Clip(annotation.clip_id, youtube_id, time_start, time_end, split, label, label_id)
 
 
 def _where(annotation: Annotation) -> str:

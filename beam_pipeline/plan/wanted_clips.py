@@ -1,4 +1,4 @@
-"""Which clips are still to be found: a table that every worker can hold, 30 bytes a clip."""
+"""The table of clips to look for in archives, small enough for every worker: 30 bytes a clip."""
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,29 +19,29 @@ RECORD = np.dtype(
     ]
 )  # fmt: skip
 
-WANTED, ALONE = 1, 2
+WANTED, ONLY_CLIP = 1, 2
 """Flags: the clip is to be made; no other clip is annotated with its YouTube id."""
 
-NONE = -1
-"""In the place of what a clip does not have."""
+NO_VALUE = -1
+"""Stands for None."""
 
 
-def record_of(clip: Clip, wanted: bool, alone: bool) -> bytes:
-    """A clip's line of the table: annotated clips by YouTube id and times, others by clip_id."""
-    split = NONE if clip.split is None else SPLITS.index(clip.split)
-    label_id = NONE if clip.label_id is None else clip.label_id
-    return key_of(clip) + _REST.pack(label_id, split, wanted * WANTED + alone * ALONE)
+def record_of(clip: Clip, wanted: bool, is_only_clip: bool) -> bytes:
+    """A clip's record: annotated clips are keyed by YouTube id and times, others by clip_id."""
+    split = NO_VALUE if clip.split is None else SPLITS.index(clip.split)
+    label_id = NO_VALUE if clip.label_id is None else clip.label_id
+    return key_of(clip) + _REST.pack(label_id, split, wanted * WANTED + is_only_clip * ONLY_CLIP)
 
 
 def key_of(clip: Clip | Row) -> bytes:
-    """What tells a clip from all others."""
+    """The unique key of a clip."""
     if clip.youtube_id is None or clip.time_start is None or clip.time_end is None:
-        return _key(clip.clip_id, NONE, NONE)
+        return _key(clip.clip_id, NO_VALUE, NO_VALUE)
     return _key(clip.youtube_id, int(clip.time_start), int(clip.time_end))
 
 
 def split_keys(joined: Iterable[bytes]) -> Iterator[bytes]:
-    """The keys that were put one behind the other."""
+    """Split concatenated keys."""
     for keys in joined:
         for begin in range(0, len(keys), _KEY.size):
             yield keys[begin : begin + _KEY.size]
@@ -52,16 +52,16 @@ def _key(name: str, start: int, end: int) -> bytes:
 
 
 def _digest(name: str) -> tuple[int, int]:
-    # 128 bits: of 650,000 names no two will ever share them.
+    # 128 bits: no two of 650,000 names will ever have the same digest.
     high, low = struct.unpack("<QQ", blake2b(name.encode(), digest_size=16).digest())
     return high, low
 
 
 class Match(NamedTuple):
-    """What a file's name says.
+    """The clips that a file may contain, by its name.
 
-    ``clips`` are those that are still wanted: one, or, where a bare YouTube id is ``ambiguous``,
-    all that it could be. Of a name that is ``known`` something is annotated, wanted or not.
+    ``clips`` are the wanted ones: one, or all possible ones if a bare YouTube id is
+    ``ambiguous``. A name is ``known`` if it matches an annotated clip, wanted or not.
     """
 
     clips: tuple[Clip, ...]
@@ -70,13 +70,14 @@ class Match(NamedTuple):
 
 
 class WantedClips:
-    """The table, with the clips taken off that have been made since.
+    """The table of wanted clips; clips that are made later are removed from it.
 
     Args:
         table: records, in any order.
-        made: keys of clips that need not be looked for any more.
+        made: keys, possibly concatenated, of clips that are no longer wanted.
         label_ids: the id of every class.
-        annotated: False where nothing is: then what the table does not hold is wanted.
+        annotated: False for runs without annotations, in which every clip is wanted that is not
+            in the table.
     """
 
     def __init__(
@@ -94,55 +95,55 @@ class WantedClips:
         self._annotated = annotated
         self._made: set[bytes] = set()
         for key in split_keys(made):
-            self._forget(key)
+            self._remove(key)
 
     def __len__(self) -> int:
-        """How many clips are still wanted."""
+        """The number of clips that are still wanted."""
         return int(self._wanted.sum())
 
     @property
-    def is_open(self) -> bool:
-        """Whether there may be a file that is wanted."""
+    def wants_any(self) -> bool:
+        """Whether any clip may still be wanted."""
         return not self._annotated or bool(self._wanted.any())
 
     def wants_class(self, label: str) -> bool:
-        """Whether a clip of that class is wanted."""
+        """Whether a clip of the class is wanted."""
         ids = [label_id for label_id, name in self._labels.items() if name == label]
         return bool(np.isin(self._records["label_id"][self._wanted], ids).any())
 
     def find(self, name: str) -> Match:
-        """What the name of a file says, a full ``clip_id`` before a bare YouTube id."""
+        """Find clips by a file name; a full ``clip_id`` has priority over a bare YouTube id."""
         if not self._annotated:
             clip = Clip(name)
-            done = key_of(clip) in self._made or any(True for _ in self._of(_digest(name)))
+            done = key_of(clip) in self._made or any(True for _ in self._indices_of(_digest(name)))
             return Match(() if done else (clip,), True)
         name = base_name(name)
         youtube_id, *times = name.rsplit("_", 2)
         if len(times) == 2 and all(time.isascii() and time.isdigit() for time in times):
             start, end = map(int, times)
-            for index in self._of(_digest(youtube_id)):
+            for index in self._indices_of(_digest(youtube_id)):
                 clip = self._clip(index, youtube_id)
                 if clip.clip_id == name and (clip.time_start, clip.time_end) == (start, end):
                     return Match((clip,) if self._wanted[index] else (), True)
-        indices = list(self._of(_digest(name)))
+        indices = list(self._indices_of(_digest(name)))
         clips = tuple(self._clip(index, name) for index in indices if self._wanted[index])
-        alone = all(self._records["flags"][index] & ALONE for index in indices)
-        return Match(clips, bool(indices), not alone)
+        is_only_clip = all(self._records["flags"][index] & ONLY_CLIP for index in indices)
+        return Match(clips, bool(indices), not is_only_clip)
 
-    def take(self, clip: Clip | Row) -> None:
-        """Note that a clip is made."""
-        self._forget(key_of(clip))
+    def mark_made(self, clip: Clip | Row) -> None:
+        """Remove a clip that is made."""
+        self._remove(key_of(clip))
 
-    def _forget(self, key: bytes) -> None:
+    def _remove(self, key: bytes) -> None:
         high, low, start, end = _KEY.unpack(key)
-        for index in self._of((high, low)):
+        for index in self._indices_of((high, low)):
             record = self._records[index]
             if (record["start"], record["end"]) == (start, end):
                 self._wanted[index] = False
                 return
-        self._made.add(key)  # what nothing annotates is in no table
+        self._made.add(key)  # an unannotated clip is not in the table
 
-    def _of(self, digest: tuple[int, int]) -> Iterator[int]:
+    def _indices_of(self, digest: tuple[int, int]) -> Iterator[int]:
         high, low = digest
         index = int(np.searchsorted(self._high, np.uint64(high)))
         while index < len(self._high) and self._high[index] == high:

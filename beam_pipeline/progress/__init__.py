@@ -1,4 +1,4 @@
-"""How far a run is: counts, Beam's metrics, and the live line that shows them.
+"""The progress of a run: counts, Beam's metrics, and the live line that shows them.
 
 In: rows of finished clips.
 Out: a line on the terminal, and counters on every runner.

@@ -1,4 +1,4 @@
-"""How many clips are to be made, and are done."""
+"""How many clips a run has to make, and how many are done."""
 
 import threading
 import time
@@ -7,44 +7,45 @@ from beam_pipeline.elements import Row
 
 
 class Counts:
-    """Clips that are to be made, and are done."""
+    """Counts of clips: planned (``tasks``), and done (``succeeded`` or ``failed``)."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.clear()
 
     def clear(self) -> None:
-        self.tasks = self.done = self.made = self.failed = 0
-        self.waiting = False  # for signs of another run
-        self._began = 0.0
-        self._done_before = 0  # elsewhere, when it was first looked at
+        self.tasks = self.done = self.succeeded = self.failed = 0
+        self.checking_leases = False  # waiting for a heartbeat of another run
+        self._started = 0.0
+        self._done_at_start = 0  # by a remote run, when its counts were first read
 
     def plan(self) -> None:
-        """One more clip is to be made."""
+        """Count one more clip to make."""
         with self._lock:
             self.tasks += 1
-            self._began = self._began or time.monotonic()
+            self._started = self._started or time.monotonic()
 
     def finish(self, row: Row) -> None:
-        """One more clip is done, well or not."""
+        """Count one more clip that is done, whether it succeeded or failed."""
         with self._lock:
             self.done += 1
-            self.made += row.status != "failed"
+            self.succeeded += row.status != "failed"
             self.failed += row.status == "failed"
 
-    def set(self, tasks: int, made: int, failed: int) -> None:
-        """Take over what was counted elsewhere."""
+    def set(self, tasks: int, succeeded: int, failed: int) -> None:
+        """Set the counts to those of a remote run."""
         with self._lock:
-            self.tasks, self.done, self.made, self.failed = tasks, made + failed, made, failed
-            if tasks and not self._began:
-                self._began, self._done_before = time.monotonic(), self.done
+            self.tasks, self.done = tasks, succeeded + failed
+            self.succeeded, self.failed = succeeded, failed
+            if tasks and not self._started:
+                self._started, self._done_at_start = time.monotonic(), self.done
 
     @property
     def rate(self) -> float:
-        """Clips a second since the first was planned, or seen."""
-        done = self.done - self._done_before
-        return done / (time.monotonic() - self._began) if done else 0.0
+        """Clips per second since the first was planned, or since the first ``set`` with tasks."""
+        done = self.done - self._done_at_start
+        return done / (time.monotonic() - self._started) if done else 0.0
 
 
-LOCAL = Counts()
-"""What the stages that run in this process have seen; elsewhere nobody reads it."""
+LOCAL_COUNTS = Counts()
+"""The counts of the stages that run in this process. On remote workers nothing reads them."""

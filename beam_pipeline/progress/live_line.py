@@ -1,4 +1,4 @@
-"""How far a run is."""
+"""The live line: the progress of a run on the terminal."""
 
 import sys
 import threading
@@ -10,26 +10,28 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from beam_pipeline.progress.counts import LOCAL, Counts
+from beam_pipeline.progress.counts import LOCAL_COUNTS, Counts
 
-LINE_EVERY = 30.0
-"""Seconds between two lines where there is no terminal."""
+LINE_INTERVAL = 30.0
+"""Seconds between two lines if there is no terminal."""
 
-REFRESH_EVERY = 0.5
+REFRESH_INTERVAL = 0.5
 
-WAITING = "all is made; another run has left its state here: looking whether it is at work"
+CHECKING_LEASES = "all clips are done; checking whether another run is active in this output"
 
 
 class LiveLine:
-    """While the block runs: a line that moves on a terminal, else a plain one now and then.
+    """While the block runs: a progress bar on a terminal, otherwise a plain line at intervals.
 
-    Of a run elsewhere ``look`` brings the counts up to date before each line. Those are plain:
-    between them come the messages of its service.
+    For a remote run, ``update`` refreshes the counts before each line. Its lines are always
+    plain, because the messages of its service appear between them.
     """
 
-    def __init__(self, counts: Counts = LOCAL, look: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, counts: Counts = LOCAL_COUNTS, update: Callable[[], None] | None = None
+    ) -> None:
         self._counts = counts
-        self._look = look
+        self._update = update
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._report, daemon=True)
         self._console = Console(stderr=True)
@@ -47,20 +49,20 @@ class LiveLine:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        self._bring_up_to_date()
+        self._update_counts()
 
-    def _bring_up_to_date(self) -> None:
-        if self._look is not None:
-            with suppress(Exception):  # what it is good for is not worth the run
-                self._look()
+    def _update_counts(self) -> None:
+        if self._update is not None:
+            with suppress(Exception):  # the run must not fail because of its progress line
+                self._update()
 
     def _report(self) -> None:
-        if self._console.is_terminal and self._look is None:
-            self._move()
+        if self._console.is_terminal and self._update is None:
+            self._draw_bar()
         else:
-            self._print()
+            self._print_lines()
 
-    def _move(self) -> None:
+    def _draw_bar(self) -> None:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -72,35 +74,36 @@ class LiveLine:
         with Progress(*columns, console=self._console, transient=True) as bar:
             line = bar.add_task("reading annotations, listing videos", total=None, rate=0, failed=0)
             while True:
-                last = self._stop.wait(REFRESH_EVERY)
+                stopped = self._stop.wait(REFRESH_INTERVAL)
                 counts = self._counts
+                description = "resizing" if counts.tasks else None
                 bar.update(
                     line,
-                    description=WAITING if counts.waiting else "resizing" if counts.tasks else None,
+                    description=CHECKING_LEASES if counts.checking_leases else description,
                     total=counts.tasks or None,
                     completed=counts.done,
                     rate=counts.rate,
                     failed=counts.failed,
                 )
-                if last:
+                if stopped:
                     return
 
-    def _print(self) -> None:
+    def _print_lines(self) -> None:
         counts = self._counts
-        while not self._stop.wait(LINE_EVERY):
-            self._bring_up_to_date()
-            if counts.waiting:
-                line = WAITING
+        while not self._stop.wait(LINE_INTERVAL):
+            self._update_counts()
+            if counts.checking_leases:
+                line = CHECKING_LEASES
             elif not counts.tasks:
                 line = "reading annotations, listing videos"
             else:
                 rate = counts.rate
                 seconds = (counts.tasks - counts.done) / rate if rate else None
-                minutes = "time left unknown"
+                time_left = "time left unknown"
                 if seconds is not None:
-                    minutes = f"{seconds / 60:.0f} min left"
+                    time_left = f"{seconds / 60:.0f} min left"
                 line = (
-                    f"{counts.done} of {counts.tasks} clips, {rate:.1f} clips/s, {minutes}, "
+                    f"{counts.done} of {counts.tasks} clips, {rate:.1f} clips/s, {time_left}, "
                     f"{counts.failed} failed"
                 )
             print(line, file=sys.stderr, flush=True)

@@ -1,8 +1,8 @@
-"""What a run shows while it works: in every runner's console, and in the line on this machine.
+"""Beam metrics of a run, for every runner's console and for the live line.
 
-``work`` counts what is done, as it is done. A clip that is tried in several archives, or again
-because a worker died, may count more than once there. ``clips`` counts the rows of the manifest,
-each once.
+Namespace ``work`` counts clips as they are processed. A clip may count more than once: if it is
+in several archives, or if a worker dies and its clips are processed again. Namespace ``clips``
+counts each row of the manifest once.
 """
 
 from collections import Counter
@@ -12,24 +12,24 @@ from apache_beam.metrics import Metrics
 from apache_beam.metrics.metric import MetricResults, MetricsFilter
 
 from beam_pipeline.elements import Row
-from beam_pipeline.progress.counts import LOCAL, Counts
+from beam_pipeline.progress.counts import LOCAL_COUNTS, Counts
 
 WORK, CLIPS = "work", "clips"
 
 PLANNED = "planned"
-_PLANNED = Metrics.counter(WORK, PLANNED)  # made once: the join counts by the hundred thousand
+_PLANNED = Metrics.counter(WORK, PLANNED)  # created once: it is incremented for every clip
 
 
 def count_planned() -> None:
-    """One more clip is to be made."""
-    LOCAL.plan()
+    """Count one more clip to make."""
+    LOCAL_COUNTS.plan()
     _PLANNED.inc()
 
 
 def count_finished(row: Row, cpu_seconds: float | None) -> None:
-    """The work on a clip is at its end, after so much processor time; None if nobody knows."""
-    LOCAL.finish(row)
-    for name in _names(row):
+    """Count a finished clip and its processor time in seconds (None if unknown)."""
+    LOCAL_COUNTS.finish(row)
+    for name in _counter_names(row):
         Metrics.counter(WORK, name).inc()
     Metrics.counter(WORK, "bytes_in").inc(row.source_bytes or 0)
     Metrics.counter(WORK, "bytes_out").inc(row.bytes or 0)
@@ -40,25 +40,25 @@ def count_finished(row: Row, cpu_seconds: float | None) -> None:
 
 
 def count_retries(times: int) -> None:
-    """Storage was asked again so often."""
+    """Add to the number of storage retries."""
     Metrics.counter(WORK, "retries").inc(times)
 
 
 def count_rows(rows: Iterable[Row]) -> None:
-    """Rows as they go into the manifest."""
-    for name, count in Counter(name for row in rows for name in _names(row)).items():
+    """Count rows of the manifest."""
+    for name, count in Counter(name for row in rows for name in _counter_names(row)).items():
         Metrics.counter(CLIPS, name).inc(count)
 
 
-def _names(row: Row) -> list[str]:
-    """A row's status, and where it failed its status with the reason."""
+def _counter_names(row: Row) -> list[str]:
+    """The counters for a row: its status, and ``failed_<reason>`` if it failed."""
     return [row.status] if row.status != "failed" else [row.status, f"failed_{row.reason}"]
 
 
 def update_counts(metrics: MetricResults, counts: Counts) -> None:
-    """Bring the counts of a run elsewhere up to date."""
+    """Set the counts from the metrics of a remote run."""
     work = Counter[str]()
     for result in metrics.query(MetricsFilter().with_namespace(WORK))["counters"]:
         work[result.key.metric.name] += result.result or 0
-    made = sum(work[status] for status in ("resized", "copied"))
-    counts.set(work[PLANNED], made, work["failed"])
+    succeeded = sum(work[status] for status in ("resized", "copied"))
+    counts.set(work[PLANNED], succeeded, work["failed"])

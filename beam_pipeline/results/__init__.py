@@ -1,6 +1,6 @@
-"""Step 6: one row for each clip, and every file of the output but the clips.
+"""Step 6: resolve each clip to one row, and write every output file except the clips.
 
 In: the rows of plan and work.
-Out: shards, then manifests and lists of each split, then ``summary.json``.
+Out: shards, then the manifest and lists of each split, then ``summary.json``.
 Not imported here: the engines, the command line.
 """

@@ -1,4 +1,4 @@
-"""What a run has come to, as a table on the terminal."""
+"""The results of a run, as a table on the terminal."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from rich.table import Table
 from beam_pipeline.config import Config
 
 ALWAYS_SHOWN = ("annotated", "found", "resized", "copied", "missing", "failed")
-"""Columns that are there even if every count in them is 0."""
+"""Columns that are shown even if all their counts are 0."""
 
 
 def print_results(summary: dict[str, Any], config: Config) -> None:
-    """Print counts by split, reasons, notes, and where the results are."""
+    """Print counts by split, failure reasons, notes, and where the results are."""
     columns = [key for key, count in summary["total"].items() if count or key in ALWAYS_SHOWN]
     table = Table("split", box=SIMPLE)
     for column in columns:
@@ -32,17 +32,17 @@ def print_results(summary: dict[str, Any], config: Config) -> None:
     for warning in summary["warnings"]:
         print(f"  note: {warning}")
     lists = ", ".join(f"{split}.csv" for split in config.splits)
-    there = [f"Lists ({lists})", "manifest"] if config.annotations else ["Manifest"]
-    *first, last = [*there, "clips"] if config.resize else there
+    written = [f"Lists ({lists})", "manifest"] if config.annotations else ["Manifest"]
+    *first, last = [*written, "clips"] if config.resize else written
     print(f"{', '.join(first)} and {last} are in {config.output.root}")
 
 
-def too_many_failed(summary: dict[str, Any], config: Config) -> str | None:
-    """What to say if more clips failed than ``--max_failure_ratio`` allows; None if not."""
+def failure_message(summary: dict[str, Any], config: Config) -> str | None:
+    """The message if more clips failed than ``--max_failure_ratio`` allows; None if not."""
     ratio = summary["failure_ratio"]
     if ratio <= config.max_failure_ratio:
         return None
     return (
-        f"{ratio:.0%} of the clips that are there failed, more than --max_failure_ratio "
+        f"{ratio:.0%} of the clips found failed, more than --max_failure_ratio "
         f"{config.max_failure_ratio:g}; {config.output.root}/failed.csv says why"
     )

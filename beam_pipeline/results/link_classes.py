@@ -1,24 +1,24 @@
-"""A split as torchvision reads it: a folder for each class, in it a link to every clip."""
+"""A split as torchvision reads it: a folder per class that holds links to its clips."""
 
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from beam_pipeline.annotations.assign_label_ids import check_folders
+from beam_pipeline.annotations.assign_label_ids import check_torchvision_ids
 from beam_pipeline.elements import Split
 from beam_pipeline.errors import OutputError
 from beam_pipeline.kinetics.classes import class_folder
 from beam_pipeline.output.list_formats import TORCHVISION
-from beam_pipeline.output.output_folder import LISTS, Output, write_errors
+from beam_pipeline.output.output_folder import LISTS, Output, as_write_error
 from beam_pipeline.storage import urls
 
 EXTENSIONS = (".mp4", ".avi")
-"""What ``torchvision.datasets.Kinetics`` takes for a video, by its default."""
+"""The default ``extensions`` of ``torchvision.datasets.Kinetics``."""
 
 
 class ListedClip(NamedTuple):
-    """A clip that exists: made, at ``path`` in the output, or as it is, at ``source``."""
+    """An existing clip: resized, at ``path`` in the output, or the original, at ``source``."""
 
     clip_id: str
     label: str | None
@@ -30,12 +30,12 @@ class ListedClip(NamedTuple):
 def link_classes(split: Split, clips: Sequence[ListedClip], output: Output) -> None:
     """Make ``lists/torchvision/<split>`` hold ``<class>/<clip_id>.mp4``, and nothing else.
 
-    Links to the output's own clips are relative, so that they survive its being moved. A link's
-    name ends in .mp4 whatever it leads to, for nothing else counts, and readers look inside.
-    A clip without a label is left out: torchvision knows no such thing.
+    Links to the output's own clips are relative, so the output can be moved. Every link name
+    ends in .mp4, whatever the container: torchvision selects files by suffix, and decoders detect
+    the container. Clips without a label are left out: torchvision requires a class.
 
     Raises:
-        OutputError: a link cannot be made, or torchvision would read something else.
+        OutputError: a link cannot be made, or the folder holds other videos too.
     """
     top = urls.local_path(output.url(f"{LISTS}/{TORCHVISION}/{split}"))
     wanted: dict[str, tuple[str, int]] = {}
@@ -47,26 +47,29 @@ def link_classes(split: Split, clips: Sequence[ListedClip], output: Output) -> N
             else:
                 target = os.path.relpath(urls.local_path(output.url(clip.path)), folder)
             wanted[os.path.join(folder, f"{clip.clip_id}.mp4")] = target, clip.label_id
-    with write_errors(top):
+    with as_write_error(top):
         for path in _links_below(top):
             if path not in wanted or os.readlink(path) != wanted[path][0]:
                 os.remove(path)
-                with suppress(OSError):  # where it is not empty
+                with suppress(OSError):  # not empty
                     os.rmdir(os.path.dirname(path))
         for path, (target, _) in wanted.items():
             if not os.path.islink(path):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
-                with suppress(FileExistsError):  # by another run, which wants the same
+                with suppress(FileExistsError):  # another run made the same link
                     os.symlink(target, path)
     read = dict(read_classes(top))
     if read != {path: label_id for path, (_, label_id) in wanted.items()}:
-        raise OutputError(f"{top} holds something else too; remove it, and run the same again")
+        raise OutputError(
+            f"{top} also holds files that are not of this output; remove it, then run the same "
+            "command again"
+        )
 
 
 def read_classes(folder: str) -> Iterator[tuple[str, int]]:
-    """Path and class id of every video, as torchvision counts: classes are the sorted folders.
+    """Path and class id of every video, as torchvision assigns them: by sorted class folder.
 
-    ``torchvision/datasets/folder.py``: ``find_classes`` and ``make_dataset``.
+    Source: ``find_classes`` and ``make_dataset`` in ``torchvision/datasets/folder.py``.
     """
     if not os.path.isdir(folder):
         return
@@ -79,8 +82,10 @@ def read_classes(folder: str) -> Iterator[tuple[str, int]]:
 
 
 def check_classes(clips: Sequence[ListedClip], split: Split) -> None:
-    """Raise InputError where torchvision would give a class another id than ours."""
-    check_folders({clip.label: clip.label_id for clip in clips if clip.label is not None}, split)
+    """Raise InputError if torchvision would give a class another id."""
+    check_torchvision_ids(
+        {clip.label: clip.label_id for clip in clips if clip.label is not None}, split
+    )
 
 
 def _links_below(folder: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Shards to what a split ends up with: one list and one manifest."""
+"""Merge the shards of each split into its manifest and lists."""
 
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
@@ -19,9 +19,9 @@ from beam_pipeline.results.write_lists import listed_clips, write_lists
 
 
 class MergeSplits(beam.PTransform):
-    """All shards, (split, (number, path)), to the splits that are merged, each once.
+    """Merge shards, (split, (number, path)); returns each merged split once.
 
-    Every split asked for gets its files, empty if need be.
+    Every requested split gets its files, even if they are empty.
     """
 
     def __init__(self, config: Config) -> None:
@@ -31,13 +31,13 @@ class MergeSplits(beam.PTransform):
     def expand(
         self, shards: beam.PCollection[tuple[Split, tuple[int, str]]]
     ) -> beam.PCollection[Split]:
-        asked = shards.pipeline | "Asked splits" >> beam.Create(
+        requested = shards.pipeline | "Requested splits" >> beam.Create(
             [(split, None) for split in self._config.splits]
         )
         collected = (
-            {"asked": asked, "shards": shards}
+            {"requested": requested, "shards": shards}
             | "Collect splits" >> beam.CoGroupByKey()
-            | "In order" >> beam.MapTuple(_in_order)
+            | "Sort shards" >> beam.MapTuple(_sort_shards)
         )
         checked = collected | "Check splits" >> beam.Map(_check, self._config)
         return collected | "Merge" >> beam.Map(
@@ -45,7 +45,7 @@ class MergeSplits(beam.PTransform):
         ).with_output_types(Split)
 
 
-def _in_order(split: Split, group: dict[str, Iterable[Any]]) -> tuple[Split, list[str]]:
+def _sort_shards(split: Split, group: dict[str, Iterable[Any]]) -> tuple[Split, list[str]]:
     return split, [path for _, path in sorted(group["shards"])]
 
 
@@ -56,14 +56,14 @@ def _check(collected: tuple[Split, list[str]], config: Config) -> None:
 def _merge(
     collected: tuple[Split, list[str]],
     config: Config,
-    _checked: list[None],  # unread: no file is replaced before all splits are as they should be
+    _checked: list[None],  # unread: no file is replaced before all splits are checked
 ) -> Split:
     merge_split(*collected, config)
     return collected[0]
 
 
 def check_split(split: Split, paths: Sequence[str], config: Config) -> None:
-    """Raise InputError where a trainer would not read a split as it is."""
+    """Raise InputError if a trainer would misread a split."""
     if TORCHVISION in config.list_formats:
         check_classes(listed_clips(config.output, paths), split)
 
@@ -71,8 +71,8 @@ def check_split(split: Split, paths: Sequence[str], config: Config) -> None:
 def merge_split(split: Split, paths: Sequence[str], config: Config) -> None:
     """Write ``manifest/<split>.parquet`` and the split's lists from its shards, in order.
 
-    Shards are ranges of clip_ids, so that merging is putting one behind the other. Where
-    nothing has changed since the last run, the files are left as they are.
+    Shards are ranges of clip_ids, so merging concatenates them. Files that would not change are
+    not written again.
     """
     output = config.output
     name = f"{MANIFESTS}/{split}.parquet"
@@ -84,16 +84,16 @@ def merge_split(split: Split, paths: Sequence[str], config: Config) -> None:
 
 
 def _is_unchanged(output: Output, name: str, shards: Sequence[str]) -> bool:
-    """Whether a manifest says already what the shards say, but for who made it and when."""
-    # Each shard is a table of the manifest, so that they pair up.
+    """Whether a manifest already equals the shards, except for which run made a clip."""
+    # Each shard is one table of the manifest, so the tables pair up.
     pairs = zip_longest(manifest.read_tables(output, [name]), manifest.read_tables(output, shards))
     try:
-        return all(old and new and _lasting(old).equals(_lasting(new)) for old, new in pairs)
+        return all(old and new and _comparable(old).equals(_comparable(new)) for old, new in pairs)
     except FileNotFoundError:
-        return False  # there is none yet
+        return False  # there is no manifest yet
 
 
-def _lasting(rows: pa.Table) -> pa.Table:
-    there = pc.is_in(rows.column("status"), value_set=pa.array(LISTED))
-    status = pc.if_else(there, "listed", rows.column("status"))
+def _comparable(rows: pa.Table) -> pa.Table:
+    exists = pc.is_in(rows.column("status"), value_set=pa.array(LISTED))
+    status = pc.if_else(exists, "listed", rows.column("status"))
     return rows.drop_columns(["seconds", "status"]).append_column("status", status)

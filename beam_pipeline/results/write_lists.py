@@ -1,4 +1,4 @@
-"""A split's lists, in the dialect of each trainer that is asked for."""
+"""Write a split's lists, in each requested trainer's format."""
 
 from collections.abc import Iterable
 
@@ -13,11 +13,11 @@ from beam_pipeline.storage import files
 
 
 def write_lists(split: Split, config: Config) -> None:
-    """Write a split's lists, in every dialect asked for, of the clips in its manifest that exist.
+    """Write a split's lists of existing clips from its manifest, in every requested format.
 
     Raises:
-        InputError: a trainer would misread one.
-        OutputError: one cannot be written, or is not read back as it was written.
+        InputError: a trainer would misread a list.
+        OutputError: a list cannot be written, or differs when read back.
     """
     output = config.output
     clips = listed_clips(output, [f"{MANIFESTS}/{split}.parquet"])
@@ -29,14 +29,14 @@ def write_lists(split: Split, config: Config) -> None:
         output.write_if_new(relative, dialect.write(entries).encode())
         if dialect.misreads(files.read(output.url(relative)).decode(), entries):
             raise OutputError(
-                f"{output.url(relative)} is not what was written there; run the same command again"
+                f"{output.url(relative)} differs from what was written; run the same command again"
             )
     if TORCHVISION in config.list_formats:
         link_classes(split, clips, output)
 
 
 def listed_clips(output: Output, paths: Iterable[str]) -> list[ListedClip]:
-    """The clips that exist, in these manifests or shards, in order."""
+    """The existing clips of these manifests or shards, in order."""
     columns = ("clip_id", "label", "label_id", "path", "source", "status")
     return [
         ListedClip(*values[:-1])

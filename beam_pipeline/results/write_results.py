@@ -1,4 +1,4 @@
-"""Step 6, results: one row for each clip, lists, manifests, and the summary."""
+"""Step 6, results: manifests, lists, and the summary."""
 
 import apache_beam as beam
 from apache_beam import pvalue
@@ -13,7 +13,7 @@ from beam_pipeline.work.make_clips import Work
 
 
 class WriteResults(beam.PTransform):
-    """The rows of plan and work to all files of the output but the clips; ``summary.json`` last."""
+    """Write every output file except the clips from all rows; ``summary.json`` last."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()

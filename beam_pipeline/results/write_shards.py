@@ -1,4 +1,4 @@
-"""Rows to shards: small sorted files that a split's lists are merged from."""
+"""Write rows to shards: small sorted files, later merged into a split's manifest and lists."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline.batches import gather, unpack
+from beam_pipeline.batches import batch_by_key, unpack
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL, ReadArchive, Row, Split
 from beam_pipeline.output import manifest
@@ -15,24 +15,23 @@ from beam_pipeline.output.output_folder import Output
 from beam_pipeline.progress import metrics
 from beam_pipeline.results.resolve_rows import best_rows, explain_missing, resolve_rows
 
-# A row's shard is a range of first characters, so that the shards, one after the other, are in
-# the order of clip_ids. YouTube ids begin with any of 64 characters about as often; the ranges
-# begin with these.
+# A shard is a range of first characters, so shards in sequence are in the order of clip_ids. The
+# 64 characters of YouTube ids are about equally frequent. The ranges begin with these.
 SHARD_STARTS = "\x00059CFIMPTWZadhlpsw"
 SHARDS = len(SHARD_STARTS)
-"""Of a large data set."""
+"""The number of shards of a large data set."""
 
 SHARD_ROWS = 10_000
-"""Clips that are worth one more shard."""
+"""A data set gets one more shard for every so many clips, up to ``SHARDS``."""
 
 ShardKey = tuple[Split, int]
 
 
 class WriteShards(beam.PTransform):
-    """Rows, from any number of stages, to (split, (number, path)) of every shard with any.
+    """Write rows of any number of stages; returns (split, (number, path)) per non-empty shard.
 
-    Of a clip that several stages have rows for, one counts: see ``best_rows``. ``size`` is how
-    many clips there may be: few need few shards. ``read`` are the archives that were.
+    A clip with several rows is resolved to one, see ``best_rows``. ``size`` is the maximum number
+    of clips, which decides the number of shards. ``read`` is the list of archives that were read.
     """
 
     def __init__(self, config: Config, size: pvalue.AsSingleton, read: pvalue.AsSingleton) -> None:
@@ -44,15 +43,14 @@ class WriteShards(beam.PTransform):
     def expand(
         self, stages: Sequence[beam.PCollection[Row]]
     ) -> beam.PCollection[tuple[Split, tuple[int, str]]]:
-        # Gathered before they flow together, which costs as much for a row as for a batch.
+        # Batched before the join, where a single row costs as much as a batch.
         gathered = {
-            number: rows | f"Gather rows {number}" >> gather(ShardKey, _shard_key, self._size)
+            number: rows | f"Gather rows {number}" >> batch_by_key(ShardKey, _shard_key, self._size)
             for number, rows in enumerate(stages)
         }
         return (
             gathered
-            # Also the barrier that keeps clips from being made again when what follows is
-            # tried again.
+            # Also a barrier: when a later step is retried, no clip is made again.
             | "Collect shards" >> beam.CoGroupByKey()
             | "Write shards"
             >> beam.Map(_write, self._config, self._read).with_output_types(
@@ -78,14 +76,14 @@ def _shard_key(row: Row, size: int) -> ShardKey:
 
 
 def shard_of(clip_id: str, shards: int = SHARDS) -> int:
-    """The number of a clip's shard; a clip_id that sorts later has none that is lower."""
+    """The number of a clip's shard; it never decreases with the sorted clip_id."""
     return (bisect_right(SHARD_STARTS, clip_id[:1]) - 1) * shards // SHARDS
 
 
 def write_shard(
     shard: ShardKey, rows: Iterable[Row], output: Output
 ) -> tuple[Split, tuple[int, str]]:
-    """Write the rows of one shard, sorted; the name comes from the data only."""
+    """Write the rows of one shard, sorted. Its name depends only on split and number."""
     split, number = shard
     relative = f"{output.state}/{FOLDER}/{split}-{number:02d}-of-{SHARDS:02d}.parquet"
     table = manifest.to_table(sorted(rows, key=lambda row: row.clip_id))

@@ -1,4 +1,4 @@
-"""The files about the whole output: missing.csv, failed.csv, and summary.json, written last."""
+"""Write the files for the whole output: missing.csv, failed.csv, and summary.json last."""
 
 import io
 import json
@@ -14,12 +14,12 @@ from beam_pipeline.elements import ALL, SPLITS, ReadArchive, Split
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
 from beam_pipeline.output.output_folder import SUMMARY, Output
-from beam_pipeline.results.summary import read_part, summarize
+from beam_pipeline.results.summary import read_split, summarize
 from beam_pipeline.storage.retries import RETRY_COUNT
 
 
 class WriteSummary(beam.PTransform):
-    """Once all splits are merged: the files about the whole, ``summary.json`` last."""
+    """Write the files for the whole output once all splits are merged."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class WriteSummary(beam.PTransform):
             | "All splits" >> beam.combiners.ToList()
             | "Finish"
             >> beam.Map(
-                lambda _, *whole: finish(self._config, *whole), *self._side_inputs
+                lambda _, *inputs: finish(self._config, *inputs), *self._side_inputs
             ).with_output_types(None)
         )
 
@@ -51,29 +51,30 @@ def finish(
     retries: int,
     read: Sequence[ReadArchive],
 ) -> None:
-    """Write all files about the whole run from its merged manifests, then drop its state.
+    """Write the files for the whole output from the merged manifests, then remove the run's state.
 
-    ``retries`` are those that stages before have told of, ``read`` the archives that were read.
+    ``retries`` is the number of retried requests in earlier stages, ``read`` the list of archives
+    that were read.
     """
     output = config.output
-    # Those of splits that are not asked for count for the tables of what is missing and failed.
-    parts = [read_part(output, split) for split in (SPLITS if config.annotations else (ALL,))]
+    # missing.csv and failed.csv also cover splits of earlier runs that are not requested now.
+    results = [read_split(output, split) for split in (SPLITS if config.annotations else (ALL,))]
     if config.annotations:
         output.write_if_new("label2id.json", _json(label_ids))
-        output.write_if_new("missing.csv", _csv(part.missing for part in parts))
-    output.write_if_new("failed.csv", _csv(part.failed for part in parts))
-    asked = [part for part in parts if part.split in config.splits]
-    archives = _about_archives(output, read)
-    summary = summarize(asked, config, label_ids, unannotated, archives)
+        output.write_if_new("missing.csv", _csv(result.missing for result in results))
+    output.write_if_new("failed.csv", _csv(result.failed for result in results))
+    requested = [result for result in results if result.split in config.splits]
+    archives = _archives_summary(output, read)
+    summary = summarize(requested, config, label_ids, unannotated, archives)
     if archives:
         summary["archives"] = archives
-    summary["retries"] = retries + RETRY_COUNT.take()
+    summary["retries"] = retries + RETRY_COUNT.read_and_reset()
     output.write_if_new(SUMMARY, _json(summary))
     remove_state(output)
 
 
-def _about_archives(output: Output, read: Sequence[ReadArchive]) -> dict[str, Any] | None:
-    """What the last run that needed an archive saw of them; None where there never was one."""
+def _archives_summary(output: Output, read: Sequence[ReadArchive]) -> dict[str, Any] | None:
+    """The entry about archives: of this run, else of the last run that read any, else None."""
     if not read:
         earlier = output.read_json(SUMMARY)
         return None if earlier is None else earlier.get("archives")

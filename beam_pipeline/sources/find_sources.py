@@ -1,4 +1,4 @@
-"""Step 2, sources: every file that may hold a clip."""
+"""Step 2, sources: every file that may contain a clip."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -13,12 +13,12 @@ from beam_pipeline.sources.list_videos import ARCHIVES, VIDEO_FILES, ListVideos
 
 
 class Sources(NamedTuple):
-    """What the ``--videos`` arguments name.
+    """The files that the ``--videos`` arguments name.
 
     videos: loose files (Video).
-    archives: tar archives, unread (Archive).
-    count: one element, how many files and archives there are; at least one.
-    archive_ranks: one element, the ranks of arguments that name archives, sorted.
+    archives: tar archives, not yet read (Archive).
+    count: one element, the number of files and archives; at least 1.
+    archive_ranks: one element, the sorted ranks of the arguments that name archives.
     """
 
     videos: beam.PCollection[Video]
@@ -28,7 +28,7 @@ class Sources(NamedTuple):
 
 
 class FindSources(beam.PTransform):
-    """The ``--videos`` arguments to the files that they name: see ``Sources``."""
+    """Find the files that the ``--videos`` arguments name: see ``Sources``."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -50,35 +50,36 @@ class FindSources(beam.PTransform):
         )
         ranks = (
             archives
-            | "Named archives" >> beam.combiners.ToList()
-            | "Ranks" >> beam.Map(ranks_of, config.resize).with_output_types(tuple[int, ...])
+            | "Collect archives" >> beam.combiners.ToList()
+            | "Archive ranks"
+            >> beam.Map(ranks_of_archives, config.resize).with_output_types(tuple[int, ...])
         )
         return Sources(videos, archives, count, ranks)
 
 
-def check_found(found: int, arguments: Iterable[str]) -> int:
-    """How many files there are.
+def check_found(count: int, arguments: Iterable[str]) -> int:
+    """Return the number of files unchanged.
 
     Raises:
-        InputError: there is none, so an argument must be wrong.
+        InputError: it is 0, so an argument must be wrong.
     """
-    if not found:
+    if not count:
         raise InputError(
             f"no video under {', '.join(arguments)}; --videos searches for {' '.join(EXTENSIONS)} "
             f"files and {' '.join(ARCHIVE_EXTENSIONS)} archives"
         )
-    return found
+    return count
 
 
-def ranks_of(archives: Sequence[Archive], resize: bool) -> tuple[int, ...]:
-    """The ranks that have archives.
+def ranks_of_archives(archives: Sequence[Archive], resize: bool) -> tuple[int, ...]:
+    """The sorted ranks of the arguments that name archives.
 
     Raises:
-        InputError: there are some, and videos are to be listed as they are.
+        InputError: there are archives, but ``resize`` is False: videos in them cannot be listed.
     """
     if archives and not resize:
         raise InputError(
-            f"--resize false lists videos as they are, and {min(archives).path} is an archive: "
-            "unpack it, or leave out --resize false"
+            f"--resize false lists videos as they are, but {min(archives).path} is an archive; "
+            "unpack it or leave out --resize false"
         )
     return tuple(sorted({archive.rank for archive in archives}))

@@ -1,4 +1,4 @@
-"""Which files there are that may hold clips: videos, and archives of them."""
+"""List all files that may contain clips: videos, and archives of videos."""
 
 import posixpath
 from collections.abc import Iterable, Iterator
@@ -20,19 +20,20 @@ from beam_pipeline.kinetics.file_names import (
 from beam_pipeline.output.output_folder import STATE, VIDEOS
 from beam_pipeline.storage import files, urls
 
-SPREAD_LEVELS = 3
-"""Levels of folders that are listed by whoever is free; K400's are root, split and class."""
+PARALLEL_LEVELS = 3
+"""Levels of folders that are listed in parallel; those of K400 are root, split and class."""
 
 Folder = tuple[int, str]
-"""Rank and path or URL of a folder to search."""
+"""Rank, and path or URL, of a folder to search."""
 
 FOLDERS, VIDEO_FILES, ARCHIVES = "folders", "videos", "archives"
 
 
 class ListVideos(beam.PTransform):
-    """--videos arguments, numbered in order, to all ``videos`` and ``archives`` they name.
+    """List all ``videos`` and ``archives`` that the ``--videos`` arguments name.
 
-    ``mirror`` stands in for the public addresses that listings name.
+    The input is (rank, argument); ranks number the arguments in order. The output folder is
+    skipped. ``mirror`` replaces the public hosts of addresses in listings.
     """
 
     def __init__(self, output: str, mirror: str | None = None) -> None:
@@ -41,7 +42,7 @@ class ListVideos(beam.PTransform):
         self._mirror = mirror
 
     def expand(self, arguments: beam.PCollection[tuple[int, str]]) -> dict[str, beam.PCollection]:
-        named = arguments | "Resolve arguments" >> _list(
+        named = arguments | "Resolve arguments" >> _tagged_outputs(
             ResolveArgument(self._output, self._mirror)
         )
         searched = named[FOLDERS] | ListTree(self._output)
@@ -52,10 +53,10 @@ class ListVideos(beam.PTransform):
 
 
 class ListTree(beam.PTransform):
-    """Folders to all ``videos`` and ``archives`` below them; ``output``, if given, is left out.
+    """List all ``videos`` and ``archives`` below folders; ``output``, if given, is skipped.
 
-    A tree is not listed by one call: its upper levels are listed folder by folder, wherever
-    there is a free worker, and only what lies below them in one go.
+    The upper levels of a tree are listed folder by folder, in parallel on all workers. Each
+    folder below them is searched recursively by one worker.
     """
 
     def __init__(self, output: str | None) -> None:
@@ -64,26 +65,26 @@ class ListTree(beam.PTransform):
 
     def expand(self, folders: beam.PCollection[Folder]) -> dict[str, beam.PCollection]:
         levels = []
-        for level in range(1, SPREAD_LEVELS + 1):
+        for level in range(1, PARALLEL_LEVELS + 1):
             listed = (
                 folders
-                | f"Spread level {level}" >> beam.Reshuffle()
-                | f"List level {level}" >> _list(ListFolder(self._output))
+                | f"Reshuffle level {level}" >> beam.Reshuffle()
+                | f"List level {level}" >> _tagged_outputs(ListFolder(self._output))
             )
             levels.append(listed)
             folders = listed[FOLDERS]
         levels.append(
             folders
-            | "Spread what is below" >> beam.Reshuffle()
-            | "Search what is below" >> _list(SearchFolder(self._output))
+            | "Reshuffle deeper folders" >> beam.Reshuffle()
+            | "Search deeper folders" >> _tagged_outputs(SearchFolder(self._output))
         )
         return {
-            kind: [level[kind] for level in levels] | f"Whole tree's {kind}" >> beam.Flatten()
+            kind: [level[kind] for level in levels] | f"All levels: {kind}" >> beam.Flatten()
             for kind in (VIDEO_FILES, ARCHIVES)
         }
 
 
-def _list(fn: beam.DoFn) -> beam.ParDo:
+def _tagged_outputs(fn: beam.DoFn) -> beam.ParDo:
     typed = beam.ParDo(fn).with_output_types(Video, **{FOLDERS: Folder, ARCHIVES: Archive})
     return typed.with_outputs(FOLDERS, ARCHIVES, main=VIDEO_FILES)
 
@@ -108,7 +109,7 @@ class ListFolder(beam.DoFn):
     def process(self, element: Folder) -> Iterator[Video | pvalue.TaggedOutput]:
         for found in list_folder(element, self._output):
             if not isinstance(found, Video | Archive) and not is_text(found[1]):
-                # A name that is not text cannot cross the stages: its folder is searched here.
+                # A name that is not UTF-8 cannot be encoded as an element: search the folder here.
                 yield from _tagged(search_folder(found, self._output))
             else:
                 yield from _tagged([found])
@@ -136,10 +137,10 @@ def _tagged(found: Iterable[Video | Archive | Folder]) -> Iterator[Video | pvalu
 def resolve_argument(
     rank: int, argument: str, output: str, mirror: str | None = None
 ) -> Iterator[Video | Archive | Folder]:
-    """What an argument names: a folder, a video, an archive, a listing's lines, a glob's matches.
+    """What an argument names: a folder, a video, an archive, the lines of a listing, or a glob.
 
     Raises:
-        InputError: there is no such thing, or it is neither.
+        InputError: it does not exist, or is none of these.
     """
     try:
         named = files.info(argument)
@@ -158,8 +159,8 @@ def resolve_argument(
         yield found
     else:
         raise InputError(
-            f"--videos {argument}: neither a folder nor a video ({' '.join(EXTENSIONS)}) nor an "
-            f"archive ({' '.join(ARCHIVE_EXTENSIONS)}) nor a listing ({LISTING_EXTENSION})"
+            f"--videos {argument}: not a folder, a video ({' '.join(EXTENSIONS)}), an archive "
+            f"({' '.join(ARCHIVE_EXTENSIONS)}) or a listing ({LISTING_EXTENSION})"
         )
 
 
@@ -179,10 +180,10 @@ def _expand_glob(rank: int, pattern: str, output: str) -> Iterator[Video | Archi
 
 
 def list_folder(folder: Folder, output: str | None) -> Iterator[Video | Archive | Folder]:
-    """The videos, archives and folders in one folder; the output's own folder is left out.
+    """The videos, archives and folders in one folder, without the output; none if it is gone.
 
     Raises:
-        InputError: it is there and cannot be listed.
+        InputError: it exists but cannot be listed.
     """
     rank, url = folder
     try:
@@ -194,28 +195,28 @@ def list_folder(folder: Folder, output: str | None) -> Iterator[Video | Archive 
     for entry in entries:
         if entry.is_folder:
             real = urls.real(entry.url)
-            circle = f"{urls.real(url)}/".startswith(f"{real}/")  # a link to where we come from
-            if not circle and (output is None or not _is_output(real, urls.real(output))):
+            cycle = f"{urls.real(url)}/".startswith(f"{real}/")  # a link to a parent folder
+            if not cycle and (output is None or not _is_output(real, urls.real(output))):
                 yield rank, entry.url
         elif found := _as_file(entry, rank):
             yield found
 
 
 def search_folder(top: Folder, output: str | None) -> Iterator[Video | Archive]:
-    """All videos and archives below a folder, to the bottom."""
-    waiting = [top]
-    while waiting:
-        for found in list_folder(waiting.pop(), output):
+    """All videos and archives below a folder, at any depth."""
+    pending = [top]
+    while pending:
+        for found in list_folder(pending.pop(), output):
             if isinstance(found, Video | Archive):
                 yield found
             else:
-                waiting.append(found)
+                pending.append(found)
 
 
 def _read_listing(
     rank: int, listing: str, output: str, mirror: str | None
 ) -> Iterator[Video | Archive]:
-    """A path or URL a line, spaces and all; relative ones start at the listing's folder."""
+    """One path or URL per line, which may contain spaces; relative to the listing's folder."""
     try:
         lines = files.read(listing).decode("utf-8-sig").split("\n")
     except OSError as error:
@@ -234,13 +235,13 @@ def _read_listing(
 
 
 def _is_output(path: str, output: str) -> bool:
-    """Whether a path is the output folder, or a result of ours where that itself is searched."""
+    """Whether a path is the output folder, or is in a folder that the pipeline makes there."""
     results = tuple(urls.join(output, name) for name in (VIDEOS, STATE))
     return path == output or path.startswith(tuple(f"{own}/" for own in results)) or path in results
 
 
 def _as_file(entry: files.Entry, rank: int) -> Video | Archive | None:
-    # A name that is not text is shown as it can be; should it match, it will not be found.
+    # A name that is not UTF-8 is escaped. If it matches a clip, the file will not be found.
     readable = entry.url.encode("utf-8", "backslashreplace").decode()
     if is_video(readable):
         return Video(readable, rank, entry.size)

@@ -1,7 +1,7 @@
-"""Tar archives as streams: one pass, nothing unpacked, whatever they hold.
+"""Read tar archives as streams, in one pass, without unpacking them.
 
-Members are data. No name is ever a path here, links and devices are passed over, and a header
-cannot make the reader hold more than it means to.
+Archives are not trusted. The name of a member is never used as a path, links and devices are
+skipped, and no header can make the reader use more memory than the limits below.
 """
 
 import gzip
@@ -12,29 +12,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, BinaryIO, Self, cast
 
-GZIP = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b"
 
-LONGEST_NAME = 64 * 1024
-"""Bytes of a header that says more of the next member, such as a long name."""
+MAX_HEADER_BYTES = 64 * 1024
+"""Limit of an extended header, which describes the next member, such as its long name."""
 
-LONGEST_END = 16 * 1024**2
-"""Bytes of nothing that may follow the last member."""
+MAX_TRAILING_BYTES = 16 * 1024**2
+"""Bytes that are read after the last member, to find the end of the compressed stream."""
 
-AT_ONCE = 1024**2
-"""Bytes that are read at once."""
+CHUNK_BYTES = 1024**2
+"""Bytes per read."""
 
-_EXTENDED = (
+_EXTENDED_TYPES = (
     tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE,
     tarfile.SOLARIS_XHDTYPE,
 )  # fmt: skip
 
 
 class BrokenArchive(Exception):
-    """An archive ends, or cannot be read on; the message says why."""
+    """An archive ends early or cannot be read any further; the message says why."""
 
 
 class Member:
-    """A file in an archive, to be read before the next is asked for. ``size`` is in bytes."""
+    """A file in an archive. Read it before the next member. ``size`` is in bytes."""
 
     def __init__(self, name: str, size: int, content: IO[bytes]) -> None:
         self.name = name.removeprefix("./").encode("utf-8", "backslashreplace").decode()
@@ -42,36 +42,36 @@ class Member:
         self._content = content
 
     def read(self) -> bytes:
-        """All of it; BrokenArchive where the archive ends before."""
-        with _breaks():
+        """The whole content; BrokenArchive if the archive ends before its end."""
+        with _read_errors():
             return self._content.read()
 
     def save(self, file: BinaryIO) -> None:
-        """Write all of it to a file; BrokenArchive where the archive ends before."""
-        with _breaks():
-            shutil.copyfileobj(self._content, _Target(file), AT_ONCE)
+        """Write the whole content to a file; BrokenArchive if the archive ends before its end."""
+        with _read_errors():
+            shutil.copyfileobj(self._content, _Destination(file), CHUNK_BYTES)
 
 
 def members(stream: "io.BufferedReader[io.RawIOBase]") -> Iterator[Member]:
-    """Every regular file of a tar archive, compressed or not: its content tells, not its name.
+    """Every regular file of a tar archive; gzip is detected from the content, not the name.
 
     Raises:
-        BrokenArchive: it is none, or breaks off; what came before is whole.
+        BrokenArchive: it is not a tar archive, or is damaged; members yielded before are complete.
     """
-    with _breaks():
-        compressed = stream.peek(len(GZIP)).startswith(GZIP)
+    with _read_errors():
+        compressed = stream.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
         file = gzip.GzipFile(fileobj=stream) if compressed else stream
         archive = tarfile.open(fileobj=cast(BinaryIO, file), mode="r|", tarinfo=_Header)  # noqa: SIM115
     while True:
-        with _breaks():
+        with _read_errors():
             header = archive.next()
             if header is None:
-                # Only what is compressed knows whether it is whole, and that at its own end.
-                for _ in range(0, LONGEST_END, AT_ONCE):
-                    if not file.read(AT_ONCE):
+                # gzip has its checksum at the end of the stream: read on to check it.
+                for _ in range(0, MAX_TRAILING_BYTES, CHUNK_BYTES):
+                    if not file.read(CHUNK_BYTES):
                         break
                 return
-            # Nobody will ask for them, and there may be millions.
+            # tarfile keeps every header, and there may be millions.
             archive.members.clear()  # type: ignore[attr-defined]
             content = archive.extractfile(header) if header.isfile() else None
         if content is not None:
@@ -79,23 +79,23 @@ def members(stream: "io.BufferedReader[io.RawIOBase]") -> Iterator[Member]:
 
 
 class _Header(tarfile.TarInfo):
-    """A header; tarfile takes one that is damaged in the middle for the end, and we do not."""
+    """A header that is an error if damaged: tarfile would take it for the end of the archive."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         try:
             header = super().frombuf(buf, encoding, errors)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the end that it should have
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the regular end
             raise
         except tarfile.HeaderError as error:
-            raise tarfile.ReadError(_why(error)) from error
-        if header.type in _EXTENDED and header.size > LONGEST_NAME:
+            raise tarfile.ReadError(_reason(error)) from error
+        if header.type in _EXTENDED_TYPES and header.size > MAX_HEADER_BYTES:
             raise tarfile.ReadError(f"a header claims {header.size:,} bytes")
         return header
 
 
-class _Target(io.RawIOBase):
-    """Where a member is saved: what it raises is no fault of the archive."""
+class _Destination(io.RawIOBase):
+    """The file that a member is saved to. Its errors are not errors of the archive."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()
@@ -105,34 +105,34 @@ class _Target(io.RawIOBase):
         try:
             return self._file.write(data)
         except OSError as error:
-            raise _Refused(error) from error
+            raise _WriteError(error) from error
 
 
-class _Refused(Exception):
-    """Carries the refusal of a file that is written past those of the one that is read."""
+class _WriteError(Exception):
+    """Carries an OSError of the written file through ``_read_errors``."""
 
 
 @contextmanager
-def _breaks() -> Iterator[None]:
-    """Whatever goes wrong while an archive is read is its end."""
+def _read_errors() -> Iterator[None]:
+    """Turn every error from reading an archive into BrokenArchive."""
     try:
         yield
-    except _Refused as refused:
-        raise cast(OSError, refused.__cause__) from None
+    except _WriteError as error:
+        raise cast(OSError, error.__cause__) from None
     except FileNotFoundError as error:
         raise BrokenArchive("there is no such file") from error
     except OSError as error:
-        raise BrokenArchive(error.strerror or _why(error)) from error
-    except Exception as error:  # tarfile meets hostile headers with errors of every kind
-        raise BrokenArchive(_why(error)) from error
+        raise BrokenArchive(error.strerror or _reason(error)) from error
+    except Exception as error:  # malformed headers make tarfile raise errors of many types
+        raise BrokenArchive(_reason(error)) from error
 
 
-def _why(error: Exception) -> str:
-    said = str(error)
-    if said in ("truncated header", "empty header", "unexpected end of data", "empty file"):
+def _reason(error: Exception) -> str:
+    message = str(error)
+    if message in ("truncated header", "empty header", "unexpected end of data", "empty file"):
         return "it ends early"
-    if said.startswith("Compressed file ended before"):
+    if message.startswith("Compressed file ended before"):
         return "it ends early"
-    if said in ("bad checksum", "invalid header"):
-        return "damaged, or no archive of a kind that is known (.tar, .tar.gz)"
-    return f"{said or type(error).__name__}"
+    if message in ("bad checksum", "invalid header"):
+        return "damaged, or not a .tar or .tar.gz archive"
+    return message or type(error).__name__

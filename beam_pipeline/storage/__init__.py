@@ -1,6 +1,6 @@
-"""Files wherever they are: disks, buckets, the web. Transient faults are retried here.
+"""Files on disks, in buckets and on the web. Transient errors are retried here.
 
 In: paths and URLs.
-Out: bytes, listings, streams; an ``OSError`` where a retry did not help.
-Not imported here: anything of this package but ``errors``; nothing here knows what a clip is.
+Out: bytes, listings, streams; an ``OSError`` if the retries do not help.
+Not imported here: anything else of this package except ``errors``. Storage knows no clips.
 """

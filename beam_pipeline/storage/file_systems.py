@@ -17,16 +17,16 @@ _options: dict[str, dict[str, Any]] | None = None
 
 
 def configure(options: dict[str, dict[str, Any]]) -> None:
-    """Set the options of each protocol's file system, for this process."""
+    """Set the file system options of each protocol for this process."""
     global _options
     _options = options
 
 
 def parse_options(text: str | None) -> dict[str, dict[str, Any]]:
-    """Parse ``--storage_options``: a JSON object per protocol, or one object for all of them.
+    """Parse ``--storage_options``: a JSON object per protocol, or one object for all protocols.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: the text is neither.
     """
     if not text:
         return {}
@@ -34,28 +34,32 @@ def parse_options(text: str | None) -> dict[str, dict[str, Any]]:
     if not isinstance(options, dict):
         raise ValueError("not an object")
     protocols = {*urls.ALIASES, *fsspec.available_protocols()}
-    of_protocols = {name for name, each in options.items() if isinstance(each, dict)} & protocols
-    if not of_protocols and not options.keys() <= protocols:
+    with_options = {name for name, value in options.items() if isinstance(value, dict)} & protocols
+    if not with_options and not options.keys() <= protocols:
         return {EVERY_PROTOCOL: options}
-    if others := sorted(options.keys() - of_protocols):
-        raise ValueError(f"not an object for each protocol: see {others[0]!r}")
-    return {urls.canonical(name): each for name, each in options.items()}
+    if without_options := sorted(options.keys() - with_options):
+        raise ValueError(f"not an object for each protocol: check {without_options[0]!r}")
+    return {urls.canonical(name): value for name, value in options.items()}
 
 
 def _options_of(protocol: str) -> dict[str, Any]:
     if _options is None:
-        # A worker on another machine: Beam has given it the options of the command line.
+        # A worker on another machine: Beam has passed it the options of the command line.
         from apache_beam.io.filesystems import FileSystems
 
-        given = FileSystems._pipeline_options
-        options = given.get_all_options(retain_unknown_options=True) if given else {}
+        passed = FileSystems._pipeline_options
+        options = passed.get_all_options(retain_unknown_options=True) if passed else {}
         configure(parse_options(options.get("storage_options")))
     assert _options is not None
     return _options.get(protocol, _options.get(EVERY_PROTOCOL, {}))
 
 
 def filesystem(url: str) -> FileSystem:
-    """The file system of a path or URL."""
+    """The file system of a path or URL.
+
+    Raises:
+        Unavailable: it cannot be created with the options.
+    """
     protocol = urls.protocol_of(url)
     if protocol == "file":
         return fsspec.filesystem(protocol, use_listings_cache=False)
@@ -63,7 +67,7 @@ def filesystem(url: str) -> FileSystem:
     try:
         return filesystem_class(url)(**options)
     except Exception as error:
-        message = f"{protocol}:// cannot be used: {one_line(error)}; see to --storage_options"
+        message = f"{protocol}:// cannot be used: {one_line(error)}; check --storage_options"
         raise Unavailable(errno.EINVAL, message) from error
 
 
@@ -75,12 +79,12 @@ def filesystem_class(url: str) -> type[FileSystem]:
     """
     protocol = urls.protocol_of(url)
     if protocol == urls.GOOGLE:
-        from beam_pipeline.storage.google_storage import GoogleStorage
+        from beam_pipeline.storage.google_storage import GoogleFileSystem
 
-        return GoogleStorage
+        return GoogleFileSystem
     if protocol in urls.WEB:
-        from beam_pipeline.storage.web_storage import Web
+        from beam_pipeline.storage.web_storage import WebFileSystem
 
-        return Web
-    found: type[FileSystem] = fsspec.get_filesystem_class(protocol)
-    return found
+        return WebFileSystem
+    fs_class: type[FileSystem] = fsspec.get_filesystem_class(protocol)
+    return fs_class

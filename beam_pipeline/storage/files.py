@@ -1,4 +1,4 @@
-"""Reads, writes and listings of files, wherever they are. Transient faults are retried here."""
+"""Read, write and list files in any storage. Transient errors are retried here."""
 
 import errno
 import io
@@ -12,7 +12,7 @@ from beam_pipeline.storage.retries import with_retries
 
 
 class Entry(NamedTuple):
-    """What a listing says of a file or folder; ``size`` is in bytes, None where unknown."""
+    """A file or folder in a listing. ``size`` is in bytes, None if unknown."""
 
     url: str
     is_folder: bool
@@ -20,7 +20,7 @@ class Entry(NamedTuple):
 
 
 def _entry(fs: FileSystem, url: str, info: dict[str, Any]) -> Entry:
-    # A link to a folder is listed as neither file nor folder.
+    # fsspec lists a link to a folder as neither file nor folder.
     is_folder = info["type"] == "directory" or bool(info.get("islink") and fs.isdir(info["name"]))
     name = str(info["name"])
     if not urls.is_local(url):
@@ -33,11 +33,11 @@ def _entry(fs: FileSystem, url: str, info: dict[str, Any]) -> Entry:
 
 @with_retries
 def read(url: str, end: int | None = None, begin: int | None = None) -> bytes:
-    """All bytes of a file, or those from ``begin`` up to ``end``, as far as it goes."""
+    """The bytes of a file from ``begin`` up to ``end``; fewer if the file is shorter."""
     try:
         data: bytes = filesystem(url).cat_file(url, start=begin, end=end)
     except OSError as error:
-        if error.errno == errno.ERANGE:  # what is asked of an empty object
+        if error.errno == errno.ERANGE:  # a range of an empty object
             return b""
         raise
     return data
@@ -45,10 +45,10 @@ def read(url: str, end: int | None = None, begin: int | None = None) -> bytes:
 
 @with_retries
 def info(url: str) -> Entry:
-    """What there is of that name.
+    """The file or folder of that name. For a web address it is not checked that it exists.
 
     Raises:
-        FileNotFoundError: nothing is; of an address on the web only reading it tells.
+        FileNotFoundError: there is none.
     """
     if urls.is_on_the_web(url):
         return Entry(url, is_folder=False, size=None)
@@ -57,7 +57,7 @@ def info(url: str) -> Entry:
 
 
 def exists(url: str) -> bool:
-    """Whether there is such a file or folder."""
+    """Whether a file or folder exists."""
     try:
         info(url)
     except FileNotFoundError:
@@ -67,7 +67,7 @@ def exists(url: str) -> bool:
 
 @with_retries
 def list_folder(url: str) -> list[Entry]:
-    """What is in a folder.
+    """The files and folders in a folder.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -78,7 +78,7 @@ def list_folder(url: str) -> list[Entry]:
 
 
 def list_names(url: str) -> list[str]:
-    """What is in a folder, by full path or URL; nothing where there is no such folder."""
+    """The full paths or URLs of what is in a folder, sorted; empty if there is no such folder."""
     try:
         return sorted(entry.url for entry in list_folder(url))
     except FileNotFoundError:
@@ -87,33 +87,33 @@ def list_names(url: str) -> list[str]:
 
 @with_retries
 def glob(pattern: str) -> list[Entry]:
-    """What matches a pattern, sorted."""
+    """The files and folders that match a pattern, sorted."""
     fs = filesystem(pattern)
     return sorted(_entry(fs, pattern, info) for info in fs.glob(pattern, detail=True).values())
 
 
 @with_retries
 def find(url: str) -> list[Entry]:
-    """Every file below a folder, to the bottom, sorted."""
+    """All files below a folder, at any depth, sorted."""
     fs = filesystem(url)
     return sorted(_entry(fs, url, info) for info in fs.find(url, detail=True).values())
 
 
 @with_retries
 def write(url: str, data: bytes) -> None:
-    """Write an object, which appears whole; of a URL, for local files do not."""
+    """Write an object at a URL. It appears in one step; a local file would not."""
     filesystem(url).pipe_file(url, data)
 
 
 @with_retries
 def upload(path: str, url: str) -> None:
-    """Write an object from a local file."""
+    """Upload a local file as an object."""
     filesystem(url).put_file(path, url)
 
 
 @with_retries
 def download(url: str, path: str) -> None:
-    """Copy a file to a local one."""
+    """Download a file to a local path."""
     filesystem(url).get_file(url, path)
 
 
@@ -122,13 +122,13 @@ def remove(url: str) -> None:
     """Remove a file or a whole folder.
 
     Raises:
-        FileNotFoundError: it is not there.
+        FileNotFoundError: there is none.
     """
     fs = filesystem(url)
     if urls.is_local(url):
         fs.rm(url, recursive=True)
         return
-    # Name by name, for fsspec takes a name with brackets in it for a pattern.
+    # fsspec would take a name with brackets for a pattern, so these are removed one by one.
     names = [entry.url for entry in find(url)]
     if plain := [name for name in names if not urls.is_glob(name)]:
         fs.rm(plain)
@@ -138,15 +138,15 @@ def remove(url: str) -> None:
 
 
 def web_stream(url: str) -> io.RawIOBase:
-    """An address on the web, read from front to back."""
+    """A web address as a stream, read from front to back."""
     from beam_pipeline.storage.web_storage import WebStream
 
     return WebStream(filesystem(url), url)
 
 
 @contextmanager
-def opened(url: str) -> Iterator[BinaryIO]:
-    """A file to read, from any place in it; what is not local is read in one go."""
+def open_file(url: str) -> Iterator[BinaryIO]:
+    """A seekable file for reading. A file that is not local is read into memory."""
     if urls.is_local(url):
         with open(urls.local_path(url), "rb") as file:
             yield file

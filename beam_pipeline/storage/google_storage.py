@@ -1,4 +1,4 @@
-"""Google Cloud Storage: gcsfs, with its own retries replaced by ours."""
+"""Google Cloud Storage: gcsfs, with retries that are counted instead of its own."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from gcsfs.core import GCSFileSystem
 from beam_pipeline.storage.web_retries import TIMEOUT, with_backoff
 
 
-class GoogleStorage(GCSFileSystem):
-    """Buckets, with Google's default credentials unless ``--storage_options`` names others.
+class GoogleFileSystem(GCSFileSystem):
+    """Buckets, with Google's default credentials unless ``--storage_options`` gives others.
 
-    gcsfs's plain class, not the one for zonal buckets, which speaks gRPC as well. Its own
-    retries, which nobody can count, are taken off and replaced.
+    Based on gcsfs's plain class, not on the one for zonal buckets, which also uses gRPC. Its own
+    retries cannot be counted and are replaced.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

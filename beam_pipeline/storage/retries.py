@@ -1,4 +1,4 @@
-"""Calls to storage that are tried again, and counted."""
+"""Retries of storage calls, with a count of them."""
 
 import errno
 import functools
@@ -11,7 +11,7 @@ import tenacity
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What another try cannot change.
+# Errors that a retry cannot fix.
 _PERMANENT = {
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EROFS,
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL,
@@ -19,23 +19,23 @@ _PERMANENT = {
 
 
 class Unavailable(OSError):
-    """Storage that does not answer, after it was asked often enough."""
+    """The storage fails, and retries did not help or cannot help."""
 
 
 class _Count:
-    """How often this process has asked again."""
+    """The number of retries in this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._count = 0
 
     def add(self, _: object = None) -> None:
-        """One more."""
+        """Count one more."""
         with self._lock:
             self._count += 1
 
-    def take(self) -> int:
-        """The count since it was taken last."""
+    def read_and_reset(self) -> int:
+        """The number of retries since the last call."""
         with self._lock:
             count, self._count = self._count, 0
             return count
@@ -52,34 +52,35 @@ def _is_transient(error: BaseException) -> bool:
     )
 
 
-_retrying = tenacity.retry(
+_retry = tenacity.retry(
     retry=tenacity.retry_if_exception(_is_transient),
     wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
     stop=tenacity.stop_after_attempt(5),
     before_sleep=RETRY_COUNT.add,
     reraise=True,
 )
-"""Tries a storage call again, with back-off, while its error may pass."""
+"""Retries a storage call with backoff while its error is transient."""
 
 
 def with_retries(call: Callable[P, T]) -> Callable[P, T]:
-    """A storage call that is tried again, and has no error but an OSError.
+    """Retry a storage call on transient errors. The only exception it raises is OSError.
 
-    Every protocol's package has errors of its own, for options that are wrong too.
+    Every protocol's package has its own exceptions, also for wrong options: they become
+    ``Unavailable``.
     """
 
     @functools.wraps(call)
-    def until_done(*args: P.args, **kwargs: P.kwargs) -> T:
+    def retried(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return _retrying(call)(*args, **kwargs)
+            return _retry(call)(*args, **kwargs)
         except OSError:
             raise
         except Exception as error:
             raise Unavailable(errno.EIO, one_line(error)) from error
 
-    return until_done
+    return retried
 
 
 def one_line(error: Exception) -> str:
-    """An error of any package, in one line."""
+    """Type and message of an error, in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,4 +1,4 @@
-"""Large files read from front to back, whatever breaks on the way."""
+"""Read large files from front to back, across broken connections."""
 
 import io
 from collections.abc import Iterator
@@ -8,33 +8,33 @@ from contextlib import contextmanager
 from beam_pipeline.storage import files, urls
 
 BLOCK = 8 * 1024**2
-"""Bytes that are asked of a bucket at once."""
+"""Bytes per request to a bucket."""
 
 BUFFER = 1024**2
 
 
 @contextmanager
-def opened_stream(url: str) -> Iterator["io.BufferedReader[io.RawIOBase]"]:
+def open_stream(url: str) -> Iterator["io.BufferedReader[io.RawIOBase]"]:
     """A file to read once, from its beginning.
 
-    On the web it is one answer that goes on, by a range request, where a connection broke; in a
-    bucket it is asked for block by block, one ahead.
+    From the web it is one response; if the connection breaks, a range request continues it. From
+    a bucket it is read block by block, one block ahead.
 
     Raises:
-        OSError: there is none, or it cannot be read; also while it is read.
+        OSError: there is no such file, or it cannot be read. Reads from the stream raise it too.
     """
     if urls.is_local(url):
         raw: io.RawIOBase = io.FileIO(urls.local_path(url))
     elif urls.is_on_the_web(url):
         raw = files.web_stream(url)
     else:
-        raw = _Blocks(url)
+        raw = _BlockReader(url)
     with io.BufferedReader(raw, BUFFER) as stream:
         yield stream
 
 
-class _Blocks(io.RawIOBase):
-    """An object, block after block."""
+class _BlockReader(io.RawIOBase):
+    """An object, read block by block with one block ahead."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -43,9 +43,9 @@ class _Blocks(io.RawIOBase):
         self._offset = 0
         self._block = memoryview(b"")
         self._thread = ThreadPoolExecutor(1)
-        self._next = self._ask()
+        self._next_block = self._request_next()
 
-    def _ask(self) -> "Future[bytes]":
+    def _request_next(self) -> "Future[bytes]":
         begin = self._offset
         end = begin + BLOCK if self._size is None else min(begin + BLOCK, self._size)
         self._offset = end
@@ -58,9 +58,9 @@ class _Blocks(io.RawIOBase):
 
     def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
         if not self._block:
-            block = self._next.result()
-            if block:  # what comes after the last is nothing, however often it is asked for
-                self._next = self._ask()
+            block = self._next_block.result()
+            if block:  # after the last block, keep returning the empty one
+                self._next_block = self._request_next()
             self._block = memoryview(block)
         count = min(len(buffer), len(self._block))
         buffer[:count] = self._block[:count]

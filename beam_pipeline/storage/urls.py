@@ -1,4 +1,4 @@
-"""Paths and URLs as text: nothing here touches storage."""
+"""Functions of paths and URLs as text. None of them touches storage."""
 
 import os
 import posixpath
@@ -8,31 +8,31 @@ GOOGLE, WEB = "gs", ("http", "https")
 _ALIASES = {"gcs": GOOGLE, "s3a": "s3"}
 
 ALIASES = tuple(_ALIASES)
-"""Other spellings of a protocol."""
+"""Alternative spellings of protocols."""
 
 
 def canonical(protocol: str) -> str:
-    """The one spelling of a protocol that is used from here on."""
+    """The spelling of a protocol that this package uses."""
     return _ALIASES.get(protocol, protocol)
 
 
 def protocol_of(url: str) -> str:
     """The protocol of a URL in its canonical spelling; ``file`` for a path.
 
-    Only what stands before ``://`` counts: fsspec's own URL chaining (``a::b``) would make a
-    file's name an instruction.
+    Only the part before ``://`` counts. fsspec's URL chaining (``a::b``) is not supported,
+    because it would interpret a file's name as an instruction.
     """
     protocol, separator, _ = url.partition("://")
     return canonical(protocol) if separator else "file"
 
 
 def is_on_the_web(url: str) -> bool:
-    """Whether a URL is a web address, which can be read but not listed or written."""
+    """Whether a URL is a web address. It can be read, but not listed or written."""
     return protocol_of(url) in WEB
 
 
 def is_local(url: str) -> bool:
-    """Whether a path or URL is a plain file of this machine."""
+    """Whether a path or URL is in the file system of this machine."""
     return "://" not in url or url.startswith("file://")
 
 
@@ -42,7 +42,7 @@ def local_path(url: str) -> str:
 
 
 def absolute(url: str) -> str:
-    """A path or URL that means the same from anywhere, without a slash at the end."""
+    """An absolute path or a canonical URL, without a slash at the end."""
     if is_local(url):
         return os.path.abspath(os.path.expanduser(local_path(url)))
     _, _, path = url.rstrip("/").partition("://")
@@ -50,15 +50,15 @@ def absolute(url: str) -> str:
 
 
 def real(url: str) -> str:
-    """A local path with its links followed; a URL as it is."""
+    """A local path with its links resolved; a URL unchanged."""
     return os.path.realpath(url) if is_local(url) else url
 
 
 def is_glob(argument: str) -> bool:
-    """Whether an argument can be a pattern. It may still be a name with brackets in it."""
+    """Whether an argument may be a pattern. It may also be a name that contains brackets."""
     return any(character in argument for character in "*?[")
 
 
 def join(base: str, *parts: str) -> str:
-    """Path or URL below a base."""
+    """A path or URL below a base."""
     return posixpath.join(base, *parts)

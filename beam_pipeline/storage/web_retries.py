@@ -1,4 +1,4 @@
-"""Requests over the web that are tried again where they are made, and counted there."""
+"""Retries of HTTP requests, counted per request."""
 
 import errno
 import os
@@ -16,17 +16,17 @@ from gcsfs.retry import HttpError, is_retriable
 from beam_pipeline.storage.retries import RETRY_COUNT, Unavailable
 
 DEADLINE, FIRST_DEADLINE = 40, 12
-"""Seconds that one request is tried again: a run that cannot write has to end within a minute.
-The latter until there was any answer, for then it is more likely that the address is wrong."""
+"""Seconds for which one request is retried: a run that cannot write has to end within a minute.
+The second applies until the first response: without one, the address is more likely wrong."""
 
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
-"""Seconds of silence after which a request is tried again; one that is only slow goes on."""
+"""Seconds without data after which a request is retried. A slow one is not interrupted."""
 
 LOG_IN = "type gcloud auth application-default login, or give a token in --storage_options"
 
 T = TypeVar("T")
 
-_answered = threading.Event()
+_any_response = threading.Event()
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -36,11 +36,15 @@ def _is_transient(error: BaseException) -> bool:
 
 
 def with_backoff(request: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
-    """Try again what may pass (429, 5xx, a connection that breaks), with back-off and jitter.
+    """Retry a request on transient errors (408, 429, 5xx, a broken connection).
+
+    The backoff is exponential, with jitter.
 
     Raises:
-        FileNotFoundError, PermissionError: there is none, or it may not be touched.
-        Unavailable: anything else, in the end.
+        FileNotFoundError: there is no such object.
+        PermissionError: access is denied, or the credentials are missing.
+        OSError: the range is outside the object (``errno.ERANGE``).
+        Unavailable: any other error, or one that the retries did not fix.
     """
 
     @wraps(request)
@@ -48,16 +52,16 @@ def with_backoff(request: Callable[..., Awaitable[T]]) -> Callable[..., Awaitabl
         attempts = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(_is_transient),
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=10),
-            stop=tenacity.stop_after_delay(DEADLINE if _answered.is_set() else FIRST_DEADLINE),
+            stop=tenacity.stop_after_delay(DEADLINE if _any_response.is_set() else FIRST_DEADLINE),
             before_sleep=RETRY_COUNT.add,
             reraise=True,
         )
         try:
-            answer: T = await attempts(request, *args, **kwargs)
-            _answered.set()
-            return answer
+            response: T = await attempts(request, *args, **kwargs)
+            _any_response.set()
+            return response
         except FileNotFoundError as error:
-            _answered.set()
+            _any_response.set()
             message = "there is no such object"
             raise FileNotFoundError(errno.ENOENT, message, str(error)) from error
         except OSError as error:

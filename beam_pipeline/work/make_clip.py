@@ -1,4 +1,4 @@
-"""One clip: fetched, resized by a codec child, put into the output, and noted in a row."""
+"""Make one clip: fetch the source, resize it in a codec child, publish it, and log its row."""
 
 import os
 import stat
@@ -14,19 +14,19 @@ from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.timestamps import Segment
 from beam_pipeline.elements import Clip, ResizeTask, Row
 from beam_pipeline.kinetics.file_names import base_name
-from beam_pipeline.output.output_folder import write_errors
+from beam_pipeline.output.output_folder import as_write_error
 from beam_pipeline.storage import files, urls
 from beam_pipeline.work.worker_pool import ClipResult, WorkerPool
 
-IN_MEMORY = 64 * 1024**2
-"""Bytes; larger sources go through a temporary file."""
+MAX_IN_MEMORY = 64 * 1024**2
+"""Bytes; a larger source goes through a temporary file."""
 
 
 class Source(NamedTuple):
-    """A file that a clip is made of.
+    """The video file that a clip is made from.
 
-    ``path`` says for people where it is, ``content`` is its bytes or a local path to them, and
-    ``size`` counts them.
+    ``path`` is its location, for rows and messages. ``content`` is its bytes, or a local path to
+    them. ``size`` is in bytes.
     """
 
     path: str
@@ -35,12 +35,12 @@ class Source(NamedTuple):
 
 
 def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
-    """Make one clip of the best of its sources that can be read and decoded.
+    """Make one clip from its best source that can be read and decoded.
 
     Raises:
         OutputError: the clip cannot be written.
     """
-    began = time.monotonic()
+    start = time.monotonic()
     failures: list[Row] = []
     cpu_seconds = 0.0
     for path, size in task.sources:
@@ -49,11 +49,11 @@ def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
                 content, size = _fetch(path, size, stack)
             except OSError as error:
                 outcome = Outcome.failed("unreadable", error.strerror or str(error))
-                row = row_of(task.clip, task.path, path, size, outcome, began)
+                row = row_of(task.clip, task.path, path, size, outcome, start)
             else:
                 source = Source(path, content, size)
-                row, its_seconds = make_clip(task.clip, task.path, source, began, pool)
-                cpu_seconds += its_seconds or 0.0
+                row, source_cpu_seconds = make_clip(task.clip, task.path, source, start, pool)
+                cpu_seconds += source_cpu_seconds or 0.0
         if row.status != "failed":
             return ClipResult(row, cpu_seconds)
         failures.append(row)
@@ -61,43 +61,45 @@ def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
 
 
 def make_clip(
-    clip: Clip, relative: str, source: Source, began: float, pool: WorkerPool
+    clip: Clip, relative: str, source: Source, start: float, pool: WorkerPool
 ) -> ClipResult:
-    """Make a clip at ``relative`` in the output; the work on it began at that monotonic time.
+    """Make a clip at ``relative`` in the output.
+
+    ``start`` is the ``time.monotonic()`` at which work on the clip began.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the clip cannot be written.
     """
     output = pool.config.output
     with ExitStack() as stack:
-        made: str | None = None
+        temporary: str | None = None
         if isinstance(source.content, str):
-            made = stack.enter_context(output.temporary_path())
+            temporary = stack.enter_context(output.temporary_path())
         segment = _segment(clip, source.path)
-        request = Request(source.content, made, pool.config.clip, segment)
+        request = Request(source.content, temporary, pool.config.clip, segment)
         outcome = pool.codecs.run(request, pool.config.timeout_of(clip, source.size))
         if outcome.write_error is not None:
-            with write_errors(output.url(relative)):
+            with as_write_error(output.url(relative)):
                 raise outcome.write_error
-        row = row_of(clip, relative, source.path, source.size, outcome, began)
+        row = row_of(clip, relative, source.path, source.size, outcome, start)
         if row.status == "failed":
             return ClipResult(row, outcome.cpu_seconds)
         if output.is_local:
             output.remove_stale(relative, row.bytes, row.sha256)
             pool.row_log.add(row)
-        if made is not None:
-            output.publish(made, relative)
+        if temporary is not None:
+            output.publish(temporary, relative)
         elif outcome.output is not None:
             output.write(relative, outcome.output)
         if not output.is_local:
-            pool.row_log.add(row)  # what another run has left there is gone by now
+            pool.row_log.add(row)  # any file of another run is replaced by now
         return ClipResult(row, outcome.cpu_seconds)
 
 
 def row_of(
-    clip: Clip, relative: str, source: str, size: int | None, outcome: Outcome, began: float
+    clip: Clip, relative: str, source: str, size: int | None, outcome: Outcome, start: float
 ) -> Row:
-    """The row of a clip whose work is at its end."""
+    """The row of a finished clip, made or failed."""
     return Row.of(
         clip,
         outcome.status,
@@ -106,28 +108,34 @@ def row_of(
         source=source,
         path=None if outcome.status == "failed" else relative,
         source_bytes=size,
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - start,
         **asdict(outcome.facts),
     )
 
 
 def _segment(clip: Clip, path: str) -> Segment | None:
-    """Where a clip is in a source that is named by the video's id, and so may be all of it."""
+    """The segment to cut from the source; None if the source is named by the clip's own id.
+
+    A source named by the video's id may be the whole video.
+    """
     if clip.time_start is None or clip.time_end is None or base_name(path) == clip.clip_id:
         return None
     return Segment(Fraction(clip.time_start), Fraction(clip.time_end))
 
 
 def _fetch(path: str, size: int | None, stack: ExitStack) -> tuple[bytes | str, int]:
-    """A source's bytes, or a local path to it where it is too large for memory; its size."""
+    """A source's content and size in bytes.
+
+    The content is the bytes, or a local path if the source is too large for memory.
+    """
     if urls.is_local(path):
-        found = os.stat(urls.local_path(path))
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError("not a file")  # to read a pipe or a device may never end
-        size = found.st_size
-    if size is None or size <= IN_MEMORY:
-        data = files.read(path, IN_MEMORY + 1)  # of what a listing names nobody knows the size
-        if len(data) <= IN_MEMORY:
+        status = os.stat(urls.local_path(path))
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("not a file")  # reading a pipe or a device may never end
+        size = status.st_size
+    if size is None or size <= MAX_IN_MEMORY:
+        data = files.read(path, MAX_IN_MEMORY + 1)  # a listing does not give sizes
+        if len(data) <= MAX_IN_MEMORY:
             return data, len(data)
     if urls.is_local(path):
         return urls.local_path(path), os.path.getsize(urls.local_path(path))

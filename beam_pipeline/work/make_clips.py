@@ -1,4 +1,4 @@
-"""Step 5, work: every planned clip is made, from loose files and from archives."""
+"""Step 5, work: make every planned clip from loose files and archives."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,11 +21,11 @@ from beam_pipeline.work.worker_pool import RETRIES, ROWS
 
 
 class Work(NamedTuple):
-    """What the work has given.
+    """The results of the work.
 
-    rows: a collection of Row for each stage, in order; a clip may have a row in several.
+    rows: one collection of Row per stage, in order; a clip may have rows in several stages.
     archives: one element, the list of archives that were read (ReadArchive).
-    retries: one element, how many requests to storage were retried.
+    retries: one element, the number of retried storage requests.
     """
 
     rows: tuple[beam.PCollection[Row], ...]
@@ -34,10 +34,10 @@ class Work(NamedTuple):
 
 
 class MakeClips(beam.PTransform):
-    """Planned tasks, and archives with wanted clips, to clips in the output: see ``Work``.
+    """Make clips from planned tasks and archives; returns ``Work``.
 
-    Works in the phases that ``order_archives.py`` explains. Without archives there is one phase,
-    of loose files.
+    The work runs in phases, see ``order_archives.py``. Without archives there is one phase, for
+    loose files.
     """
 
     def __init__(self, config: Config) -> None:
@@ -49,21 +49,21 @@ class MakeClips(beam.PTransform):
         label_ids = pvalue.AsSingleton(annotations.label_ids)
         wanted = pvalue.AsList(plan.wanted)
         archives = sources.archives | OrderArchives(self._config)
-        # Only files that are named one by one can come behind the last archives.
+        # Only individually named files can have a lower priority than the last archives.
         phases = len(archives) + any(map(is_video, self._config.videos))
         tasks = plan.tasks | "Phases of tasks" >> beam.Partition(phase_of, phases)
-        made = plan.tasks.pipeline | "Nothing made" >> beam.Create([]).with_output_types(bytes)
+        keys = plan.tasks.pipeline | "Nothing made" >> beam.Create([]).with_output_types(bytes)
         stages: list[pvalue.DoOutputsTuple] = []
         read: list[beam.PCollection[ReadArchive]] = []
-        for phase, its_tasks in enumerate(tasks):
+        for phase, phase_tasks in enumerate(tasks):
             if phase:
-                made = (made, stages[-1][ROWS]) | f"Made from archives {phase}" >> AddMade()
-            clips = its_tasks | f"Clips {phase}" >> ResizeClips(self._config, pvalue.AsList(made))
+                keys = (keys, stages[-1][ROWS]) | f"Made from archives {phase}" >> AddMadeKeys()
+            clips = phase_tasks | f"Clips {phase}" >> ResizeClips(self._config, pvalue.AsList(keys))
             stages.append(clips)
             if phase < len(archives):
-                made = (made, clips[ROWS]) | f"Made from files {phase}" >> AddMade()
+                keys = (keys, clips[ROWS]) | f"Made from files {phase}" >> AddMadeKeys()
                 members = archives[phase] | f"Members {phase}" >> ResizeMembers(
-                    self._config, label_ids, wanted, pvalue.AsList(made)
+                    self._config, label_ids, wanted, pvalue.AsList(keys)
                 )
                 stages.append(members)
                 read.append(members[READ])
@@ -79,37 +79,42 @@ class MakeClips(beam.PTransform):
         )
 
 
-class AddMade(beam.PTransform):
-    """Keys of made clips (bytes, many in one), and rows, to the keys of all of them."""
+class AddMadeKeys(beam.PTransform):
+    """Add the keys of clips made in some rows to the keys of clips made before.
+
+    An element of keys is bytes, several keys joined.
+    """
 
     def expand(
-        self, made_and_rows: tuple[beam.PCollection[bytes], beam.PCollection[Row]]
+        self, keys_and_rows: tuple[beam.PCollection[bytes], beam.PCollection[Row]]
     ) -> beam.PCollection[bytes]:
-        made, rows = made_and_rows
+        made_keys, rows = keys_and_rows
         keys = (
             rows
             | "Made" >> beam.Filter(lambda row: row.status in LISTED)
             | "Key" >> beam.Map(key_of).with_output_types(bytes)
             | "All keys" >> beam.CombineGlobally(b"".join).without_defaults()
         )
-        return (made, keys) | "Add" >> beam.Flatten()
+        return (made_keys, keys) | "Add" >> beam.Flatten()
 
 
 def phase_of(task: ResizeTask, phases: int) -> int:
-    """The number of a task's phase, out of ``phases``."""
+    """The index of a task's phase, below ``phases``."""
     return min(task.phase, phases - 1)
 
 
-def check_archives(read: Sequence[ReadArchive], found: int) -> list[ReadArchive]:
-    """The archives that were read, sorted; ``found`` counts them and all loose files.
+def check_archives(read: Sequence[ReadArchive], sources: int) -> list[ReadArchive]:
+    """The archives that were read, sorted by path.
+
+    ``sources`` is the number of archives and loose files found.
 
     Raises:
-        InputError: there is nothing else, and none of them could be read.
+        InputError: all sources are archives and none could be read.
     """
-    if len(read) == found and all(archive.broken and not archive.videos for archive in read):
+    if len(read) == sources and all(archive.broken and not archive.videos for archive in read):
         first = min(read)
         raise InputError(
-            f"none of {len(read)} archives could be read; {first.path}: {first.broken}; see "
-            "whether that address is right and answers, and run the same command again"
+            f"none of {len(read)} archives could be read; {first.path}: {first.broken}; check "
+            "that this address is right and reachable, then run the same command again"
         )
     return sorted(read, key=lambda archive: archive.path)

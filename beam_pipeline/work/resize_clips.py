@@ -1,4 +1,4 @@
-"""Loose files to clips."""
+"""Make clips from loose files."""
 
 from collections.abc import Iterator
 
@@ -13,26 +13,26 @@ from beam_pipeline.work.worker_pool import RETRIES, ROWS, PooledDoFn
 
 
 class ResizeClips(beam.PTransform):
-    """Tasks to ``rows`` (Row), as many at once as there are cores, and ``retries`` (int).
+    """Run tasks, one per core at a time. Outputs ``rows`` (Row) and ``retries`` (int).
 
-    ``retries`` counts every request to storage that a process of this stage has retried.
-    ``made`` are keys of clips that earlier phases have made: they are left alone.
+    ``retries`` counts the storage requests that the processes of this stage have retried.
+    ``made_keys`` holds the keys of clips that earlier phases made; these are skipped.
 
-    The shuffle in front spreads the tasks evenly over the workers. It is also where a runner
-    starts again when a worker dies, so that nothing before it is done twice.
+    The shuffle in front spreads the tasks evenly over the workers. A runner also restarts from it
+    when a worker dies, so nothing before it is repeated.
     """
 
-    def __init__(self, config: Config, made: pvalue.AsList) -> None:
+    def __init__(self, config: Config, made_keys: pvalue.AsList) -> None:
         super().__init__()
         self._config = config
-        self._made = made
+        self._made_keys = made_keys
 
     def expand(self, tasks: beam.PCollection[ResizeTask]) -> pvalue.DoOutputsTuple:
         return (
             tasks
             | "Spread the work" >> beam.Reshuffle()
             | "Resize"
-            >> beam.ParDo(_Resize(self._config), self._made)
+            >> beam.ParDo(_Resize(self._config), self._made_keys)
             .with_output_types(Row, **{RETRIES: int})
             .with_outputs(RETRIES, main=ROWS)
         )
@@ -41,11 +41,11 @@ class ResizeClips(beam.PTransform):
 class _Resize(PooledDoFn):
     def start_bundle(self) -> None:
         super().start_bundle()
-        self._made: frozenset[bytes] | None = None
+        self._made_keys: frozenset[bytes] | None = None
 
-    def process(self, task: ResizeTask, made: list[bytes]) -> Iterator[Row]:
-        if self._made is None:
-            self._made = frozenset(split_keys(made))
-        if not self._made or key_of(task.clip) not in self._made:
+    def process(self, task: ResizeTask, made_keys: list[bytes]) -> Iterator[Row]:
+        if self._made_keys is None:
+            self._made_keys = frozenset(split_keys(made_keys))
+        if not self._made_keys or key_of(task.clip) not in self._made_keys:
             self._clips.submit(resize_clip, task)
             yield from self._clips.collect()

@@ -1,4 +1,4 @@
-"""Archives to clips: each archive is read once, front to back, its clips made on all cores."""
+"""Make clips from archives: each is read once, front to back, and decoded on all cores."""
 
 import time
 from collections.abc import Iterator
@@ -13,27 +13,27 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, Clip, ReadArchive, Row
 from beam_pipeline.kinetics.datasets import class_of_archive
 from beam_pipeline.kinetics.file_names import is_video
-from beam_pipeline.output.output_folder import Output, write_errors
+from beam_pipeline.output.output_folder import Output, as_write_error
 from beam_pipeline.plan.decide import ambiguous_row
-from beam_pipeline.plan.plan_videos import downward
+from beam_pipeline.plan.plan_videos import clip_id_from_path
 from beam_pipeline.plan.wanted_clips import Match, WantedClips
 from beam_pipeline.progress import metrics
 from beam_pipeline.sources.tar_stream import BrokenArchive, Member, members
-from beam_pipeline.storage.streams import opened_stream
-from beam_pipeline.work.make_clip import IN_MEMORY, Source, make_clip, row_of
+from beam_pipeline.storage.streams import open_stream
+from beam_pipeline.work.make_clip import MAX_IN_MEMORY, Source, make_clip, row_of
 from beam_pipeline.work.worker_pool import RETRIES, ROWS, ClipResult, PooledDoFn, WorkerPool
 
-LARGEST = 4 * 1024**3
-"""Bytes of a member; one that claims more is not even tried."""
+MAX_MEMBER_BYTES = 4 * 1024**3
+"""A member whose header states more is not read."""
 
 READ = "read"
 
 
 class ResizeMembers(beam.PTransform):
-    """Archives to ``rows`` (Row) of clips in them, ``read`` (ReadArchive) and ``retries`` (int).
+    """Read archives. Outputs ``rows`` (Row), ``read`` (ReadArchive) and ``retries`` (int).
 
-    ``wanted`` is the table of clips to look for, ``made`` are keys of those that were made by the
-    phases before. Members that nobody wants are passed over undecoded.
+    ``wanted`` is the table of clips to look for. ``made_keys`` holds the keys of clips that
+    earlier phases made. Members that are not wanted are skipped without decoding.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class ResizeMembers(beam.PTransform):
         config: Config,
         label_ids: pvalue.AsSingleton,
         wanted: pvalue.AsList,
-        made: pvalue.AsList,
+        made_keys: pvalue.AsList,
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (label_ids, wanted, made)
+        self._side_inputs = (label_ids, wanted, made_keys)
 
     def expand(self, archives: beam.PCollection[Archive]) -> pvalue.DoOutputsTuple:
         return archives | "Resize" >> beam.ParDo(
@@ -65,14 +65,14 @@ class _ResizeMembers(PooledDoFn):
         archive: Archive,
         label_ids: dict[str, int],
         wanted: list[bytes],
-        made: list[bytes],
+        made_keys: list[bytes],
     ) -> Iterator[Row | pvalue.TaggedOutput]:
         if self._search is None:
             annotated = bool(self._config.annotations)
-            table = WantedClips(b"".join(wanted), made, label_ids, annotated)
+            table = WantedClips(b"".join(wanted), made_keys, label_ids, annotated)
             self._search = _ArchiveSearch(table, annotated)
         label = class_of_archive(self._config.dataset, archive.path, sorted(label_ids))
-        if self._search.may_be_over and self._search.is_over:
+        if self._search.may_be_done and self._search.is_done:
             return
         if label is None or self._search.wants_class(label):
             yield from self._read(archive, self._search)
@@ -83,7 +83,7 @@ class _ResizeMembers(PooledDoFn):
         videos = unannotated = 0
         broken: str | None = None
         try:
-            with opened_stream(archive.path) as stream:
+            with open_stream(archive.path) as stream:
                 for member in members(stream):
                     if not is_video(member.name):
                         continue
@@ -94,61 +94,67 @@ class _ResizeMembers(PooledDoFn):
                         if match.ambiguous:
                             yield ambiguous_row(clip, f"{archive.path}/{member.name}")
                         else:
-                            search.add_pending(clip, self._begin(archive, member, clip))
+                            search.add_pending(clip, self._submit(archive, member, clip))
                     yield from self._clips.collect()
-                    if search.may_be_over:
+                    if search.may_be_done:
                         yield from self._clips.collect(1)
-                        if search.is_over:
+                        if search.is_done:
                             break
         except FileNotFoundError:
             broken = "there is no such file"
-        except (BrokenArchive, OSError) as error:  # the latter where not even its beginning comes
+        except (BrokenArchive, OSError) as error:  # OSError: not even its beginning could be read
             broken = getattr(error, "strerror", None) or str(error)
         read = ReadArchive(archive.path, archive.rank, videos, unannotated, broken)
         yield pvalue.TaggedOutput(READ, read)
 
-    def _begin(self, archive: Archive, member: Member, clip: Clip) -> "Future[ClipResult]":
-        """Read a member and have its clip made; BrokenArchive where it ends before."""
-        began = time.monotonic()
+    def _submit(self, archive: Archive, member: Member, clip: Clip) -> "Future[ClipResult]":
+        """Read a member and submit its clip to the pool.
+
+        Raises:
+            BrokenArchive: the archive ends inside the member.
+        """
+        start = time.monotonic()
         path = f"{archive.path}/{member.name}"
         relative = self._config.clip_path(clip)
         if not self._config.annotations:
             metrics.count_planned()
-        if member.size > LARGEST:
-            detail = f"it claims {member.size:,} bytes in the archive; at most {LARGEST:,}"
+        if member.size > MAX_MEMBER_BYTES:
+            detail = (
+                f"its size in the archive is {member.size:,} bytes; at most {MAX_MEMBER_BYTES:,}"
+            )
             outcome = Outcome.failed("too_large", detail)
-            return self._clips.submit(_refuse, clip, relative, path, member.size, outcome, began)
+            return self._clips.submit(_fail, clip, relative, path, member.size, outcome, start)
         with ExitStack() as stack:
             source = source_of(member, path, self._config.output, stack)
-            future = self._clips.submit(make_clip, clip, relative, source, began)
-            kept = stack.pop_all()
-            future.add_done_callback(lambda _: kept.close())
+            future = self._clips.submit(make_clip, clip, relative, source, start)
+            cleanup = stack.pop_all()
+            future.add_done_callback(lambda _: cleanup.close())
             return future
 
 
 def source_of(member: Member, path: str, output: Output, stack: ExitStack) -> Source:
-    """A member's content, in memory, or in a file that is there as long as the stack.
+    """A member's content, in memory or in a temporary file that the stack removes.
 
     Raises:
-        BrokenArchive: the archive ends before.
-        OutputError: there is no room for the file.
+        BrokenArchive: the archive ends inside the member.
+        OutputError: the temporary file cannot be written.
     """
-    if member.size <= IN_MEMORY:
+    if member.size <= MAX_IN_MEMORY:
         return Source(path, member.read(), member.size)
     copy = stack.enter_context(output.temporary_path())
-    with write_errors(copy), open(copy, "wb") as file:
+    with as_write_error(copy), open(copy, "wb") as file:
         member.save(file)
     return Source(path, copy, member.size)
 
 
-def _refuse(
-    clip: Clip, relative: str, path: str, size: int, outcome: Outcome, began: float, _: WorkerPool
+def _fail(
+    clip: Clip, relative: str, path: str, size: int, outcome: Outcome, start: float, _: WorkerPool
 ) -> ClipResult:
-    return ClipResult(row_of(clip, relative, path, size, outcome, began), None)
+    return ClipResult(row_of(clip, relative, path, size, outcome, start), None)
 
 
 class _ArchiveSearch:
-    """What one worker looks for in its archives, and has under way."""
+    """The clips that one worker still wants from its archives, and those in progress."""
 
     def __init__(self, wanted: WantedClips, annotated: bool) -> None:
         self._wanted = wanted
@@ -156,11 +162,11 @@ class _ArchiveSearch:
         self._pending: dict[str, Future[ClipResult]] = {}
 
     def find(self, member: Member) -> Match:
-        """Clips that a member is to be tried for.
+        """The wanted clips that a member matches.
 
-        Of two members for one clip the first that can be used counts: the second waits to see.
+        Of two members for one clip, the first usable one counts: the second waits for its result.
         """
-        name = member.name if self._annotated else downward(member.name)
+        name = member.name if self._annotated else clip_id_from_path(member.name)
         match = self._wanted.find(name)
         if len(match.clips) == 1 and not match.ambiguous:
             self._update(match.clips[0].clip_id)
@@ -168,26 +174,26 @@ class _ArchiveSearch:
         return match
 
     def add_pending(self, clip: Clip, future: "Future[ClipResult]") -> None:
-        """Note that a clip is under way."""
+        """Record that a clip is in progress."""
         self._pending[clip.clip_id] = future
         for clip_id in [name for name, pending in self._pending.items() if pending.done()]:
             self._update(clip_id)
 
     def _update(self, clip_id: str) -> None:
         if (future := self._pending.pop(clip_id, None)) and future.result().row.status != "failed":
-            self._wanted.take(future.result().row)
+            self._wanted.mark_made(future.result().row)
 
     def wants_class(self, label: str) -> bool:
         return self._wanted.wants_class(label)
 
     @property
-    def may_be_over(self) -> bool:
-        """Whether all that is wanted is under way."""
+    def may_be_done(self) -> bool:
+        """Whether all wanted clips are in progress."""
         return self._annotated and len(self._wanted) <= len(self._pending)
 
     @property
-    def is_over(self) -> bool:
-        """Whether nothing is wanted any more; waits for what is under way."""
+    def is_done(self) -> bool:
+        """Whether no clip is wanted any more; waits for the clips in progress."""
         for clip_id in list(self._pending):
             self._update(clip_id)
-        return not self._wanted.is_open
+        return not self._wanted.wants_any

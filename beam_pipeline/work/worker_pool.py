@@ -1,4 +1,4 @@
-"""The worker pool of a process: codec children, the threads that feed them, and their row log."""
+"""The worker pool of a process: codec children, the threads that feed them, and a row log."""
 
 import os
 import threading
@@ -20,16 +20,16 @@ from beam_pipeline.progress import metrics
 from beam_pipeline.storage.retries import RETRY_COUNT
 
 ROWS, RETRIES = "rows", "retries"
-"""Outputs of a stage that makes clips."""
+"""Names of the outputs of a stage that makes clips."""
 
 READ_AHEAD = 2
-"""Clips that are read or written while every child is busy with another."""
+"""Extra clips that are read or written while every child is busy."""
 
 
 class ClipResult(NamedTuple):
-    """What the work on a clip has given.
+    """The row of a finished clip, and its processor time.
 
-    ``cpu_seconds`` is the processor time it took, None where that is unknown.
+    ``cpu_seconds`` is None if unknown.
     """
 
     row: Row
@@ -37,7 +37,7 @@ class ClipResult(NamedTuple):
 
 
 class WorkerPool:
-    """One for each run and process, shared by all stages that make clips."""
+    """A pool per run and process, shared by all stages that make clips."""
 
     _pools: ClassVar[dict[str, "WorkerPool"]] = {}
     _acquiring: ClassVar[threading.Lock] = threading.Lock()
@@ -53,7 +53,7 @@ class WorkerPool:
 
     @classmethod
     def acquire(cls, config: Config) -> "WorkerPool":
-        """The pool of a run. Each call needs a ``release`` later."""
+        """The pool of a run. Call ``release`` once for each call."""
         with cls._acquiring:
             name = config.output.url(config.output.state)
             pool = cls._pools.get(name) or cls._pools.setdefault(name, cls(config))
@@ -61,7 +61,7 @@ class WorkerPool:
             return pool
 
     def release(self) -> None:
-        """Stop using the pool; the last user ends it."""
+        """Stop using the pool; the last user closes it."""
         with self._acquiring:
             self._users -= 1
             if not self._users:
@@ -71,7 +71,7 @@ class WorkerPool:
 
 
 class PooledDoFn(beam.DoFn):
-    """A DoFn that gives work to the pool. Rows come out as clips get done, in any order."""
+    """A DoFn that runs its work in the pool. It yields rows as clips finish, in any order."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -85,7 +85,7 @@ class PooledDoFn(beam.DoFn):
     def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
         for row in self._clips.drain():
             yield _in_global_window(row)
-        retries = RETRY_COUNT.take()
+        retries = RETRY_COUNT.read_and_reset()
         metrics.count_retries(retries)
         yield pvalue.TaggedOutput(RETRIES, _in_global_window(retries))
 
@@ -101,13 +101,16 @@ class ClipsInFlight:
         self._pending: set[Future[ClipResult]] = set()
 
     def submit(self, make: Callable[..., ClipResult], *arguments: Any) -> "Future[ClipResult]":
-        """Have ``make(*arguments, pool)`` called by a thread of the pool."""
+        """Call ``make(*arguments, pool)`` in a thread of the pool."""
         future = self._pool.threads.submit(make, *arguments, self._pool)
         self._pending.add(future)
         return future
 
     def collect(self, limit: int | None = None) -> list[Row]:
-        """Rows of finished clips; waits until fewer than ``limit`` clips are in flight."""
+        """Rows of finished clips; waits until fewer than ``limit`` clips are in flight.
+
+        The default limit is the pool's ``max_in_flight``.
+        """
         rows = []
         while len(self._pending) >= (limit or self._pool.max_in_flight):
             done, self._pending = wait(self._pending, return_when=FIRST_COMPLETED)
@@ -118,19 +121,19 @@ class ClipsInFlight:
         return rows
 
     def drain(self) -> Iterator[Row]:
-        """The rows of all clips that are left; then the row log is whole."""
+        """Yield the rows of all remaining clips, then flush the row log."""
         while self._pending:
             yield from self.collect(1)
         self._pool.row_log.close()
 
 
 def _in_global_window(element: Any) -> WindowedValue:
-    """An element as ``finish_bundle`` has to yield it."""
+    """Wrap an element as ``finish_bundle`` must yield it."""
     return WindowedValue(element, MIN_TIMESTAMP, (GlobalWindow(),))
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -8,7 +8,7 @@ import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
-from beam_pipeline.codec.child import Request, answer
+from beam_pipeline.codec.child import Request, handle_request
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.codec.timestamps import Segment
@@ -18,7 +18,7 @@ from tests.make_clips import beep_time, ffmpeg_pictures, ffmpeg_sound
 def outcome_of(clip: bytes, *, segment: tuple[int, int] | None = None, **settings) -> Outcome:
     """What becomes of a clip, in this process; with ``segment`` it may be the whole video."""
     place = None if segment is None else Segment(*map(Fraction, segment))
-    return answer(Request(clip, None, ClipSettings(**settings), place))
+    return handle_request(Request(clip, None, ClipSettings(**settings), place))
 
 
 def made_of(clip: bytes, **settings) -> bytes:

@@ -137,7 +137,7 @@ def test_a_sandbox_without_policies_does_not_keep_children_from_their_work(
         raise OSError(errno.EINVAL, "Invalid argument")
 
     monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
-    child._make_way()
+    child._lower_priority()
 
 
 def test_a_failed_clip_costs_no_child(pool: CodecPool, good: Request) -> None:
@@ -295,7 +295,7 @@ def test_an_encoder_without_memory_says_nothing_on_the_terminal(
 
 STARTS_A_CHILD = """
 import multiprocessing, os, pathlib, threading
-from beam_pipeline.codec import children
+from beam_pipeline.codec import child_processes
 
 def spawned():
     for tasks in pathlib.Path("/proc/self/task").glob("*/children"):
@@ -306,10 +306,10 @@ def spawned():
 if __name__ == "__main__":
     # So much to hand over that the child is there before it has all it needs.
     slow = multiprocessing.get_context("spawn").Process(target=len, args=(bytes(200_000_000),))
-    threading.Thread(target=children.start, args=(slow,), daemon=True).start()
+    threading.Thread(target=child_processes.start, args=(slow,), daemon=True).start()
     while not spawned():
         pass
-    children.end_all()
+    child_processes.kill_all()
     os._exit(0)
 """
 

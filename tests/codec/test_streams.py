@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline.codec.child import Request, answer
+from beam_pipeline.codec.child import Request, handle_request
 from beam_pipeline.codec.settings import ClipSettings
 from tests.codec import codecs_of, made_of, opened, outcome_of
 from tests.make_clips import (
@@ -200,7 +200,7 @@ def test_a_clip_in_a_file_gives_the_same_bytes_as_one_in_memory(kind: str, tmp_p
     target = tmp_path / "target"
     target.write_bytes(b"something longer than the clip " * 20_000)  # must be emptied first
 
-    outcome = answer(Request(str(source), str(target), ClipSettings()))
+    outcome = handle_request(Request(str(source), str(target), ClipSettings()))
     in_memory = outcome_of(source.read_bytes())
 
     assert outcome.output is None
@@ -234,7 +234,7 @@ def test_a_source_in_a_file_is_not_written_to(tmp_path: Path) -> None:
     source.chmod(0o444)
     before = source.read_bytes(), source.stat().st_mtime_ns
     target.touch()
-    answer(Request(str(source), str(target), ClipSettings()))
+    handle_request(Request(str(source), str(target), ClipSettings()))
     assert (source.read_bytes(), source.stat().st_mtime_ns) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source", "target"]
 

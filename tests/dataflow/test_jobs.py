@@ -201,7 +201,7 @@ def test_the_live_line_is_read_from_them(
         if metric["namespace"] == "work" and "scalar" in metric:
             said[metric["name"]] += metric["scalar"]
     assert counts.tasks == said["planned"] > 0
-    assert counts.made == said["resized"] + said["copied"] > 0
+    assert counts.succeeded == said["resized"] + said["copied"] > 0
     assert counts.failed == said["failed"] > 0
 
 
@@ -347,7 +347,7 @@ def test_who_leaves_is_told_that_the_job_goes_on(service: Dataflow, prepared: Pr
         stderr=subprocess.PIPE, text=True,
     ) as client:  # fmt: skip
         assert client.stderr is not None
-        while "running at Dataflow" not in client.stderr.readline():
+        while "running on Dataflow" not in client.stderr.readline():
             assert client.poll() is None
         time.sleep(1)
         client.send_signal(signal.SIGINT)

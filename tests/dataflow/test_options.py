@@ -1,4 +1,4 @@
-"""What is refused before a job for Dataflow is built, and what is filled in."""
+"""Options that are refused before a Dataflow job is built, and options that are filled in."""
 
 import errno
 import re
@@ -170,33 +170,33 @@ def test_workers_have_packages_for_google_and_the_web_alone(flag: str) -> None:
 
 
 def test_a_job_without_an_end_is_refused() -> None:
-    with pytest.raises(UsageError, match="--streaming is for jobs without an end"):
+    with pytest.raises(UsageError, match="--streaming is for jobs that never end"):
         prepared("--streaming")
 
 
-@pytest.mark.parametrize(("error", "said"), [
+@pytest.mark.parametrize(("error", "message"), [
     (FileNotFoundError("gs://mine"), "there is no such bucket; type gcloud storage buckets create"),
     (PermissionError(errno.EACCES, f"Permission denied; {LOG_IN}"), LOG_IN),
     (PermissionError(errno.EACCES, "Permission denied: no storage.buckets.get"), None),
     (Unavailable(errno.EIO, "Cannot connect to host"), "Cannot connect to host"),
 ])  # fmt: skip
 def test_a_bucket_is_looked_for_before_anything_is_sent(
-    monkeypatch: pytest.MonkeyPatch, error: OSError, said: str | None
+    monkeypatch: pytest.MonkeyPatch, error: OSError, message: str | None
 ) -> None:
     options, _ = prepared()
-    asked = []
+    requested = []
 
     def info(url: str) -> None:
-        asked.append(url)
+        requested.append(url)
         raise error
 
     monkeypatch.setattr(files, "info", info)
-    if said is None:
+    if message is None:
         dataflow.check_buckets(options)
-        assert asked == ["gs://mine", "gs://mine"]
+        assert requested == ["gs://mine", "gs://mine"]
     else:
         with pytest.raises(OutputError, match=re.escape("--temp_location gs://mine/tmp: ") + ".*"
-                           + re.escape(said)):  # fmt: skip
+                           + re.escape(message)):  # fmt: skip
             dataflow.check_buckets(options)
 
 
@@ -207,7 +207,7 @@ def test_google_s_packages_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> No
         prepared()
 
 
-@pytest.mark.parametrize(("flag", "said"), [
+@pytest.mark.parametrize(("flag", "message"), [
     ("--project=Lab Account", "Invalid Project ID (Lab Account)"),
     ("--project=123456", "Invalid Project ID (123456)"),
     ("--job_name=K400", "Invalid job_name (K400)"),
@@ -215,19 +215,21 @@ def test_google_s_packages_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> No
     ("--staging_location=mine/k400", "Invalid GCS path (mine/k400), given for the option: stag"),
     ("--num_workers=-1", "Invalid value (-1) for option: num_workers"),
 ])  # fmt: skip
-def test_names_that_google_would_not_take_are_said_before_it_is_asked(flag: str, said: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(said)):
+def test_names_that_google_would_not_take_are_said_before_it_is_asked(
+    flag: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
         prepared(flag)
     with pytest.raises(UsageError, match=re.escape("num_workers (9) cannot exceed")):
         prepared("--num_workers=9", "--max_num_workers=3")
 
 
-@pytest.mark.parametrize(("flags", "said"), [
+@pytest.mark.parametrize(("flags", "message"), [
     ([], "--project is missing; type --project PROJECT"),
     (["--job_name=K400", *argv()[4:]], "Invalid job_name (K400)"),
 ])  # fmt: skip
-def test_the_command_says_it_in_one_line(flags: list[str], said: str) -> None:
+def test_the_command_says_it_in_one_line(flags: list[str], message: str) -> None:
     ended = run(*argv()[:4], *flags)
     assert ended.status == 2
-    assert said in ended.complaint
+    assert message in ended.complaint
     assert ended.out == ""

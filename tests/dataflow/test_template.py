@@ -56,9 +56,9 @@ def test_metadata_are_what_the_options_say_today():
 
 
 def test_every_option_is_a_parameter_or_left_out_for_a_reason():
-    assert set(PARAMETERS) - {IMAGE} == set(ACTIONS) - set(write_metadata.LEFT_OUT)
-    assert set(write_metadata.LEFT_OUT) <= set(ACTIONS)
-    assert set(write_metadata.KINDS) <= set(PARAMETERS)
+    assert set(PARAMETERS) - {IMAGE} == set(ACTIONS) - set(write_metadata.EXCLUDED)
+    assert set(write_metadata.EXCLUDED) <= set(ACTIONS)
+    assert set(write_metadata.PARAMETER_TYPES) <= set(PARAMETERS)
 
 
 def test_dataflow_reads_the_metadata():
@@ -78,7 +78,7 @@ def test_dataflow_refuses_other_metadata(right: str, wrong: str):
 
 def test_defaults_are_those_of_the_options():
     for name, action in ACTIONS.items():
-        if name in write_metadata.LEFT_OUT:
+        if name in write_metadata.EXCLUDED:
             continue
         default = PARAMETERS[name].get("defaultValue")
         assert (default is None) == (action.default is None), name
@@ -392,7 +392,7 @@ def test_make_says_what_is_missing(make: Make, target: str, needed: tuple[str, .
     for missing in needed:
         done = make(target, *(f"{name}=x=y" for name in needed if name != missing))
         assert done.returncode != 0
-        assert f"give {missing}=..." in done.stderr
+        assert f"type {missing}=..." in done.stderr
         assert not make.log.exists()
 
 

@@ -27,7 +27,7 @@ def test_sound_that_decodes_without_error_to_nothing_is_dropped_and_said() -> No
     short = clip("asf", "mpeg4", SIZE, 5, sounds=[Sound("wmav2", seconds=0.03)])
     outcome = outcome_of(short, short_edge=64)
     assert (outcome.status, outcome.facts.has_audio) == ("resized", False)
-    assert outcome.detail == "sound dropped: no sound comes of its packets"
+    assert outcome.detail == "sound dropped: its packets decode to nothing"
 
 
 def test_a_stream_that_appears_in_the_middle_of_a_transport_stream_does_no_harm() -> None:

@@ -1,4 +1,4 @@
-"""Turning decoded pictures into the ones to encode."""
+"""Scale and turn decoded pictures, and convert them for the encoder."""
 
 import av.filter
 from av.sidedata.sidedata import Type
@@ -12,17 +12,17 @@ LIMITED_RANGE = 1
 UNSPECIFIED = 2
 """AVCOL_SPC_UNSPECIFIED."""
 
-# Matrices that FFmpeg's scaler can compute with (AVColorSpace). It refuses pictures tagged with
-# others, though scaling one yuv picture to another needs none.
-_KNOWN_MATRICES = {0, 1, UNSPECIFIED, 4, 5, 6, 7, 9}
+# Color matrices that FFmpeg's scaler supports (AVColorSpace). It refuses pictures tagged with
+# others, although scaling from YUV to YUV needs no matrix.
+_SUPPORTED_MATRICES = {0, 1, UNSPECIFIED, 4, 5, 6, 7, 9}
 
 
 KERNEL = "flags=bicubic+accurate_rnd+bitexact:param0=0:param1=0.75"
-"""The scaler: Keys' cubic with a = -0.75, as sharp as OpenCV's; FFmpeg's own is at -0.6."""
+"""Keys' cubic with a = -0.75, as sharp as OpenCV's. FFmpeg's default is a = -0.6."""
 
 
 def orientation_of(frame: VideoFrame) -> Orientation:
-    """How a decoded frame must be turned to stand upright."""
+    """How to turn a decoded frame upright."""
     matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
     return Orientation.from_display_matrix(None if matrix is None else bytes(matrix))
 
@@ -30,8 +30,9 @@ def orientation_of(frame: VideoFrame) -> Orientation:
 class PictureScaler:
     """Scales every frame to one size, turns it upright, converts it to limited-range yuv420p.
 
-    ``width`` and ``height`` are those of the output, upright. The graph is built anew when the
-    source changes size or format on the way, so every output frame has the same size.
+    ``width`` and ``height`` are those of the output in pixels, upright. The filter graph is
+    rebuilt if the source changes its size or format, so that every output frame has the same
+    size.
     """
 
     def __init__(self, width: int, height: int, orientation: Orientation) -> None:
@@ -41,12 +42,13 @@ class PictureScaler:
 
     def scale(self, frame: VideoFrame) -> VideoFrame:
         """One frame in, one frame out."""
-        if frame.colorspace not in _KNOWN_MATRICES:
+        if frame.colorspace not in _SUPPORTED_MATRICES:
             frame.colorspace = UNSPECIFIED
-        kind = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
-        if kind != self._built_for:
+        size = (frame.width, frame.height)
+        frame_format = (*size, frame.format.name, frame.colorspace, frame.color_range)
+        if frame_format != self._built_for:
             self._graph = self._build(frame)
-            self._built_for = kind
+            self._built_for = frame_format
         self._graph.vpush(frame)
         return self._graph.vpull()
 
@@ -55,7 +57,7 @@ class PictureScaler:
         graph = av.filter.Graph()
         graph.threads = 1
         chain = [
-            # The frames' own times are overwritten after the graph: one tick is as good as any.
+            # The frames get their times after the graph, so any time base will do here.
             graph.add(
                 "buffer",
                 f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
