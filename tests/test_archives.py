@@ -77,41 +77,49 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_an_archive_of_any_shape_gives_what_its_files_give(
-    five: Kinetics, loose: dict[str, bytes], tmp_path: Path, name: str
-) -> None:
-    rename, mode = SHAPES[name]
-    archive = pack(
-        tmp_path / "in" / name, {rename(path): data for path, data in files(five).items()}, mode
-    )
+def test_an_archive_of_any_shape_gives_what_its_files_give(tmp_path: Path) -> None:
+    """Each shape has a labelled clip and an unlabelled one of its own."""
+    kinetics = Kinetics(tmp_path / "kinetics")
+    sources = {}
+    for number, (name, (rename, mode)) in enumerate(SHAPES.items()):
+        packed_here = {}
+        for clip_id, split, label in (
+            (f"{number}Val_000001_000011", "val", "zumba"),
+            (f"{number}Test_000002_000012", "test", None),
+        ):
+            content = small_clip(frames=3 + number)
+            path = kinetics.add(clip_id, split, label, content, label or "", suffix=".mkv")
+            inside = rename(f"./{path.relative_to(kinetics.videos)}")
+            packed_here[inside] = content
+            sources[clip_id] = f"{tmp_path}/in/{name}/{inside.removeprefix('./')}"
+        pack(tmp_path / "in" / name, packed_here, mode)
+    kinetics.write().prepare(tmp_path / "loose", "--path_prefix=")
     before = snapshot(tmp_path / "in")
-    ended = prepare(five, tmp_path / "output", archive)
+    ended = prepare(kinetics, tmp_path / "output", tmp_path / "in")
     assert (ended.status, ended.err) == (0, "")
-    check_equal(made_by(tmp_path / "output"), loose)
+    check_equal(made_by(tmp_path / "output"), made_by(tmp_path / "loose"))
     assert snapshot(tmp_path / "in") == before
-    check_output(tmp_path / "output", five.clip_ids(), prefix="")
+    check_output(tmp_path / "output", kinetics.clip_ids(), prefix="")
     rows = all_rows(tmp_path / "output")
-    assert rows["cVal_000002_000012"]["source"] == f"{archive}/" + rename(
-        "./val/cVal_000002_000012.mkv"
-    ).removeprefix("./")
+    assert {clip_id: row["source"] for clip_id, row in rows.items()} == sources
     assert summary(tmp_path / "output")["archives"] == {
-        "read": 1, "videos": 4, "unannotated": 0, "broken": [],
+        "read": 5, "videos": 10, "unannotated": 0, "broken": [],
     }  # fmt: skip
 
 
 def test_archives_are_found_in_folders_globs_and_listings(
     five: Kinetics, loose: dict[str, bytes], tmp_path: Path
 ) -> None:
+    paths = []
     for number, (path, data) in enumerate(files(five).items()):
-        pack(tmp_path / "in" / f"part {number}.tar.gz", {path: data})
-    (tmp_path / "in" / "listing.txt").write_text(
-        "".join(f"part {number}.tar.gz\n" for number in range(4)) + "\n"
-    )
-    for number, argument in enumerate(["in", "in/*.tar.gz", "in/listing.txt"]):
-        output = tmp_path / f"output{number}"
-        assert prepare(five, output, tmp_path / argument).status == 0
-        check_equal(made_by(output), loose)
+        folder = ("folder/deep", "globbed", "globbed", "listed")[number]
+        paths.append(pack(tmp_path / folder / f"part {number}.tar.gz", {path: data}))
+    (tmp_path / "listing.txt").write_text(f"listed/{paths[3].name}\n\n")
+    places = ("folder", "globbed/*.tar.gz", "listing.txt")
+    output = tmp_path / "output"
+    assert prepare(five, output, *(tmp_path / place for place in places)).status == 0
+    check_equal(made_by(output), loose)
+    assert summary(output)["archives"]["read"] == len(paths) == 4
 
 
 def test_a_bucket_s_archives_give_the_same(
@@ -133,17 +141,24 @@ def test_a_bucket_s_archives_give_the_same(
         check_equal(buckets.files("out"), loose)
 
 
-def test_workers_in_processes_of_their_own_share_the_archives(
+def test_workers_in_processes_of_their_own_share_the_archives_and_learn_the_options(
     five: Kinetics, loose: dict[str, bytes], tmp_path: Path
 ) -> None:
+    """Two files and two archives in a bucket, which none reaches without the options."""
+    (tmp_path / "in").mkdir()
     for number, (path, data) in enumerate(files(five).items()):
-        pack(tmp_path / "in" / f"part {number}.tar.gz", {path: data})
-    ended = prepare(
-        five, tmp_path / "output", tmp_path / "in",
-        flags=("--direct_running_mode=multi_processing", "--direct_num_workers=2"),
-    )  # fmt: skip
-    assert ended.status == 0, ended.err
-    check_equal(made_by(tmp_path / "output"), loose)
+        if number % 2:
+            pack(tmp_path / "in" / f"part {number}.tar.gz", {path: data})
+        else:
+            (tmp_path / "in" / Path(path).name).write_bytes(data)
+    with Buckets() as buckets:
+        ended = run(
+            "--annotations", str(five.annotations), "--videos", buckets.put(tmp_path / "in", "in"),
+            "--output", f"gs://{BUCKET}/out", *SIZE, "--path_prefix=", *buckets.flags,
+            "--direct_running_mode=multi_processing", "--direct_num_workers=2",
+        )  # fmt: skip
+        assert ended.status == 0, ended.err
+        check_equal(buckets.files("out"), loose)
 
 
 # Ranks
@@ -157,22 +172,18 @@ def only(kinetics: Kinetics, clip_id: str, frames: int) -> dict[str, bytes]:
     return {f"{clip_id}.mp4": small_clip(frames=frames)}
 
 
-A, B = "aTrain_000001_000011", "bTrain_000001_000011"
+A, B, D = "aTrain_000001_000011", "bTrain_000001_000011", "dMissing_000003_000013"
 
 
 def test_the_archive_or_folder_that_is_named_first_wins(five: Kinetics, tmp_path: Path) -> None:
-    for name, frames in (("one", 21), ("two", 22), ("three", 23)):
-        pack(tmp_path / f"{name}.tar.gz", only(five, A, frames))
-    one, two, three = (tmp_path / f"{name}.tar.gz" for name in ("one", "two", "three"))
-    orders = [
-        ((one, two, five.videos), 21), ((two, one, five.videos), 22),
-        ((five.videos, one), 12), ((three, five.videos, one), 23),
-    ]  # fmt: skip
-    for number, (videos, frames) in enumerate(orders):
-        output = tmp_path / str(number)
-        assert prepare(five, output, *videos).status == 0
-        assert frames_by_clip(output)[A] == frames
-        assert frames_by_clip(output)[B] == 5
+    """An archive, the folder and two archives, in the order of no alphabet."""
+    first = pack(tmp_path / "b.tar.gz", only(five, A, 21))
+    third = pack(tmp_path / "c.tar.gz", only(five, A, 22) | only(five, B, 23) | only(five, D, 24))
+    last = pack(tmp_path / "a.tar.gz", only(five, A, 25) | only(five, B, 26) | only(five, D, 27))
+    output = tmp_path / "output"
+    assert prepare(five, output, first, five.videos, third, last).status == 0
+    found = frames_by_clip(output)
+    assert (found[A], found[B], found[D]) == (21, 5, 24)
 
 
 def test_where_the_first_is_broken_the_next_in_rank_is_taken(

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests import trainers
 from tests.kinetics import (
     ABOUT_AN_OUTPUT,
     SHARED,
+    Finished,
     Kinetics,
     all_rows,
     check_output,
@@ -44,10 +46,9 @@ def files_of(output: Path) -> set[str]:
     return {str(path.relative_to(output)) for path in output.rglob("*") if path.is_file()}
 
 
-@pytest.fixture
-def flat(tmp_path: Path, one_clip: bytes) -> Kinetics:
+def make_flat(folder: Path, one_clip: bytes) -> Kinetics:
     """Two classes in two splits, an unlabelled clip, one that is empty and one that is missing."""
-    made = Kinetics(tmp_path / "flat")
+    made = Kinetics(folder / "flat")
     made.add("aDrums_000001_000011", "train", "air drumming", one_clip)
     made.add("bZumba_000002_000012", "train", "zumba", one_clip, suffix=".webm")
     made.add("cDrums_000003_000013", "val", "air drumming", one_clip)
@@ -58,44 +59,75 @@ def flat(tmp_path: Path, one_clip: bytes) -> Kinetics:
     return made.write()
 
 
+@pytest.fixture
+def flat(tmp_path: Path, one_clip: bytes) -> Kinetics:
+    """A data set that a test may change."""
+    return make_flat(tmp_path, one_clip)
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory, one_clip: bytes) -> Kinetics:
+    """The same for several tests, none of which changes it."""
+    return make_flat(tmp_path_factory.mktemp("still"), one_clip)
+
+
+@pytest.fixture(scope="module")
+def resized(still: Kinetics, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of a run with a list for every trainer; copy it before anything else."""
+    output = tmp_path_factory.mktemp("resized") / "output"
+    ended = still.prepare(
+        output, "--list_format", "pytorchvideo,mmaction2", "videomae", "torchvision",
+        "--layout=flat",
+    )  # fmt: skip
+    assert ended.status == 0, ended.err
+    return output
+
+
+@pytest.fixture(scope="module")
+def listed(still: Kinetics, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
+    """The output of a run that lists the videos as they are, and how it ended."""
+    output = tmp_path_factory.mktemp("listed") / "output"
+    before = snapshot(still.root)
+    ended = still.prepare(output, "--resize=false")
+    assert snapshot(still.root) == before
+    return output, ended
+
+
 # --resize false
 
 
-def test_videos_are_listed_as_they_are_where_they_are(flat: Kinetics, tmp_path: Path) -> None:
-    before = snapshot(flat.root)
-    output = tmp_path / "output"
-    ended = flat.prepare(output, "--resize=false")
+def test_videos_are_listed_as_they_are_where_they_are(
+    still: Kinetics, listed: tuple[Path, Finished]
+) -> None:
+    output, ended = listed
     assert ended.status == 0, ended.err
-    assert snapshot(flat.root) == before
     assert files_of(output) == {
         "train.csv", "val.csv", "test.csv", "manifest/train.parquet", "manifest/val.parquet",
         "manifest/test.parquet", "label2id.json", "missing.csv", "failed.csv", "summary.json",
     }  # fmt: skip
     assert lines(output / "train.csv") == [
-        f"{flat.videos}/train/aDrums_000001_000011.mp4 0",
-        f"{flat.videos}/train/bZumba_000002_000012.webm 1",
+        f"{still.videos}/train/aDrums_000001_000011.mp4 0",
+        f"{still.videos}/train/bZumba_000002_000012.webm 1",
     ]
-    assert lines(output / "test.csv") == [f"{flat.videos}/test/gTest_000007_000017.mp4 -1"]
+    assert lines(output / "test.csv") == [f"{still.videos}/test/gTest_000007_000017.mp4 -1"]
     rows = all_rows(output)
-    listed = rows["aDrums_000001_000011"]
-    assert listed["status"] == "listed"
-    assert listed["source_bytes"] == len(snapshot(flat.videos)["train/aDrums_000001_000011.mp4"][0])
-    assert {listed[column] for column in (*ABOUT_AN_OUTPUT, "has_audio")} == {None}
+    row = rows["aDrums_000001_000011"]
+    assert row["status"] == "listed"
+    assert row["source_bytes"] == len(snapshot(still.videos)["train/aDrums_000001_000011.mp4"][0])
+    assert {row[column] for column in (*ABOUT_AN_OUTPUT, "has_audio")} == {None}
     assert rows["eEmpty_000005_000015"]["reason"] == "empty_file"
     assert rows["fMissing_000006_000016"]["reason"] == "no_file"
     said = summary(output)
     assert said["total"]["listed"] == 5
     assert said["fingerprint"] is None
-    again = flat.prepare(output, "--resize=false")
+    again = still.prepare(output, "--resize=false")
     assert "nothing was written" in again.out
 
 
 def test_listed_videos_have_the_same_members_as_resized_ones(
-    flat: Kinetics, tmp_path: Path
+    resized: Path, listed: tuple[Path, Finished]
 ) -> None:
-    flat.prepare(tmp_path / "resized")
-    flat.prepare(tmp_path / "listed", "--resize=false")
-    members = [summary(tmp_path / name)["membership_fingerprint"] for name in ("resized", "listed")]
+    members = [summary(output)["membership_fingerprint"] for output in (resized, listed[0])]
     assert members[0] == members[1]
 
 
@@ -135,13 +167,13 @@ def test_a_path_that_slowfast_would_cut_is_named(tmp_path: Path, one_clip: bytes
     assert sample == trainers.Sample(str(path), 0)
 
 
-def test_lists_of_videos_and_of_clips_do_not_mix(flat: Kinetics, tmp_path: Path) -> None:
-    assert flat.prepare(tmp_path / "resized").status == 0
-    ended = flat.prepare(tmp_path / "resized", "--resize=false")
+def test_lists_of_videos_and_of_clips_do_not_mix(
+    still: Kinetics, resized: Path, listed: tuple[Path, Finished]
+) -> None:
+    ended = still.prepare(resized, "--resize=false")
     assert ended.status == 1
     assert "--resize true (now false); type --resize true" in ended.complaint
-    flat.prepare(tmp_path / "listed", "--resize=false")
-    ended = flat.prepare(tmp_path / "listed")
+    ended = still.prepare(listed[0])
     assert "--resize false (now true); type --resize false" in ended.complaint
 
 
@@ -167,16 +199,37 @@ def test_what_a_listing_names_is_listed_only_if_it_is_there(flat: Kinetics, tmp_
 # Without annotations
 
 
-@pytest.fixture
-def folder(tmp_path: Path, one_clip: bytes) -> Path:
+def make_folder(top: Path, one_clip: bytes) -> Path:
     """Videos of any name, below each other."""
-    top = tmp_path / "any"
     for name in ("a b/one.mp4", "a b/deep/er/two.MOV", "three.webm", "same.mp4", "same.mkv"):
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).write_bytes(one_clip)
     (top / "broken.mp4").write_bytes(b"broken")
     (top / "notes.txt").write_text("not a video")
     return top
+
+
+@pytest.fixture
+def folder(tmp_path: Path, one_clip: bytes) -> Path:
+    """A folder that a test may change."""
+    return make_folder(tmp_path / "any", one_clip)
+
+
+@pytest.fixture(scope="module")
+def still_folder(tmp_path_factory: pytest.TempPathFactory, one_clip: bytes) -> Path:
+    """The same for several tests, none of which changes it."""
+    return make_folder(tmp_path_factory.mktemp("still") / "any", one_clip)
+
+
+@pytest.fixture(scope="module")
+def resized_folder(still_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a run without annotations makes of it."""
+    before = snapshot(still_folder)
+    output = tmp_path_factory.mktemp("resized_folder") / "output"
+    ended = resize_all(output, still_folder, start=run_anew)
+    assert ended.status == 0, ended.err
+    assert snapshot(still_folder) == before
+    return output
 
 
 def resize_all(output: Path, *videos: Path, flags: tuple[str, ...] = (), start=run):
@@ -186,12 +239,10 @@ def resize_all(output: Path, *videos: Path, flags: tuple[str, ...] = (), start=r
 MADE = {"a b/one", "a b/deep/er/two", "three", "same"}
 
 
-def test_every_video_is_resized_where_nothing_is_annotated(folder: Path, tmp_path: Path) -> None:
-    before = snapshot(folder)
-    output = tmp_path / "output"
-    ended = resize_all(output, folder, start=run_anew)
-    assert ended.status == 0, ended.err
-    assert snapshot(folder) == before
+def test_every_video_is_resized_where_nothing_is_annotated(
+    still_folder: Path, resized_folder: Path
+) -> None:
+    output = resized_folder
     assert files_of(output) == {
         *(f"videos/{name}.mp4" for name in MADE),
         "manifest/all.parquet", "failed.csv", "summary.json",
@@ -204,7 +255,7 @@ def test_every_video_is_resized_where_nothing_is_annotated(folder: Path, tmp_pat
         assert (row["width"], row["height"]) == (86, 64)
         about = ("youtube_id", "split", "label", "label_id", "time_start", "time_end")
         assert {row[column] for column in about} == {None}
-    assert rows["same"]["source"] == f"{folder}/same.mkv"
+    assert rows["same"]["source"] == f"{still_folder}/same.mkv"
     assert rows["broken"]["reason"] == "not_a_video"
     assert [row["clip_id"] for row in table(output / "failed.csv")] == ["broken"]
     said = summary(output)
@@ -215,13 +266,13 @@ def test_every_video_is_resized_where_nothing_is_annotated(folder: Path, tmp_pat
     assert "1 videos were left out because another video has the same output path" in warning
 
 
-def test_a_second_run_over_a_folder_writes_nothing(folder: Path, tmp_path: Path) -> None:
-    output = tmp_path / "output"
-    resize_all(output, folder)
-    before = snapshot(output)
-    ended = resize_all(output, folder)
+def test_a_second_run_over_a_folder_writes_nothing(
+    still_folder: Path, resized_folder: Path
+) -> None:
+    before = snapshot(resized_folder)
+    ended = resize_all(resized_folder, still_folder)
     assert "nothing was written" in ended.out
-    assert snapshot(output) == before
+    assert snapshot(resized_folder) == before
 
 
 def test_more_videos_join_and_those_that_are_gone_stay(
@@ -319,10 +370,8 @@ def test_a_path_in_a_listing_cannot_lead_out_of_the_output(tmp_path: Path, one_c
     assert files_of(output) == {row["path"], "manifest/all.parquet", "failed.csv", "summary.json"}
 
 
-def test_a_folder_and_annotated_clips_do_not_mix(flat: Kinetics, tmp_path: Path) -> None:
-    output = tmp_path / "output"
-    resize_all(output, flat.videos)
-    ended = flat.prepare(output)
+def test_a_folder_and_annotated_clips_do_not_mix(still: Kinetics, resized_folder: Path) -> None:
+    ended = still.prepare(resized_folder)
     assert ended.status == 1
     assert "leave out --annotations to continue" in ended.complaint
 
@@ -330,20 +379,17 @@ def test_a_folder_and_annotated_clips_do_not_mix(flat: Kinetics, tmp_path: Path)
 # List formats
 
 
-def test_each_trainer_reads_its_own_list(flat: Kinetics, tmp_path: Path) -> None:
-    output = tmp_path / "output"
-    ended = flat.prepare(output, "--list_format", "pytorchvideo,mmaction2", "videomae")
-    assert ended.status == 0, ended.err
+def test_each_trainer_reads_its_own_list(resized: Path) -> None:
     for split in ("train", "val", "test"):
         expected = [
-            trainers.Sample(f"{output}/{row['path']}", row["label_id"])
-            for row in manifest(output, split)
+            trainers.Sample(f"{resized}/{row['path']}", row["label_id"])
+            for row in manifest(resized, split)
             if row["path"]
         ]
         for name, read in READERS.items():
-            assert read(list_file(output, name, split)) == expected
-    assert summary(output)["settings"]["list_format"] == [
-        "slowfast", "pytorchvideo", "mmaction2", "videomae",
+            assert read(list_file(resized, name, split)) == expected
+    assert summary(resized)["settings"]["list_format"] == [
+        "slowfast", "pytorchvideo", "mmaction2", "videomae", "torchvision",
     ]  # fmt: skip
 
 
@@ -387,22 +433,21 @@ def test_a_path_that_one_trainer_would_misread_is_named(
     assert f"{trainer} would misread the path {path!r}" in ended.complaint
 
 
-def test_torchvision_finds_a_folder_for_each_class(flat: Kinetics, tmp_path: Path) -> None:
-    output = tmp_path / "output"
-    ended = flat.prepare(output, "--list_format", "torchvision", "--layout", "flat")
-    assert ended.status == 0, ended.err
+def test_torchvision_finds_a_folder_for_each_class(resized: Path, tmp_path: Path) -> None:
     for split in ("train", "val"):
-        samples = trainers.torchvision(output / "lists" / "torchvision", split)
+        samples = trainers.torchvision(resized / "lists" / "torchvision", split)
         assert [(Path(sample.path).stem, sample.label) for sample in samples] == [
             (row["clip_id"], row["label_id"])
             for row in sorted(
-                manifest(output, split), key=lambda row: (row["label"], row["clip_id"])
+                manifest(resized, split), key=lambda row: (row["label"], row["clip_id"])
             )
             if row["path"]
         ]
         assert all(Path(sample.path).is_file() for sample in samples)
-    moved = tmp_path / "moved"
-    output.rename(moved)
+    moved = Path(shutil.copytree(resized, tmp_path / "moved", symlinks=True))
+    linked = [path.readlink() for path in moved.glob("lists/torchvision/**/*.mp4")]
+    assert linked
+    assert not any(path.is_absolute() for path in linked)
     assert all(
         Path(sample.path).is_file()
         for sample in trainers.torchvision(moved / "lists" / "torchvision", "val")
@@ -423,12 +468,12 @@ def test_links_follow_what_is_there(flat: Kinetics, tmp_path: Path, one_clip: by
     assert not (tree / "val" / "zumba" / "eEmpty_000005_000015.mp4").is_symlink()
 
 
-def test_torchvision_links_to_videos_as_they_are(flat: Kinetics, tmp_path: Path) -> None:
-    flat.prepare(tmp_path, "--resize=false", "--list_format=torchvision")
+def test_torchvision_links_to_videos_as_they_are(still: Kinetics, tmp_path: Path) -> None:
+    still.prepare(tmp_path, "--resize=false", "--list_format=torchvision")
     samples = trainers.torchvision(tmp_path / "lists" / "torchvision", "train")
     assert [os.path.realpath(sample.path) for sample in samples] == [
-        f"{flat.videos}/train/aDrums_000001_000011.mp4",
-        f"{flat.videos}/train/bZumba_000002_000012.webm",
+        f"{still.videos}/train/aDrums_000001_000011.mp4",
+        f"{still.videos}/train/bZumba_000002_000012.webm",
     ]
 
 

@@ -123,6 +123,9 @@ def become(request: dict[str, Any]) -> None:
         os.close(opened)
     os.environ.clear()
     os.environ.update(request["environment"])
+    # Under coverage this process is measured as it is. What it starts, the children that hold the
+    # codecs, is measured where tests start it, not once more in every run.
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
 def import_all() -> None:

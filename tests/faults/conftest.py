@@ -1,4 +1,4 @@
-"""What the faults happen to: forty small clips, and one run that nothing disturbed."""
+"""What the faults happen to: many small clips, and one run that nothing disturbed."""
 
 import os
 import shutil
@@ -19,13 +19,13 @@ from tests.make_clips import Sound, clip
 if not sys.platform.startswith("linux"):
     collect_ignore_glob = ["test_*.py"]
 
-COUNT = 40
+COUNT = 24
 LABELS = ("air drumming", "zumba")
 
 
 @dataclass(frozen=True)
-class Forty:
-    """A data set of forty clips, flags that make them slow enough, and what comes of it."""
+class Many:
+    """A data set of ``COUNT`` clips, flags that make them slow enough, and what comes of it."""
 
     kinetics: Kinetics
     work: tuple[str, ...]
@@ -45,9 +45,9 @@ def add_clips(made: Kinetics, count: int, content: bytes) -> None:
 
 
 @pytest.fixture(scope="session")
-def forty(tmp_path_factory: pytest.TempPathFactory) -> Forty:
-    """Forty clips of a tenth of a second of work each, one that is missing and one broken."""
-    made = Kinetics(tmp_path_factory.mktemp("forty"))
+def many(tmp_path_factory: pytest.TempPathFactory) -> Many:
+    """Clips of a tenth of a second of work each, one that is missing and one broken."""
+    made = Kinetics(tmp_path_factory.mktemp("many"))
     add_clips(made, COUNT, clip(size=(128, 96), frames=25, sounds=[Sound()]))
     made.add("missing____000001_000011", "val", "zumba")
     made.add("broken_____000001_000011", "train", "zumba", b"broken")
@@ -56,14 +56,14 @@ def forty(tmp_path_factory: pytest.TempPathFactory) -> Forty:
     output = tmp_path_factory.mktemp("undisturbed") / "output"
     ended = finish(flags(made, output, *work), output.parent)
     assert ended.status == 0, ended.err
-    return Forty(made, work, result(output))
+    return Many(made, work, result(output))
 
 
 @pytest.fixture(scope="session")
-def killed(forty: Forty, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def killed(many: Many, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output of a run that was killed half-way; copy it before anything else."""
     output = tmp_path_factory.mktemp("killed") / "output"
-    with Run(forty.flags(output), output.parent) as run:
+    with Run(many.flags(output), output.parent) as run:
         wait_for(lambda: len(clips(output)) >= COUNT // 2 or run.is_over())
         run.kill()
     assert COUNT // 2 <= len(clips(output)) < COUNT

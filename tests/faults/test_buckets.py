@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.buckets import BUCKET, Buckets
-from tests.faults.conftest import COUNT, Forty
+from tests.faults.conftest import COUNT, Many
 from tests.faults.runs import Run, assert_same, wait_for
 
 MINUTES = 240.0
@@ -20,8 +20,8 @@ def buckets() -> Iterator[Buckets]:
         yield made
 
 
-def flags(forty: Forty, buckets: Buckets) -> list[str]:
-    given = forty.flags(Path("/x"), *buckets.flags)
+def flags(many: Many, buckets: Buckets) -> list[str]:
+    given = many.flags(Path("/x"), *buckets.flags)
     given[given.index("/x")] = f"gs://{BUCKET}/out"
     return given
 
@@ -36,26 +36,26 @@ def copied(buckets: Buckets, folder: Path) -> Path:
 
 
 def test_a_run_that_was_killed_is_finished_by_the_next(
-    forty: Forty, buckets: Buckets, tmp_path: Path
+    many: Many, buckets: Buckets, tmp_path: Path
 ) -> None:
-    with Run(flags(forty, buckets), tmp_path) as run:
+    with Run(flags(many, buckets), tmp_path) as run:
         wait_for(lambda: buckets.kinds["write"] >= COUNT // 2 or run.is_over())
         run.kill()
     assert any(name.startswith("_state/") for name in buckets.files("out"))
-    with Run(flags(forty, buckets), tmp_path) as run:
+    with Run(flags(many, buckets), tmp_path) as run:
         ended = run.finished(MINUTES)
     assert (ended.status, ended.err) == (0, "")
-    assert_same(copied(buckets, tmp_path), forty.undisturbed)
+    assert_same(copied(buckets, tmp_path), many.undisturbed)
 
 
 @pytest.mark.parametrize("fault", [False, True])
 def test_a_run_that_is_stopped_notes_what_it_has_made(
-    forty: Forty, buckets: Buckets, tmp_path: Path, fault: bool
+    many: Many, buckets: Buckets, tmp_path: Path, fault: bool
 ) -> None:
     """By hand, or by storage that refuses a clip."""
     if fault:
         buckets.fault = lambda call: 403 if "mClip" in call.name and call.kind == "write" else None
-    with Run(flags(forty, buckets), tmp_path) as run:
+    with Run(flags(many, buckets), tmp_path) as run:
         if not fault:
             wait_for(lambda: buckets.kinds["write"] >= COUNT // 2 or run.is_over())
             run.signal(signal.SIGINT)
@@ -66,21 +66,21 @@ def test_a_run_that_is_stopped_notes_what_it_has_made(
     made = {name for name in left if name.startswith("videos/")}
     assert len(made) > 5
     buckets.reset()
-    with Run(flags(forty, buckets), tmp_path) as run:
+    with Run(flags(many, buckets), tmp_path) as run:
         assert run.finished(MINUTES).status == 0
     written = {call.name.removeprefix("out/") for call in buckets.calls if call.kind == "write"}
     # Those that were under way when it ended are the only ones to be written twice.
     assert len(made & written) <= 4
-    assert_same(copied(buckets, tmp_path), forty.undisturbed)
+    assert_same(copied(buckets, tmp_path), many.undisturbed)
 
 
 def test_two_runs_at_once_both_end_well_with_the_result_of_one(
-    forty: Forty, buckets: Buckets, tmp_path: Path
+    many: Many, buckets: Buckets, tmp_path: Path
 ) -> None:
-    with Run(flags(forty, buckets), tmp_path) as first:
+    with Run(flags(many, buckets), tmp_path) as first:
         wait_for(lambda: buckets.kinds["write"] >= COUNT // 4 or first.is_over())
-        with Run(flags(forty, buckets), tmp_path) as second:
+        with Run(flags(many, buckets), tmp_path) as second:
             for run in (first, second):
                 ended = run.finished(MINUTES)
                 assert (ended.status, ended.err) == (0, "")
-    assert_same(copied(buckets, tmp_path), forty.undisturbed)
+    assert_same(copied(buckets, tmp_path), many.undisturbed)

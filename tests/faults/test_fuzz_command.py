@@ -7,7 +7,7 @@ from tests.faults.fuzzing import damaged, hand_made
 from tests.faults.runs import assert_same, finish, flags, result
 from tests.kinetics import Kinetics, all_rows, check_output
 
-DAMAGED = 100
+DAMAGED = 60
 
 
 def test_a_run_over_damaged_clips_alone_ends_well_with_a_row_for_each(tmp_path: Path) -> None:

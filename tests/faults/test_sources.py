@@ -156,7 +156,7 @@ def test_of_several_broken_files_the_best_one_s_reason_is_told(
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Kinetics:
-    """Forty clips that are made one after the other while the test changes their files."""
+    """Clips that are made one after the other while the test changes their files."""
     made = Kinetics(tmp_path / "slow")
     add_clips(made, COUNT, clip(size=(128, 96), frames=25, sounds=[Sound()]))
     return made.write()

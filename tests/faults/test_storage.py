@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.faults.conftest import COUNT, Forty
+from tests.faults.conftest import COUNT, Many
 from tests.faults.runs import Run, assert_same, clips, finish, flags, wait_for
 from tests.kinetics import Finished, Kinetics, all_rows
 
@@ -61,40 +61,40 @@ def fill(disk: Path) -> Path:
 @BY_ROOT
 @pytest.mark.parametrize("made", [None, 0, 10, COUNT - 1, COUNT])
 def test_a_disk_that_fills_ends_the_run_and_room_lets_it_go_on(
-    forty: Forty, disk: Path, tmp_path: Path, start: Start, made: int | None
+    many: Many, disk: Path, tmp_path: Path, start: Start, made: int | None
 ) -> None:
     output = disk / "output"
     if made is None:
         ballast = fill(disk)
-    run = start(forty.flags(output))
+    run = start(many.flags(output))
     if made is not None:
         wait_for(lambda: list((output / "_state").glob("*/lock")) or run.is_over())
         wait_for(lambda: len(clips(output)) >= made or run.is_over())
         ballast = fill(disk)
     if made == COUNT and run.finished().status == 0:
-        assert_same(output, forty.undisturbed)  # it was quicker than the test
+        assert_same(output, many.undisturbed)  # it was quicker than the test
         return
     assert "make room" in refused(run, output).complaint
     before = clips(output)
     ballast.unlink()
-    ended = finish(forty.flags(output), tmp_path)
+    ended = finish(many.flags(output), tmp_path)
     assert (ended.status, ended.err) == (0, "")
     assert before.items() <= clips(output).items()
-    assert_same(output, forty.undisturbed)
+    assert_same(output, many.undisturbed)
 
 
 @pytest.mark.parametrize("limit", [2_000, 12_000])
 def test_a_limit_on_file_sizes_ends_the_run_and_without_it_the_run_goes_on(
-    forty: Forty, tmp_path: Path, start: Start, limit: int
+    many: Many, tmp_path: Path, start: Start, limit: int
 ) -> None:
     """The settings fit and no clip, then clips but in the end not all of their rows."""
     output = tmp_path / "output"
-    ended = refused(start(forty.flags(output), launcher=limiting(limit)), output)
+    ended = refused(start(many.flags(output), launcher=limiting(limit)), output)
     assert "raise the limit" in ended.complaint
     before = clips(output)
-    assert finish(forty.flags(output), tmp_path).status == 0
+    assert finish(many.flags(output), tmp_path).status == 0
     assert before.items() <= clips(output).items()
-    assert_same(output, forty.undisturbed)
+    assert_same(output, many.undisturbed)
 
 
 def limiting(size: int) -> list[str]:
@@ -172,10 +172,10 @@ def test_a_disk_that_is_read_only_is_refused(
 @BY_ROOT
 @pytest.mark.parametrize("place", ["videos/train/zumba", "_state/*/tmp", "_state/*/rows"])
 def test_a_folder_that_turns_unwritable_on_the_way_ends_the_run(
-    forty: Forty, tmp_path: Path, start: Start, place: str
+    many: Many, tmp_path: Path, start: Start, place: str
 ) -> None:
     output = tmp_path / "output"
-    run = start(forty.flags(output))
+    run = start(many.flags(output))
     wait_for(lambda: (output / "videos/train/zumba").exists() and len(clips(output)) >= 5)
     folders = list(output.glob(place))
     subprocess.run(["chattr", "+i", *folders], check=True)
@@ -184,9 +184,9 @@ def test_a_folder_that_turns_unwritable_on_the_way_ends_the_run(
     finally:
         subprocess.run(["chattr", "-i", *folders], check=True)
     before = clips(output)
-    assert finish(forty.flags(output), tmp_path).status == 0
+    assert finish(many.flags(output), tmp_path).status == 0
     assert before.items() <= clips(output).items()
-    assert_same(output, forty.undisturbed)
+    assert_same(output, many.undisturbed)
 
 
 @pytest.mark.parametrize("place", ["", "videos", "manifest", "_state", "videos/train"])
@@ -220,10 +220,10 @@ def test_a_folder_where_a_file_should_be_is_named(
 @pytest.mark.parametrize("how", ["removed", "renamed"])
 @pytest.mark.parametrize("made", [0, 10])
 def test_an_output_that_vanishes_ends_the_run_and_the_next_starts_anew(
-    forty: Forty, tmp_path: Path, start: Start, made: int, how: str
+    many: Many, tmp_path: Path, start: Start, made: int, how: str
 ) -> None:
     output = tmp_path / "output"
-    run = start(forty.flags(output))
+    run = start(many.flags(output))
     wait_for(lambda: list((output / "_state").glob("*/lock")))
     wait_for(lambda: len(clips(output)) >= made)
     if how == "removed":
@@ -232,8 +232,8 @@ def test_an_output_that_vanishes_ends_the_run_and_the_next_starts_anew(
         output.rename(tmp_path / "elsewhere")
     ended = refused(run, output)
     assert "vanished" in ended.complaint
-    assert finish(forty.flags(output), tmp_path).status == 0
-    assert_same(output, forty.undisturbed)
+    assert finish(many.flags(output), tmp_path).status == 0
+    assert_same(output, many.undisturbed)
 
 
 # What a power failure leaves: files that are there without what was in them
@@ -250,18 +250,18 @@ def halved(file: Path) -> None:
 @pytest.mark.parametrize("hurt", [emptied, halved])
 @pytest.mark.parametrize("place", ["_state/settings.json", "_state/*/rows/*.jsonl"])
 def test_a_state_that_lost_what_was_in_it_is_made_good_or_plainly_refused(
-    forty: Forty, killed: Path, tmp_path: Path, hurt: Callable[[Path], None], place: str
+    many: Many, killed: Path, tmp_path: Path, hurt: Callable[[Path], None], place: str
 ) -> None:
     output = tmp_path / "output"
     subprocess.run(["cp", "-r", killed, output], check=True)
     for file in output.glob(place):
         hurt(file)
-    ended = finish(forty.flags(output), tmp_path)
+    ended = finish(many.flags(output), tmp_path)
     if ended.status == 1:
         assert str(output) in ended.complaint
-        ended = finish(forty.flags(output, "--overwrite", "true"), tmp_path)
+        ended = finish(many.flags(output, "--overwrite", "true"), tmp_path)
     assert (ended.status, ended.err) == (0, "")
-    assert_same(output, forty.undisturbed)
+    assert_same(output, many.undisturbed)
 
 
 @pytest.mark.parametrize("hurt", [emptied, halved])

@@ -12,26 +12,26 @@ from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.earlier.read_rows import read_rows
 from beam_pipeline.output.leases import remove_state
 from beam_pipeline.output.row_log import RowLog
-from tests.faults.conftest import Forty
+from tests.faults.conftest import Many
 from tests.faults.runs import Run, assert_same, clips, files, finish, flags, result, wait_for
 from tests.kinetics import Kinetics, configured
 
 Start = Callable[..., Run]
 
 
-@pytest.mark.parametrize("seconds", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("seconds", [0, 0.7, 2])
 def test_two_runs_at_once_both_end_well_with_the_result_of_one(
-    forty: Forty, tmp_path: Path, start: Start, seconds: float
+    many: Many, tmp_path: Path, start: Start, seconds: float
 ) -> None:
     output = tmp_path / "output"
-    first = start(forty.flags(output))
+    first = start(many.flags(output))
     time.sleep(seconds)
-    second = start(forty.flags(output))
+    second = start(many.flags(output))
     for run in (first, second):
         ended = run.finished()
         assert ended.status == 0, ended.err
         assert ended.err == ""
-    assert_same(output, forty.undisturbed)
+    assert_same(output, many.undisturbed)
 
 
 def test_runs_that_begin_while_others_end_all_end_well(
@@ -39,7 +39,7 @@ def test_runs_that_begin_while_others_end_all_end_well(
 ) -> None:
     output = tmp_path / "output"
     runs = []
-    for _ in range(12):
+    for _ in range(8):
         runs.append(start(flags(six, output)))
         time.sleep(0.7)
     ended = [run.finished() for run in runs]
@@ -61,29 +61,29 @@ def test_many_runs_that_begin_at_one_moment_all_end_well(
 
 @pytest.mark.parametrize("victim", ["first", "second"])
 def test_a_run_that_is_killed_does_not_disturb_the_other(
-    forty: Forty, tmp_path: Path, start: Start, victim: str
+    many: Many, tmp_path: Path, start: Start, victim: str
 ) -> None:
     output = tmp_path / "output"
-    first = start(forty.flags(output))
-    second = start(forty.flags(output))
+    first = start(many.flags(output))
+    second = start(many.flags(output))
     killed, other = (first, second) if victim == "first" else (second, first)
     wait_for(lambda: len(clips(output)) >= 10 or killed.is_over())
     killed.kill()
     ended = other.finished()
     assert (ended.status, ended.err) == (0, "")
-    assert_same(output, forty.undisturbed)
+    assert_same(output, many.undisturbed)
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.2, 0.4])
+@pytest.mark.parametrize("seconds", [0.0, 0.2])
 def test_a_run_that_sleeps_while_the_other_ends_goes_on_when_it_wakes(
-    forty: Forty, tmp_path: Path, start: Start, seconds: float
+    many: Many, tmp_path: Path, start: Start, seconds: float
 ) -> None:
     """A laptop's lid: what the sleeping run has seen of the other's state is gone by then."""
     output = tmp_path / "output"
-    first = start(forty.flags(output))
+    first = start(many.flags(output))
     wait_for(lambda: len(clips(output)) >= 5 or first.is_over())
     first.signal(signal.SIGSTOP)
-    second = start(forty.flags(output))
+    second = start(many.flags(output))
     wait_for(lambda: len(list((output / "_state").glob("*/lock"))) == 2)
     time.sleep(seconds)
     second.signal(signal.SIGSTOP)
@@ -92,7 +92,7 @@ def test_a_run_that_sleeps_while_the_other_ends_goes_on_when_it_wakes(
     second.signal(signal.SIGCONT)
     ended = second.finished()
     assert ended.status == 0, ended.err
-    assert_same(output, forty.undisturbed)
+    assert_same(output, many.undisturbed)
 
 
 def test_a_run_that_is_just_beginning_is_not_taken_for_a_dead_one(
@@ -128,33 +128,33 @@ def test_rows_that_another_run_takes_away_before_they_are_read_are_no_error(
 
 
 def test_other_settings_are_refused_while_a_run_is_under_way(
-    forty: Forty, tmp_path: Path, start: Start
+    many: Many, tmp_path: Path, start: Start
 ) -> None:
     output = tmp_path / "output"
-    first = start(forty.flags(output))
+    first = start(many.flags(output))
     wait_for(lambda: len(clips(output)) >= 1)
-    other = finish(forty.flags(output, "--crf", "40"), tmp_path)
+    other = finish(many.flags(output, "--crf", "40"), tmp_path)
     assert other.status == 1
     assert "--crf 22, and 40" in other.complaint
     assert first.finished().status == 0
-    assert_same(output, forty.undisturbed)
+    assert_same(output, many.undisturbed)
 
 
 def test_overwrite_while_a_run_is_under_way_ends_in_a_right_result(
-    forty: Forty, tmp_path: Path, start: Start
+    many: Many, tmp_path: Path, start: Start
 ) -> None:
     output = tmp_path / "output"
-    first = start(forty.flags(output))
+    first = start(many.flags(output))
     wait_for(lambda: len(clips(output)) >= 5)
-    second = start(forty.flags(output, "--overwrite", "true"))
+    second = start(many.flags(output, "--overwrite", "true"))
     for run in (first, second):
         ended = run.finished()
         assert "Traceback" not in ended.err
         assert ended.status in (0, 1)
         assert ended.status == 0 or ended.complaint
     assert ended.status == 0, ended.err
-    assert finish(forty.flags(output), tmp_path).status == 0
-    assert_same(output, forty.undisturbed)
+    assert finish(many.flags(output), tmp_path).status == 0
+    assert_same(output, many.undisturbed)
 
 
 # A finished output
