@@ -9,6 +9,7 @@ EXTENSIONS = (".mp4", ".mkv", ".webm", ".avi", ".mov")
 
 ARCHIVE_EXTENSIONS = (".tar", ".tar.gz", ".tgz")
 LISTING_EXTENSION = ".txt"
+ANNOTATION_EXTENSIONS = (".csv", ".json", ".csv.gz", ".json.gz")
 
 
 def is_text(path: str) -> bool:

@@ -10,6 +10,7 @@ from beam_pipeline.elements import Archive, Video
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.datasets import mirrored
 from beam_pipeline.kinetics.file_names import (
+    ANNOTATION_EXTENSIONS,
     ARCHIVE_EXTENSIONS,
     EXTENSIONS,
     LISTING_EXTENSION,
@@ -157,6 +158,11 @@ def resolve_argument(
         yield from _read_listing(rank, argument, output, mirror)
     elif found := _as_file(named, rank):
         yield found
+    elif argument.lower().endswith(ANNOTATION_EXTENSIONS):
+        raise InputError(
+            f"--videos {argument} is an annotation file; type --annotations {argument}, and the "
+            "folder of the videos as --videos"
+        )
     else:
         raise InputError(
             f"--videos {argument}: not a folder, a video ({' '.join(EXTENSIONS)}), an archive "
