@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from beam_pipeline.storage.retries import RETRY_COUNT
 from tests.kinetics import Finished, Kinetics, run_anew, snapshot
 from tests.make_clips import Sound, clip, cut, sound_only
 
@@ -29,6 +30,12 @@ def pytest_xdist_auto_num_workers() -> int:
 
 SIZE = (128, 96)
 FRAMES = 12
+
+
+@pytest.fixture(autouse=True)
+def no_retries_yet() -> None:
+    """Retries are counted for the whole process: those of another test are not this one's."""
+    RETRY_COUNT.read_and_reset()
 
 
 @dataclass(frozen=True)

@@ -82,8 +82,8 @@ def is_running(pid: int) -> bool:
 
 
 def cpu_seconds(pid: int) -> float:
-    user, system = stat_of(pid)[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    """Processor time of a process so far; 0 where it has ended."""
+    return sum(map(int, stat_of(pid)[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_until_busy(pids: Iterable[int]) -> int:
