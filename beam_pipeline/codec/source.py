@@ -144,7 +144,7 @@ class Source:
     def duration(self) -> Fraction | None:
         """Seconds that the source lasts, by the best declaration available; None if unknown.
 
-        Nobody knows that of a file whose clock may restart: FFmpeg takes the last time for it.
+        None for a format whose clock may restart: FFmpeg estimates it from the last time stamp.
         """
         if may_restart(self.container):
             return None
