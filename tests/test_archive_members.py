@@ -162,6 +162,12 @@ def test_a_member_that_claims_a_terabyte_ends_with_its_archive() -> None:
         member.save(io.BytesIO())
 
 
+def test_a_member_that_claims_a_terabyte_is_not_passed_over_for_minutes() -> None:
+    hostile = entry("a.mp4", 10**12).tobuf(tarfile.GNU_FORMAT)
+    with pytest.raises(BrokenArchive, match="it ends early"):
+        list(opened(hostile, bytes(4096)))
+
+
 @pytest.mark.parametrize("size", [-1, -512, -(10**6)])
 def test_a_size_below_nothing_comes_to_an_end(size: int) -> None:
     hostile = bytearray(entry("a.mp4").tobuf(tarfile.GNU_FORMAT))

@@ -76,6 +76,20 @@ def members(stream: "io.BufferedReader[io.RawIOBase]") -> Iterator[Member]:
             content = archive.extractfile(header) if header.isfile() else None
         if content is not None:
             yield Member(header.name, header.size, content)
+        with _read_errors():
+            _skip_rest(archive)
+
+
+def _skip_rest(archive: tarfile.TarFile) -> None:
+    """Read past the rest of a member.
+
+    tarfile would do it, but it reads on after the end of the stream: for minutes, if a header
+    claims a terabyte.
+    """
+    stream = cast(BinaryIO, archive.fileobj)
+    while (rest := archive.offset - stream.tell()) > 0:
+        if not stream.read(min(rest, CHUNK_BYTES)):
+            raise tarfile.ReadError("unexpected end of data")
 
 
 class _Header(tarfile.TarInfo):
