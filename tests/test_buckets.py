@@ -123,13 +123,15 @@ def test_from_bucket_to_folder(
 
 
 def test_globs_listings_and_label_maps_lie_in_buckets_too(
-    buckets: Buckets, inside: tuple[str, ...], six: Kinetics, tmp_path: Path, place: str
+    buckets: Buckets, inside: tuple[str, ...], one_clip: bytes, tmp_path: Path, place: str
 ) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "fTest_000005_000015.mov").write_bytes(one_clip)
     (tmp_path / "map.txt").write_text("zumba\nair drumming\n")
     (tmp_path / "videos.txt").write_text(
         f"gs://{BUCKET}/six/videos/val/cVal_000002_000012.mp4\n"
         f"gs://{BUCKET}/six/videos/val/gone_000002_000012.mp4\n"
-        "../six/videos/test/fTest_000005_000015.mov\n"
+        "below/fTest_000005_000015.mov\n"
     )
     extra = buckets.put(tmp_path, f"{place}in")
     url = f"gs://{BUCKET}/{place}"
@@ -146,7 +148,7 @@ def test_globs_listings_and_label_maps_lie_in_buckets_too(
         "videos/train/zumba/bTrain_000001_000011.mp4 0",
     ]
     assert len(made["val.csv"].splitlines()) == 1
-    assert json.loads(made["summary.json"])["total"]["resized"] == 3
+    assert json.loads(made["summary.json"])["total"]["resized"] == 4
 
 
 def test_options_may_leave_out_the_protocol_and_lists_name_objects_by_their_urls(
