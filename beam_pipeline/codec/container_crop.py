@@ -180,6 +180,8 @@ def _number(data: bytes, start: int, keep_marker: bool) -> tuple[int, int]:
     if start >= len(data) or not data[start]:
         raise ValueError("no number")
     length = 9 - data[start].bit_length()
+    if start + length > len(data):
+        raise ValueError("no whole number")
     raw = int.from_bytes(data[start : start + length])
     marker = 1 << (7 * length)
     if keep_marker:

@@ -377,7 +377,7 @@ def _use_standard_layout(stream: AudioStream) -> None:
     """
     context = stream.codec_context
     layout = context.layout
-    if " channels" in layout.name:  # FFmpeg's name for what has none
+    if layout.nb_channels > 0 and " channels" in layout.name:  # FFmpeg's name for what has none
         context.layout = STANDARD_LAYOUTS.get(layout.nb_channels, f"{layout.nb_channels}c")
 
 
