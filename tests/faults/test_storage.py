@@ -231,7 +231,7 @@ def test_an_output_that_vanishes_ends_the_run_and_the_next_starts_anew(
     else:
         output.rename(tmp_path / "elsewhere")
     ended = refused(run, output)
-    assert "was removed" in ended.complaint
+    assert "the output folder was removed" in ended.complaint
     assert finish(many.flags(output), tmp_path).status == 0
     assert_same(output, many.undisturbed)
 
