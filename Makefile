@@ -45,7 +45,7 @@ $(VENV)/.dev: $(VENV)/.setup
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
-# As many tests at once as there are cores; who runs out of them takes some of another's.
+# A test more at once than there are cores; who runs out of them takes some of another's.
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs
 

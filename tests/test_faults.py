@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(
 OVER_64_MB = b"\0" * 65 * 1024**2
 """What makes a clip one that a child opens itself, which shows that it is at it."""
 
-TIMEOUT = 30
+TIMEOUT = 15
 """Seconds a clip may take: longer than it takes to find the three children at work."""
 
 

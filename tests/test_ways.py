@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -580,16 +581,20 @@ def test_annotations_come_in_an_archive(flat: Kinetics, tmp_path: Path) -> None:
         ({"val": "kinetics-600_val.csv"}, "label_map_k600.txt"),
     ],
 )
-def test_each_trainer_reads_the_whole_real_annotations(
+def test_each_trainer_reads_the_real_annotations(
     tmp_path: Path, stated: dict[str, str], labels: str
 ) -> None:
-    """Of every clip there is a file, of one byte."""
+    """Of three clips of each class, and of as many without one, there is a file of one byte."""
     published = (ANNOTATIONS / labels).read_text().splitlines()
     ids = {label: number for number, label in enumerate(published)}
     expected: dict[str, list[trainers.Sample]] = {split: [] for split in stated}
     for split, name in stated.items():
+        there: Counter[str | None] = Counter()
         with (ANNOTATIONS / name).open(newline="") as file:
             for row in csv.DictReader(file):
+                there[row.get("label")] += 1
+                if there[row.get("label")] > (3 if "label" in row else 3 * len(ids)):
+                    continue
                 times = {"start": int(row["time_start"]), "end": int(row["time_end"])}
                 label = row.get("label")
                 folder = tmp_path / "videos" / split / (label or "").replace(" ", "_")

@@ -150,11 +150,14 @@ def import_all() -> None:
 
 def remember_what_beam_asks_again() -> None:
     """Half of a small run is Beam asking the same of the same functions and flags, thousandfold."""
+    import bz2
     import copy
     import inspect
+    from types import SimpleNamespace
 
+    from apache_beam.internal import cloudpickle_pickler
     from apache_beam.options.pipeline_options import PipelineOptions
-    from apache_beam.transforms import core
+    from apache_beam.transforms import core, userstate
     from apache_beam.typehints import decorators
 
     signature_of, signatures = decorators.get_signature, {}
@@ -169,6 +172,21 @@ def remember_what_beam_asks_again() -> None:
 
     decorators.get_signature = core.get_signature = get_signature
 
+    specs_of, specs = userstate.get_dofn_specs, {}
+
+    def get_dofn_specs(dofn: Any) -> Any:
+        if getattr(getattr(dofn, "_fn", None), "__defaults__", None):
+            return specs_of(dofn)  # states and timers may stand there
+        if type(dofn) not in specs:
+            specs[type(dofn)] = specs_of(dofn)
+        return specs[type(dofn)]
+
+    userstate.get_dofn_specs = get_dofn_specs
+
+    cloudpickle_pickler.bz2 = SimpleNamespace(  # of every three functions two were there before
+        compress=functools.cache(bz2.compress), decompress=functools.cache(bz2.decompress)
+    )
+
     parse, parsed = PipelineOptions.__init__, {}
 
     def init(self: PipelineOptions, flags: Sequence[str] | None = None, **more: Any) -> None:
@@ -178,10 +196,11 @@ def remember_what_beam_asks_again() -> None:
         key = (type(self), tuple(flags))
         if key not in parsed:
             parse(self, flags)
-            parsed[key] = copy.deepcopy((self._visible_options, self._all_options))
+            parsed[key] = copy.copy(self._visible_options), self._all_options.copy()
             return
         self._flags = flags
-        self._visible_options, self._all_options = copy.deepcopy(parsed[key])
+        visible, all_options = parsed[key]
+        self._visible_options, self._all_options = copy.copy(visible), all_options.copy()
 
     PipelineOptions.__init__ = init
 
