@@ -430,13 +430,13 @@ def test_real_clips_under_real_annotations(tmp_path: Path) -> None:
     with Site(root) as site:
         ended = run(
             "--dataset=kinetics400", "--dataset_mirror", site.address, "--output", str(output),
-            "--path_prefix=",
+            "--path_prefix=", *SIZE,
         )  # fmt: skip
     assert (ended.status, ended.err) == (0, "")
     ended = run(
         "--annotations", str(root / "kinetics/400/annotations"), "--videos",
         str(tmp_path / "files"), "--output", str(tmp_path / "loose"), "--path_prefix=",
-        "--label_map=kinetics400",
+        "--label_map=kinetics400", *SIZE,
     )  # fmt: skip
     assert ended.status == 0
     made, loose = ({name: data for name, (data, _) in snapshot(folder).items()}
@@ -448,4 +448,4 @@ def test_real_clips_under_real_annotations(tmp_path: Path) -> None:
         json.loads(made["summary.json"])["fingerprint"]
         == (json.loads(loose["summary.json"])["fingerprint"])
     )
-    check_output(output, {"train": [], "val": list(named), "test": []}, prefix="", short_edge=256)
+    check_output(output, {"train": [], "val": list(named), "test": []}, prefix="")

@@ -294,7 +294,7 @@ def test_an_encoder_without_memory_says_nothing_on_the_terminal(
 
 
 STARTS_A_CHILD = """
-import multiprocessing, os, pathlib, threading
+import multiprocessing, os, pathlib, threading, time
 from beam_pipeline.codec import child_processes
 
 def spawned():
@@ -304,8 +304,8 @@ def spawned():
                 return True
 
 if __name__ == "__main__":
-    # So much to hand over that the child is there before it has all it needs.
-    slow = multiprocessing.get_context("spawn").Process(target=len, args=(bytes(200_000_000),))
+    slow = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(3600,))
+    slow.more = bytes(200_000_000)  # so much that the child is there before it has all it needs
     threading.Thread(target=child_processes.start, args=(slow,), daemon=True).start()
     while not spawned():
         pass
