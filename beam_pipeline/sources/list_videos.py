@@ -20,9 +20,6 @@ from beam_pipeline.kinetics.file_names import (
 from beam_pipeline.output.output_folder import STATE, VIDEOS
 from beam_pipeline.storage import files, urls
 
-PARALLEL_LEVELS = 3
-"""Levels of folders that are listed in parallel; those of K400 are root, split and class."""
-
 Folder = tuple[int, str]
 """Rank, and path or URL, of a folder to search."""
 
@@ -55,8 +52,8 @@ class ListVideos(beam.PTransform):
 class ListTree(beam.PTransform):
     """List all ``videos`` and ``archives`` below folders; ``output``, if given, is skipped.
 
-    The upper levels of a tree are listed folder by folder, in parallel on all workers. Each
-    folder below them is searched recursively by one worker.
+    Of K400 the root is listed by one worker, and each split by one. Then each class folder is
+    searched, with all that is below it, by one of all workers.
     """
 
     def __init__(self, output: str | None) -> None:
@@ -64,20 +61,18 @@ class ListTree(beam.PTransform):
         self._output = output
 
     def expand(self, folders: beam.PCollection[Folder]) -> dict[str, beam.PCollection]:
-        levels = []
-        for level in range(1, PARALLEL_LEVELS + 1):
-            listed = (
-                folders
-                | f"Reshuffle level {level}" >> beam.Reshuffle()
-                | f"List level {level}" >> _tagged_outputs(ListFolder(self._output))
-            )
-            levels.append(listed)
-            folders = listed[FOLDERS]
-        levels.append(
-            folders
-            | "Reshuffle deeper folders" >> beam.Reshuffle()
-            | "Search deeper folders" >> _tagged_outputs(SearchFolder(self._output))
+        first = folders | "List first level" >> _tagged_outputs(ListFolder(self._output))
+        second = (
+            first[FOLDERS]
+            | "Spread first level" >> beam.Reshuffle()
+            | "List second level" >> _tagged_outputs(ListFolder(self._output))
         )
+        deeper = (
+            second[FOLDERS]
+            | "Spread second level" >> beam.Reshuffle()
+            | "Search deeper levels" >> _tagged_outputs(SearchFolder(self._output))
+        )
+        levels = (first, second, deeper)
         return {
             kind: [level[kind] for level in levels] | f"All levels: {kind}" >> beam.Flatten()
             for kind in (VIDEO_FILES, ARCHIVES)
