@@ -50,9 +50,9 @@ PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs
 
 test: $(VENV)/.test ## Run the tests
-	@echo "Not here: make test-faults (kills, full disks, rubbish; at most 16 minutes on 2 cores)"
-	@echo "          make test-dataflow (the template and jobs; at most 13 minutes)"
-	@echo "          make test-docs (links and commands of the documentation; at most 8 minutes)"
+	@echo "Not here: make test-faults (kills, full disks, rubbish; 5 minutes on 2 cores)"
+	@echo "          make test-dataflow (the template and jobs; 4 minutes)"
+	@echo "          make test-docs (links and commands of the documentation; 2 minutes)"
 	$(PYTEST) $(LEFT_OUT)
 
 coverage: $(VENV)/.test ## Run the tests and show which lines and branches they run

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from beam_pipeline.storage.retries import RETRY_COUNT
+from tests import warm
 from tests.kinetics import Finished, Kinetics, run_anew, snapshot
 from tests.make_clips import Sound, clip, cut, sound_only
 
@@ -18,6 +19,8 @@ settings.register_profile(
     "kinetics", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("kinetics")
+
+warm.remember_what_beam_asks_again()
 
 # Whoever starts the tests in the background has them ignore Ctrl-C, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

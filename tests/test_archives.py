@@ -16,7 +16,6 @@ from tests.kinetics import (
     check_output,
     manifest,
     run,
-    run_anew,
     snapshot,
     summary,
     table,
@@ -302,7 +301,7 @@ def test_one_bad_archive_never_stops_the_run(
     (tmp_path / "in" / "1 page.tgz").write_bytes(b"<html>404</html>" * 100)
     (tmp_path / "in" / "3 link.tar").symlink_to(tmp_path / "gone.tar")
     pack(tmp_path / "in" / "2 good.tar.gz", files(five))
-    ended = prepare(five, tmp_path / "output", tmp_path / "in", start=run_anew)
+    ended = prepare(five, tmp_path / "output", tmp_path / "in")
     assert (ended.status, ended.err) == (0, "")
     assert "3 of 4 archives could not be read completely" in ended.out
     made = made_by(tmp_path / "output")

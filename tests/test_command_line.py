@@ -223,7 +223,7 @@ def ran_alone(all_kinds: Kinetics, tmp_path_factory: pytest.TempPathFactory) -> 
     before = snapshot(all_kinds.root)
     ended = all_kinds.prepare(
         output, "--workers=1", "--runner=DirectRunner", "--path_prefix=/data/kinetics/",
-        "--max_failure_ratio=0.9", start=run_anew,
+        "--max_failure_ratio=0.9",
     )  # fmt: skip
     return Ran(all_kinds, output, ended, before)
 

@@ -21,7 +21,6 @@ from tests.kinetics import (
     configured,
     lines,
     run,
-    run_anew,
     snapshot,
     summary,
 )
@@ -132,7 +131,7 @@ def test_one_command_is_the_whole_job(
     site: Site, from_files: dict[str, bytes], tmp_path: Path
 ) -> None:
     output = tmp_path / "output"
-    ended = prepare(site, output, "--path_prefix=", start=run_anew)
+    ended = prepare(site, output, "--path_prefix=")
     assert (ended.status, ended.err) == (0, "")
     check_equal({name: data for name, (data, _) in snapshot(output).items()}, from_files)
     ids = read_label_map("kinetics400")

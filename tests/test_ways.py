@@ -22,7 +22,6 @@ from tests.kinetics import (
     lines,
     manifest,
     run,
-    run_anew,
     snapshot,
     summary,
     table,
@@ -227,7 +226,7 @@ def resized_folder(still_folder: Path, tmp_path_factory: pytest.TempPathFactory)
     """What a run without annotations makes of it."""
     before = snapshot(still_folder)
     output = tmp_path_factory.mktemp("resized_folder") / "output"
-    ended = resize_all(output, still_folder, start=run_anew)
+    ended = resize_all(output, still_folder)
     assert ended.status == 0, ended.err
     assert snapshot(still_folder) == before
     return output
