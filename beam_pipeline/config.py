@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, get_args
 
 import av
 
-from beam_pipeline.codec.settings import ClipSettings
+from beam_pipeline.codec.settings import REVISION, ClipSettings
 from beam_pipeline.elements import ALL, SPLITS, Annotation, Clip, Split
 from beam_pipeline.errors import UsageError
 from beam_pipeline.kinetics.classes import class_folder
@@ -269,7 +269,7 @@ class Config:
         clip["fps"] = None if self.clip.fps is None else str(self.clip.fps)
         if self.annotations:
             clip["layout"] = self.layout
-        return {**mode, **clip, "av": av.__version__}
+        return {**mode, **clip, "av": av.__version__, "revision": REVISION}
 
 
 def _check_protocol(flag: str, address: str) -> None:

@@ -142,6 +142,7 @@ class Row(NamedTuple):
     seconds: float | None = None
     has_audio: bool | None = None
     sha256: str | None = None
+    start: float | None = None
 
     @classmethod
     def of(cls, clip: Clip, status: Status, **columns: Any) -> "Row":

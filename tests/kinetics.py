@@ -41,6 +41,7 @@ NUMBERS = {
 }  # fmt: skip
 MEASURES = {
     "time_start", "time_end", "fps", "duration", "source_fps", "source_duration", "seconds",
+    "start",
 }  # fmt: skip
 COLUMN_TYPES = {
     **dict.fromkeys(TEXT, "string"),

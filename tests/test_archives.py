@@ -77,7 +77,8 @@ SHAPES = {
 
 
 def test_an_archive_of_any_shape_gives_what_its_files_give(tmp_path: Path) -> None:
-    """Each shape has a labelled clip and an unlabelled one of its own."""
+    """Each shape has a labelled clip and an unlabelled one of its own, and others in the trash."""
+    trash = small_clip(frames=9)
     kinetics = Kinetics(tmp_path / "kinetics")
     sources = {}
     for number, (name, (rename, mode)) in enumerate(SHAPES.items()):
@@ -88,6 +89,7 @@ def test_an_archive_of_any_shape_gives_what_its_files_give(tmp_path: Path) -> No
         ):
             content = small_clip(frames=3 + number)
             path = kinetics.add(clip_id, split, label, content, label or "", suffix=".mkv")
+            packed_here[f"./.Trashes/501/{clip_id}.mp4"] = trash
             inside = rename(f"./{path.relative_to(kinetics.videos)}")
             packed_here[inside] = content
             sources[clip_id] = f"{tmp_path}/in/{name}/{inside.removeprefix('./')}"

@@ -9,6 +9,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from beam_pipeline.elements import Video
 from beam_pipeline.errors import InputError, message_of
+from beam_pipeline.kinetics.file_names import EXTENSIONS
 from beam_pipeline.sources.list_videos import (
     ListVideos,
     list_folder,
@@ -62,6 +63,37 @@ def test_videos_are_told_by_their_extension_in_any_case(tmp_path: Path) -> None:
     videos = ["a.mp4", "b.MKV", "c.WebM", "d.avi", "e.MOV"]
     put(tmp_path, *videos, "f.mp3", "mp4", "g.mp4.part", "h.txt", "i.mp4~", "j")
     assert names(tmp_path, tmp_path) == videos
+
+
+HIDDEN = [
+    "._a.mp4", ".AppleDouble/a.mp4", ".Trashes/501/a.mp4", ".Trash-1000/files/a.mp4",
+    "@eaDir/a.mp4/thumb.mp4", "$RECYCLE.BIN/a.mp4", "System Volume Information/a.mp4",
+    "train/lost+found/a.mp4", "train/.cache/deep/down/a.mp4",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_systems_hide_is_not_searched(tmp_path: Path, name: str) -> None:
+    put(tmp_path, "good.mp4", "train/good.mp4", name)
+    assert names(tmp_path, tmp_path) == ["good.mp4", "train/good.mp4"]
+    assert name not in names(tmp_path / "*", tmp_path)
+    assert name not in names(tmp_path / "**" / "*.mp4", tmp_path)
+
+
+def test_what_is_hidden_is_searched_where_it_is_named(tmp_path: Path) -> None:
+    put(tmp_path, ".hidden/a.mp4", ".hidden/train/b.mp4", ".c.mp4")
+    assert names(tmp_path / ".hidden", tmp_path) == [".hidden/a.mp4", ".hidden/train/b.mp4"]
+    assert names(tmp_path / ".hidden" / "*.mp4", tmp_path) == [".hidden/a.mp4"]
+    assert names(tmp_path / ".c.mp4", tmp_path) == [".c.mp4"]
+    listing = tmp_path / "list.txt"
+    listing.write_text(".hidden/a.mp4\n.c.mp4\n")
+    assert names(listing, tmp_path) == [".c.mp4", ".hidden/a.mp4"]
+
+
+def test_crawlers_suffixes_are_videos(tmp_path: Path) -> None:
+    made = [f"{n}{suffix}" for n, suffix in enumerate(EXTENSIONS)]
+    put(tmp_path, *made, "x.gif", "y.ts.part")
+    assert names(tmp_path, tmp_path) == sorted(made)
 
 
 def test_a_folder_named_like_a_video_is_a_folder(tmp_path: Path) -> None:

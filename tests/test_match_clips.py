@@ -208,6 +208,14 @@ def test_of_several_files_rank_wins_then_the_full_name_then_the_smallest_path() 
     ]  # fmt: skip
 
 
+def test_of_equal_names_a_common_extension_goes_first() -> None:
+    clips = resolve_annotations([stated("abc_000001_000011")], LABEL_IDS)
+    paths = ["/a/abc_000001_000011.flv", "/b/abc_000001_000011.mp4", "/a/abc.mp4"]
+    candidates = find_candidates(clips, [Video(path, 0, 1) for path in paths])
+    (sources,) = candidates.sources.values()
+    assert [video.path for video in sources] == [paths[1], paths[0], paths[2]]
+
+
 def test_a_file_that_two_arguments_name_is_tried_once() -> None:
     files = [Video("/a/abc.mp4", 1, 10), Video("/a/abc.mp4", 0, 10)]
     assert sources(decided([stated("abc_000001_000011")], files)["abc_000001_000011"]) == [

@@ -23,6 +23,16 @@ _CLIP_ID = re.compile(r"(.+)_(\d{6,})_(\d{6,})")
 """The name of a clip in a folder listing."""
 
 
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_VIDEO_MAGIC = (b"\x1a\x45\xdf\xa3", b"RIFF", b"FLV\x01")
+"""How Matroska, AVI and FLV begin; MP4 has ``ftyp`` from its fifth byte on."""
+
+_SEPARATORS = ",;\t"
+_STATED_SEPARATOR = re.compile(r"sep=([,;\t])\r?\n", re.IGNORECASE)
+
+_TRAINER_LINE = re.compile(r"\S.*\.\w{2,4}[ ,;\t]+(\d+[ ,;\t]+)?-?\d+")
+_CLASS_NAME = re.compile(r"[A-Za-z][A-Za-z()' /-]*")
+
 # An id becomes a file name and part of a path in a list.
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]|^\.")
 
@@ -41,16 +51,12 @@ def parse(rank: int, path: str, data: bytes) -> Iterator[Annotation]:
         rank: position of the argument that named the file. If two annotations of a clip
             disagree on its split, the clip is counted in the split of the lower rank.
         path: for messages, and for the split of rows that state none.
-        data: content of the file, UTF-8.
+        data: content of the file, UTF-8, or UTF-16 with a byte order mark.
 
     Raises:
         InputError: the format is unknown, or a row cannot be read; names file and line.
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path} line {line}: not UTF-8 text; expected JSON or CSV") from error
+    text = _decode(path, data)
     if text.lstrip().startswith("{"):
         return _parse_json(rank, path, text)
     if text.lstrip().partition("\n")[0].rstrip().endswith(":"):
@@ -58,18 +64,30 @@ def parse(rank: int, path: str, data: bytes) -> Iterator[Annotation]:
     return _parse_csv(rank, path, text)
 
 
-def _parse_csv(rank: int, path: str, text: str) -> Iterator[Annotation]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+def _decode(path: str, data: bytes) -> str:
+    """The text of a file: UTF-8, or UTF-16 with its byte order mark."""
+    encoding = "utf-16" if data.startswith(_UTF_16_MARKS) else "utf-8-sig"
     try:
-        header = [name.strip().lower() for name in next(reader, [])]
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        if data[4:8] == b"ftyp" or data.startswith(_VIDEO_MAGIC):
+            raise InputError(f"{path} is a video; type --videos {path}") from error
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path} line {line}: not UTF-8 text; expected JSON or CSV") from error
+
+
+def _parse_csv(rank: int, path: str, text: str) -> Iterator[Annotation]:
+    separator, offset = _separator_of(text)
+    reader = csv.reader(io.StringIO(text[offset:], newline=""), delimiter=separator, strict=True)
+    try:
+        header = _columns(next(reader, []))
+        while header == [] or not any(header):
+            header = _columns(next(reader))
         if not set(REQUIRED_COLUMNS) <= set(header):
-            raise InputError(
-                f"{path} line 1: not Kinetics JSON or CSV; a CSV must start with a header that "
-                f"contains {','.join(REQUIRED_COLUMNS)}"
-            )
+            raise InputError(f"{path} line 1: {_describe(text)}")
         for values in reader:
-            if len(values) <= 1 and not "".join(values).strip():
-                continue
+            if not "".join(values).strip():
+                continue  # spreadsheets leave rows of separators
             if len(values) != len(header):
                 raise InputError(
                     f"{path} line {reader.line_num}: {len(values)} values, but {len(header)} "
@@ -84,8 +102,43 @@ def _parse_csv(rank: int, path: str, text: str) -> Iterator[Annotation]:
                 row.get("label"),
                 row.get("split"),
             )
+    except StopIteration:
+        raise InputError(f"{path} line 1: {_describe(text)}") from None
     except csv.Error as error:
         raise InputError(f"{path} line {reader.line_num}: {error}") from error
+
+
+def _columns(header: Iterable[str]) -> list[str]:
+    return [name.strip().lower() for name in header]
+
+
+def _separator_of(text: str) -> tuple[str, int]:
+    """The separator of a CSV, and where its header begins.
+
+    Spreadsheets write ``;`` or tabs in some countries, and may state the separator in a first
+    line, ``sep=;``.
+    """
+    if stated := _STATED_SEPARATOR.match(text):
+        return stated[1], stated.end()
+    first = next((line for line in text.splitlines() if line.strip(_SEPARATORS + " ")), "")
+    for separator in _SEPARATORS:
+        columns = next(csv.reader([first], delimiter=separator), [])
+        if set(REQUIRED_COLUMNS) <= set(_columns(columns)):
+            return separator, 0
+    return ",", 0
+
+
+def _describe(text: str) -> str:
+    """What a text without a header is, for the person who named it as annotations."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if lines and all(_TRAINER_LINE.fullmatch(line) for line in lines[:20]):
+        return "a list for a trainer, of paths and label ids; type the official annotation files"
+    if len(lines) > 1 and all(_CLASS_NAME.fullmatch(line) for line in lines[:20]):
+        return "one name per line; a label map is given as --label_map"
+    return (
+        "not Kinetics JSON or CSV; a CSV must start with a header that contains "
+        f"{','.join(REQUIRED_COLUMNS)}"
+    )
 
 
 def _parse_listing(rank: int, path: str, text: str) -> Iterator[Annotation]:

@@ -15,6 +15,7 @@ class DiskFile(FileIO):
 
     def __init__(self, path: str, mode: str, errors: list[OSError]) -> None:
         super().__init__(path, mode)
+        self.name = ""  # FFmpeg would let the suffix say what the file holds
         self._errors = errors
 
     def read(self, size: int | None = -1) -> bytes:

@@ -2,20 +2,30 @@
 
 from collections.abc import Iterable, Iterator
 
+from av.codec.context import CodecContext
 from av.codec.context import Flags as CodecFlags
 from av.container import OutputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from beam_pipeline.codec.container_crop import NO_CROP
 from beam_pipeline.codec.geometry import Shape, output_shape
-from beam_pipeline.codec.mp4 import OpenOutput, SoundMode, add_sound, mux_sound, open_output
-from beam_pipeline.codec.outcome import Facts
+from beam_pipeline.codec.mp4 import (
+    OpenOutput,
+    PacketQueue,
+    SoundMode,
+    add_sound,
+    feed_sound,
+    open_output,
+)
+from beam_pipeline.codec.outcome import Facts, join_remarks
 from beam_pipeline.codec.scale_pictures import LIMITED_RANGE, PictureScaler, orientation_of
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.codec.sound import SoundTrack
 from beam_pipeline.codec.source import NotSeekable, Source, check_size
-from beam_pipeline.codec.timestamps import ConstantRate, FrameClock
+from beam_pipeline.codec.timestamps import ConstantRate, FrameClock, frame_rate
 from beam_pipeline.codec.truncation import check_truncation
 
 
@@ -32,16 +42,16 @@ def encode_pictures(
     sound: SoundTrack | None = None
     pending_sound: list[Packet] = []  # until the first picture has set up the output
     clock = source.clock(settings.fps)
+    queue = PacketQueue()
     with open_output(output, clock) as container:
         pictures = PictureTrack(source, container, clock, settings, facts)
 
         def write(encoded: Iterable[Packet]) -> None:
             nonlocal sound
-            encoded = list(encoded)
+            queue.extend(encoded)
             if pictures.has_stream:
                 sound = sound or add_sound(container, source, clock.origin, mode)
-                container.mux(encoded)
-                mux_sound(container, sound, pending_sound)
+                feed_sound(sound, pending_sound, queue)
                 pending_sound.clear()
 
         for packet in source.packets(with_sound=mode != "drop"):
@@ -55,7 +65,9 @@ def encode_pictures(
             raise NotSeekable
         detail = check_truncation(source, clock, facts)
         write(pictures.finish())
-    return detail
+        pictures.state_rate()
+        queue.mux(container)
+    return join_remarks(detail, sound.remark if sound else None)
 
 
 class PictureTrack:
@@ -81,6 +93,8 @@ class PictureTrack:
         self._pending: VideoFrame | None = None  # its duration depends on the next frame
         self._scaler: PictureScaler | None = None
         self._stream: VideoStream | None = None
+        self._times: list[int] = []  # of every picture that is encoded, in output ticks
+        self._end = 0
 
     @property
     def has_stream(self) -> bool:
@@ -113,6 +127,7 @@ class PictureTrack:
             yield from self._encode(self._pending, self._rate.finish(self._clock.end))
             self._facts.frames, self._facts.fps = self._rate.shown, float(self._rate.fps)
             self._facts.duration = float(self._rate.shown / self._rate.fps)
+            self._facts.start = float(self._times[0] * self._clock.output_tick)
         if self._stream is not None:
             yield from self._stream.encode(None)
 
@@ -121,7 +136,8 @@ class PictureTrack:
         shape: Shape | None = None
         if self._scaler is None:
             shape = self._decide_shape(frame)
-            self._scaler = PictureScaler(shape.width, shape.height, orientation_of(frame))
+            orientation = orientation_of(frame)
+            self._scaler = PictureScaler(shape.width, shape.height, orientation, self._source.crop)
         matrix = frame.colorspace  # the scaler may change it
         picture = self._scaler.scale(frame)
         if self._stream is None:
@@ -130,6 +146,8 @@ class PictureTrack:
         picture.time_base = self._clock.output_tick
         picture.pict_type = 0  # x264 chooses the keyframes, not the source
         for picture.pts, picture.duration in timings:
+            self._times.append(picture.pts)
+            self._end = picture.pts + picture.duration
             yield from self._stream.encode(picture)
 
     def _decide_shape(self, frame: VideoFrame) -> Shape:
@@ -138,7 +156,9 @@ class PictureTrack:
         facts.source_width, facts.source_height = frame.width, frame.height
         quarter_turn = orientation_of(frame).quarter_turn
         ratio = self._source.video.sample_aspect_ratio
-        shape = output_shape(frame.width, frame.height, ratio, quarter_turn, self._settings)
+        crop = self._source.crop if self._source.crop.fits(frame.width, frame.height) else NO_CROP
+        size = crop.size(frame.width, frame.height)
+        shape = output_shape(*size, ratio, quarter_turn, self._settings)
         facts.width, facts.height = shape.width, shape.height
         check_size(shape.width, shape.height)
         return shape
@@ -147,6 +167,49 @@ class PictureTrack:
         self, frame: VideoFrame, picture: VideoFrame, source_matrix: int, shape: Shape
     ) -> VideoStream:
         """An H.264 stream for scaled pictures, with the color tags of the source's frame."""
+        rate = self._settings.fps or self._source.rate
+        video = self._container.add_stream("libx264", rate=rate, options=self._options())
+        context = video.codec_context
+        context.width, context.height = picture.width, picture.height
+        context.time_base = self._clock.output_tick
+        context.sample_aspect_ratio = shape.sample_aspect_ratio
+        # The scaler gives an RGB picture a matrix; any other keeps its own.
+        context.colorspace = picture.colorspace if frame.format.is_rgb else source_matrix
+        context.color_primaries = frame.color_primaries
+        context.color_trc = frame.color_trc
+        _set_format(context)
+        return video
+
+    def state_rate(self) -> None:
+        """Give the stream the header of its real rate. Call it before anything is muxed.
+
+        x264 writes its time base into the header, and ours is finer than a frame: readers that
+        take the rate from there would be led astray. So the header comes from an encoder whose
+        time base is one frame; the pictures are the same.
+        """
+        if self._stream is None:
+            return
+        clock, stated = self._clock, self._stream.codec_context
+        tolerance = max(clock.source_tick, clock.output_tick)
+        span = self._times, self._end
+        rate = self._settings.fps or frame_rate(
+            *span, clock.output_tick, self._source.rate, tolerance
+        )
+        context = CodecContext.create("libx264", "w")
+        context.options = self._options()
+        context.width, context.height = stated.width, stated.height
+        context.framerate, context.time_base = rate, 1 / rate
+        context.sample_aspect_ratio = stated.sample_aspect_ratio
+        context.colorspace = stated.colorspace
+        context.color_primaries = stated.color_primaries
+        context.color_trc = stated.color_trc
+        _set_format(context)
+        context.flags |= CodecFlags.global_header
+        context.open()
+        stated.extradata = context.extradata
+
+    def _options(self) -> dict[str, str]:
+        """The encoder's options, in x264's words."""
         settings = self._settings
         options = {
             "preset": settings.preset,
@@ -159,18 +222,12 @@ class PictureTrack:
         }
         if settings.tune != "none":
             options["tune"] = settings.tune
-        rate = settings.fps or self._source.rate
-        video = self._container.add_stream("libx264", rate=rate, options=options)
-        context = video.codec_context
-        context.width, context.height = picture.width, picture.height
-        context.pix_fmt = "yuv420p"
-        context.thread_count = 1
-        context.time_base = self._clock.output_tick
-        context.flags |= CodecFlags.bitexact | CodecFlags.frame_duration
-        context.sample_aspect_ratio = shape.sample_aspect_ratio
-        context.color_range = LIMITED_RANGE
-        # The scaler gives an RGB picture a matrix; any other keeps its own.
-        context.colorspace = picture.colorspace if frame.format.is_rgb else source_matrix
-        context.color_primaries = frame.color_primaries
-        context.color_trc = frame.color_trc
-        return video
+        return options
+
+
+def _set_format(context: VideoCodecContext) -> None:
+    """What every output has."""
+    context.pix_fmt = "yuv420p"
+    context.color_range = LIMITED_RANGE
+    context.thread_count = 1
+    context.flags |= CodecFlags.bitexact | CodecFlags.frame_duration

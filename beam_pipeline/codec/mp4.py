@@ -1,6 +1,6 @@
-"""Write the output MP4: its container and its sound track."""
+"""Write the output MP4: its container, its packets in order, and its sound track."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from io import RawIOBase
@@ -42,6 +42,26 @@ def open_output(output: OpenOutput, clock: FrameClock) -> Iterator[OutputContain
             yield container
 
 
+class PacketQueue:
+    """Packets that wait for the end of the clip, because the header states the average rate."""
+
+    def __init__(self) -> None:
+        self._packets: list[Packet] = []
+
+    def extend(self, packets: Iterable[Packet]) -> None:
+        """Add packets that have their stream and times."""
+        self._packets.extend(packets)
+
+    def mux(self, container: OutputContainer) -> None:
+        """Write everything, in the order in which it is decoded."""
+        for packet in sorted(self._packets, key=_decode_time):
+            container.mux(packet)
+
+
+def _decode_time(packet: Packet) -> Fraction:
+    return (packet.dts or 0) * packet.time_base
+
+
 def add_sound(
     container: OutputContainer, source: Source, start: Fraction, mode: SoundMode
 ) -> SoundTrack | None:
@@ -52,10 +72,9 @@ def add_sound(
     return track_type(source.audio, start, container)
 
 
-def mux_sound(container: OutputContainer, sound: SoundTrack | None, packets: list[Packet]) -> None:
-    """Copy or encode source packets, and write the result."""
+def feed_sound(sound: SoundTrack | None, packets: list[Packet], queue: PacketQueue) -> None:
+    """Copy or encode source packets, and queue the result."""
     if sound is None:
         return
     for packet in packets:
-        for encoded in sound.feed(packet):
-            container.mux(encoded)
+        queue.extend(sound.feed(packet))

@@ -29,6 +29,11 @@ class BadClip(Exception):
         self.detail = detail
 
 
+def join_remarks(*remarks: str | None) -> str | None:
+    """Several remarks for the manifest's ``detail`` as one; None if there is none."""
+    return "; ".join(filter(None, remarks)) or None
+
+
 @dataclass
 class Facts:
     """What is known about a source and its output, filled in step by step.
@@ -51,6 +56,7 @@ class Facts:
     has_audio: bool | None = None
     sha256: str | None = None
     bytes: int | None = None
+    start: float | None = None
 
     def source_only(self) -> "Facts":
         """The facts of the source, without those of the output."""

@@ -10,9 +10,10 @@ import av.error
 from beam_pipeline.codec.copy_pictures import NotCopyable, copy_pictures, is_resized_already
 from beam_pipeline.codec.encode_pictures import encode_pictures
 from beam_pipeline.codec.mp4 import OpenOutput, SoundMode
-from beam_pipeline.codec.outcome import BadClip, Facts
+from beam_pipeline.codec.outcome import BadClip, Facts, join_remarks
 from beam_pipeline.codec.settings import ClipSettings
-from beam_pipeline.codec.sound import BrokenSound
+from beam_pipeline.codec.sound import BrokenSound, may_copy_sound
+from beam_pipeline.codec.sound import NotCopyable as SoundNotCopyable
 from beam_pipeline.codec.source import NotSeekable, Source, open_source
 from beam_pipeline.codec.timestamps import Segment
 
@@ -46,9 +47,9 @@ def resize(
     """
     if segment is not None and not is_whole_video(file, segment):
         segment = None
-    sound_modes: list[SoundMode] = (
-        ["drop"] if settings.audio == "drop" else ["copy", "encode", "drop"]
-    )
+    sound_modes: list[SoundMode] = ["copy", "encode", "drop"]
+    if settings.audio == "drop":
+        sound_modes = ["drop"]
     may_copy, may_seek = segment is None, True
     audio_problem: object = None
     while True:
@@ -60,6 +61,8 @@ def resize(
                     source.restrict_to_segment(segment, may_seek)
                 if source.audio is None:
                     sound_modes, audio_problem = ["drop"], source.no_audio_reason
+                elif sound_modes[0] == "copy" and not may_copy_sound(source.audio):
+                    sound_modes = ["encode", "drop"]
                 copied = may_copy and is_resized_already(source, settings)
                 if copied:
                     detail = copy_pictures(source, output, settings, facts, sound_modes[0])
@@ -68,6 +71,8 @@ def resize(
             break
         except NotCopyable:
             may_copy = False
+        except SoundNotCopyable as error:
+            sound_modes, audio_problem = ["encode", "drop"], error
         except NotSeekable:
             may_seek = False
         except BrokenSound as error:
@@ -87,8 +92,9 @@ def resize(
                 raise BadClip("crashed", f"cannot be encoded: {error}") from error
             sound_modes, audio_problem = sound_modes[1:], error
     facts.has_audio = sound_modes[0] != "drop"
-    if audio_problem and sound_modes[0] == "drop" and settings.audio == "keep":
-        detail = "; ".join(filter(None, [f"sound dropped: {audio_problem}", detail]))
+    if audio_problem and settings.audio == "keep":
+        remark = "dropped" if sound_modes[0] == "drop" else "encoded again"
+        detail = join_remarks(f"sound {remark}: {audio_problem}", detail)
     with output() as written:
         facts.sha256 = hashlib.file_digest(written, "sha256").hexdigest()
         facts.bytes = written.tell()

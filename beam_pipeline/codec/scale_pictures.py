@@ -1,9 +1,11 @@
 """Scale and turn decoded pictures, and convert them for the encoder."""
 
 import av.filter
+from av.filter.context import FilterContext
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 
+from beam_pipeline.codec.container_crop import Crop
 from beam_pipeline.codec.geometry import Orientation
 
 LIMITED_RANGE = 1
@@ -23,19 +25,24 @@ KERNEL = "flags=bicubic+accurate_rnd+bitexact:param0=0:param1=0.75"
 
 def orientation_of(frame: VideoFrame) -> Orientation:
     """How to turn a decoded frame upright."""
-    matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
+    try:
+        matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
+    except ValueError:  # PyAV cannot list side data that it does not know, such as EXIF
+        return Orientation.from_rotation(frame.rotation)
     return Orientation.from_display_matrix(None if matrix is None else bytes(matrix))
 
 
 class PictureScaler:
     """Scales every frame to one size, turns it upright, converts it to limited-range yuv420p.
 
-    ``width`` and ``height`` are those of the output in pixels, upright. The filter graph is
+    ``width`` and ``height`` are those of the output in pixels, upright. ``crop`` is taken off each
+    stored picture first. The filter graph is
     rebuilt if the source changes its size or format, so that every output frame has the same
     size.
     """
 
-    def __init__(self, width: int, height: int, orientation: Orientation) -> None:
+    def __init__(self, width: int, height: int, orientation: Orientation, crop: Crop) -> None:
+        self._crop = crop
         self._scaled = (height, width) if orientation.quarter_turn else (width, height)
         self._orientation = orientation
         self._built_for: tuple[object, ...] = ()
@@ -63,6 +70,7 @@ class PictureScaler:
                 f"video_size={frame.width}x{frame.height}:pix_fmt={frame.format.name}"
                 f":time_base=1/1:colorspace={frame.colorspace}:range={frame.color_range}",
             ),
+            *self._crop_filter(graph, frame),
             graph.add(
                 "scale",
                 f"{width}:{height}:{KERNEL}:out_range=limited",
@@ -73,3 +81,10 @@ class PictureScaler:
         ]
         graph.link_nodes(*chain).configure(auto_buffer=False)
         return graph
+
+    def _crop_filter(self, graph: av.filter.Graph, frame: VideoFrame) -> list[FilterContext]:
+        crop = self._crop
+        if not crop or not crop.fits(frame.width, frame.height):
+            return []
+        width, height = crop.size(frame.width, frame.height)
+        return [graph.add("crop", f"{width}:{height}:{crop.left}:{crop.top}")]

@@ -1,4 +1,4 @@
-"""The sound of a clip: copied if MP4 can hold it, otherwise encoded as AAC."""
+"""The sound of a clip: copied if every reader decodes it from MP4, otherwise encoded as AAC."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,11 +12,13 @@ from av.packet import Packet, PktSideDataT
 
 from beam_pipeline.codec.timestamps import to_ticks
 
-MIN_DECODABLE_SHARE = 0.9
-"""The sound is broken if a smaller share of its packets decodes."""
+COPYABLE_CODECS = ("aac", "mp3", "ac3", "eac3", "alac", "flac", "opus")
+"""What FFmpeg 4.2 and later decode from MP4, and so do the readers that bring an FFmpeg of their
+own. No PCM: FFmpeg writes ``ipcm``, which FFmpeg before 6 and decord do not know."""
 
-MAX_GAP_SECONDS = 10
-"""The sound is broken if its times jump by more: filling that with silence would be wrong."""
+MAX_GAP_SECONDS = 60
+"""A frame whose time jumps by more follows the one before: filling that with silence would be
+wrong."""
 
 AAC_RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 AAC_BIT_RATE = 64_000
@@ -26,13 +28,23 @@ NEW_HEADERS: PktSideDataT = "new_extradata"
 
 
 class BrokenSound(Exception):
-    """The sound cannot be decoded; the clip is written without it."""
+    """Nothing of the sound decodes; the clip is written without it."""
+
+
+class NotCopyable(Exception):
+    """The sound has to be encoded; says why."""
+
+
+def may_copy_sound(stream: AudioStream) -> bool:
+    """Whether every reader decodes sound of that codec from MP4."""
+    return stream.codec_context.codec.canonical_name in COPYABLE_CODECS
 
 
 class SoundTrack:
     """The sound of one output: source packets in, packets to mux out.
 
     Every packet is decoded, even if it is copied, so that broken sound is found before training.
+    ``remark`` says afterwards what of it does not decode; None if all does.
     """
 
     def __init__(self, source: AudioStream, start: Fraction, target: AudioStream) -> None:
@@ -42,12 +54,14 @@ class SoundTrack:
         self._packets = 0
         self._good_packets = 0
         self._is_empty = True
+        self.remark: str | None = None
 
     def feed(self, packet: Packet) -> Iterator[Packet]:
         """The output packets for one source packet. An empty packet ends the sound.
 
         Raises:
-            BrokenSound: too little of it decodes, its headers change, or its times are invalid.
+            BrokenSound: nothing of it decodes.
+            NotCopyable: it is to be copied, and must not be.
         """
         frames = self._decode(packet)
         for output_packet in self._convert(packet, frames) if packet.size else self._finish(frames):
@@ -55,10 +69,13 @@ class SoundTrack:
             yield output_packet
         if packet.size:
             return
-        if self._good_packets < MIN_DECODABLE_SHARE * self._packets or not self._good_packets:
-            raise BrokenSound(f"{self._good_packets} of {self._packets} packets decode")
+        if not self._good_packets:
+            raise BrokenSound(f"none of its {self._packets} packets decodes")
         if self._is_empty:
             raise BrokenSound("its packets decode to nothing")
+        if self._good_packets < self._packets:
+            bad = self._packets - self._good_packets
+            self.remark = f"{bad} of {self._packets} sound packets do not decode"
 
     def _decode(self, packet: Packet) -> list[AudioFrame]:
         self._packets += bool(packet.size)
@@ -84,11 +101,14 @@ class CopiedSound(SoundTrack):
     def __init__(self, source: AudioStream, start: Fraction, container: OutputContainer) -> None:
         target = container.add_stream_from_template(source, opaque=True)
         super().__init__(source, start, target)
+        self._headers = source.codec_context.extradata
         self._last: int | None = None
 
     def _convert(self, packet: Packet, frames: list[AudioFrame]) -> Iterator[Packet]:
-        if packet.has_sidedata(NEW_HEADERS):
-            raise BrokenSound("its headers change in mid-stream")  # an MP4 track has one header
+        if new_headers(packet) not in (None, self._headers):
+            raise NotCopyable("its headers change in mid-stream")  # an MP4 track has one header
+        if self._good_packets < self._packets:
+            raise NotCopyable("not all of its packets decode")
         shift = to_ticks(self._start, packet.time_base)
         dts = packet.dts if packet.dts is not None else packet.pts
         if dts is None:
@@ -120,14 +140,19 @@ class EncodedSound(SoundTrack):
         self._rate, self._layout = rate, layout
         self._end: float | None = None
         self._graph: av.filter.Graph | None = None
+        self._built_for: tuple[object, ...] = ()
 
     def _convert(self, packet: Packet, frames: list[AudioFrame]) -> Iterator[Packet]:
         for frame in frames:
-            if self._graph is None:
-                self._graph = self._build(frame)
-            self._check_gap(frame)
+            frame_format = (frame.sample_rate, frame.format.name, frame.layout.name)
+            if self._graph is None or frame_format != self._built_for:
+                if self._graph is not None:  # the source changes its rate or channels
+                    self._graph.push(None)
+                    yield from self._encode_ready(self._graph)
+                self._graph, self._built_for = self._build(frame), frame_format
             if frame.pts is not None and frame.time_base:
                 frame.pts -= to_ticks(self._start, frame.time_base)
+            self._close_gap(frame)
             self._graph.push(frame)
             yield from self._encode_ready(self._graph)
 
@@ -138,12 +163,15 @@ class EncodedSound(SoundTrack):
         yield from self._encode_ready(self._graph)
         yield from self._target.encode(None)
 
-    def _check_gap(self, frame: AudioFrame) -> None:
-        time = frame.time if frame.time is not None else self._end
-        if self._end is not None and time is not None and abs(time - self._end) > MAX_GAP_SECONDS:
-            raise BrokenSound(f"its times jump from {self._end:.1f} s to {time:.1f} s")
-        if time is not None:
-            self._end = time + frame.samples / frame.sample_rate
+    def _close_gap(self, frame: AudioFrame) -> None:
+        """Let a frame follow the one before if it has no time, or one that cannot be right."""
+        expected = self._end
+        if expected is not None and (
+            frame.time is None or abs(frame.time - expected) > MAX_GAP_SECONDS
+        ):
+            frame.pts = round(expected / frame.time_base) if frame.time_base else None
+        time = frame.time if frame.time is not None else 0.0
+        self._end = time + frame.samples / frame.sample_rate
 
     def _encode_ready(self, graph: av.filter.Graph) -> Iterator[Packet]:
         while True:
@@ -175,3 +203,10 @@ class EncodedSound(SoundTrack):
         ]
         graph.link_nodes(*chain).configure(auto_buffer=False)
         return graph
+
+
+def new_headers(packet: Packet) -> bytes | None:
+    """The codec headers that a packet brings for itself and those after it; None if none."""
+    if not packet.has_sidedata(NEW_HEADERS):
+        return None
+    return bytes(packet.get_sidedata(NEW_HEADERS))

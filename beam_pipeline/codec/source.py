@@ -19,9 +19,11 @@ from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from beam_pipeline.codec.container_crop import NO_CROP, Crop, crops_of
 from beam_pipeline.codec.declared_size import is_shorter_than_declared
 from beam_pipeline.codec.geometry import MAX_SIDE
 from beam_pipeline.codec.outcome import BadClip
+from beam_pipeline.codec.packet_clock import PacketClock, may_restart
 from beam_pipeline.codec.timestamps import FrameClock, Segment, output_time_base, to_ticks
 
 # Containers that hold their own pictures. Formats that name other files or addresses are left
@@ -31,7 +33,12 @@ CONTAINERS = (
     "flv,live_flv,asf,asf_o,ogg,nut,rm,dv,mxf,gif,yuv4mpegpipe,wtv,swf,nsv,h263,vc1,mjpeg"
 )
 # A container that names another file anyway has no protocol to open it with.
-OPEN_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
+OPEN_OPTIONS = {
+    "format_whitelist": CONTAINERS,
+    "protocol_whitelist": "none",
+    # PyAV asks FFmpeg to make up missing times; the ffmpeg command does not, and guesses better.
+    "fflags": "-genpts",
+}
 
 # A damaged index gives one error after another; in a truncated file nothing but errors is left.
 MAX_READ_ERRORS_IN_A_ROW = 100
@@ -45,6 +52,12 @@ SEEK_MARGIN = 1
 than presentation times."""
 
 
+STANDARD_LAYOUTS = {
+    1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1",
+}  # fmt: skip
+"""FFmpeg's default layout for each number of channels."""
+
+
 class NotSeekable(Exception):
     """The source has to be read from its beginning."""
 
@@ -54,7 +67,8 @@ class Source:
     """An open clip: the streams that the ffmpeg command line would pick, and the errors so far.
 
     ``decode_errors`` counts failed reads, packets that do not decode and frames marked corrupt.
-    ``ended_early`` is True if the file ends inside a frame. ``no_audio_reason`` says why ``audio``
+    ``ended_early`` is True if the file ends inside a frame. ``crop`` is what the container says
+    is not to be shown of the pictures. ``no_audio_reason`` says why ``audio``
     is None although the file has sound. With a ``segment`` only what it needs is read, from a
     keyframe before it if ``did_seek``.
     """
@@ -64,6 +78,7 @@ class Source:
     audio: AudioStream | None
     no_audio_reason: str | None
     log: list[tuple[int, str, str]] = field(repr=False)
+    crop: Crop = NO_CROP
     segment: Segment | None = None
     did_seek: bool = False
     decode_errors: int = 0
@@ -127,7 +142,12 @@ class Source:
 
     @property
     def duration(self) -> Fraction | None:
-        """Seconds that the source lasts, by the best declaration available; None if unknown."""
+        """Seconds that the source lasts, by the best declaration available; None if unknown.
+
+        None for a format whose clock may restart: FFmpeg estimates it from the last time stamp.
+        """
+        if may_restart(self.container):
+            return None
         return self.declared_duration or self.stream_duration or self.file_duration
 
     def measure_duration(self) -> Fraction:
@@ -171,13 +191,15 @@ class Source:
             yield packet
 
     def _read(self, streams: list[Stream]) -> Iterator[Packet]:
-        """All packets that can be read."""
+        """All packets that can be read, at their corrected times."""
+        clock = PacketClock(self.container)
         errors_in_a_row = 0
         while errors_in_a_row < MAX_READ_ERRORS_IN_A_ROW:
             try:
                 for packet in self.container.demux(*streams):
                     errors_in_a_row = 0
                     if packet.size:
+                        clock.correct(packet)
                         yield packet
                 break
             except IndexError:
@@ -194,7 +216,7 @@ class Source:
         """
         self.segment = segment
         target = segment.start - SEEK_MARGIN
-        if not may_seek or target <= 0:
+        if not may_seek or target <= 0 or may_restart(self.container):
             return
         try:
             ticks = to_ticks(self.start + target, self.time_base)
@@ -284,18 +306,30 @@ def open_source(file: BinaryIO | RawIOBase) -> Iterator[Source]:
     av.logging.set_level(av.logging.ERROR)
     av.logging.set_skip_repeated(False)  # otherwise a clip's log depends on the previous clip
     with av.logging.Capture(local=False) as log, _open_container(file, log) as container:
+        for stream in container.streams.audio:
+            if _is_decodable(stream):
+                _use_standard_layout(stream)
         video, audio = _pick_video(container), _pick_audio(container)
         video.codec_context.thread_count = 1
         check_size(video.codec_context.width, video.codec_context.height)
         undecodable = container.streams.audio and not audio
         no_audio_reason = "there is no decoder for it" if undecodable else None
-        source = Source(container, video, audio, no_audio_reason, log)
+        crop = _crop_of(file, container, video)
+        source = Source(container, video, audio, no_audio_reason, log, crop)
         if is_shorter_than_declared(file):
             if container.format.name == "avi":
                 source.decode_errors = 1  # AVI has an index: the file need not end inside a frame
             else:
                 source.ended_early = True
         yield source
+
+
+def _crop_of(file: BinaryIO | RawIOBase, container: InputContainer, video: VideoStream) -> Crop:
+    crops = crops_of(file, container.format.name)
+    number = container.streams.video.index(video)
+    crop = crops[number] if number < len(crops) else NO_CROP
+    context = video.codec_context
+    return crop if crop.fits(context.width, context.height) else NO_CROP
 
 
 def check_size(width: int, height: int) -> None:
@@ -332,6 +366,19 @@ def _pick_audio(container: InputContainer) -> AudioStream | None:
     """The stream with the most channels, preferring a default one."""
     streams = [s for s in container.streams.audio if _is_decodable(s)]
     return max(streams, key=lambda s: _score(s, s.codec_context.channels), default=None)
+
+
+def _use_standard_layout(stream: AudioStream) -> None:
+    """Replace an order of channels that is none of FFmpeg's own, as cameras state it.
+
+    Call it before anything else asks for the stream's channels. PyAV shares the list of channels
+    of such a layout with FFmpeg, and frees it each time it was looked at: once is right if the
+    list is replaced then, twice would end the process.
+    """
+    context = stream.codec_context
+    layout = context.layout
+    if layout.nb_channels > 0 and " channels" in layout.name:  # FFmpeg's name for what has none
+        context.layout = STANDARD_LAYOUTS.get(layout.nb_channels, f"{layout.nb_channels}c")
 
 
 def _is_decodable(stream: Stream) -> bool:

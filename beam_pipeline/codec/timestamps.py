@@ -1,6 +1,7 @@
 """Presentation times and durations of decoded frames."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -160,7 +161,8 @@ class ConstantRate:
     """Which frame to show at each step of a constant rate: FFmpeg's ``fps`` filter, round=near.
 
     A frame is shown from the step nearest to its time until the step of the next frame. A frame
-    with no step of its own is not shown. ``fps`` is in steps per second, ``output_tick`` in
+    with no step of its own is not shown. The first frame is shown from 0 on, as by the ffmpeg
+    command at a constant rate. ``fps`` is in steps per second, ``output_tick`` in
     seconds per tick. ``shown`` counts the steps shown so far.
     """
 
@@ -172,7 +174,7 @@ class ConstantRate:
     def next(self, time: int) -> list[tuple[int, int]]:
         """Times and durations, in ticks, at which the previous frame is shown."""
         step = self._step_at(time)
-        previous, self._step = self._step, step
+        previous, self._step = self._step, 0 if self._step is None else step
         return [] if previous is None else self._ticks(previous, step)
 
     def finish(self, end: int) -> list[tuple[int, int]]:
@@ -188,3 +190,35 @@ class ConstantRate:
         self.shown += end - begin
         times = [to_ticks(step / self.fps, self.output_tick) for step in range(begin, end + 1)]
         return [(time, after - time) for time, after in pairwise(times)]
+
+
+def frame_rate(
+    times: Sequence[int], end: int, tick: Fraction, declared: Fraction, tolerance: Fraction
+) -> Fraction:
+    """Frames per second that the header of a stream should state.
+
+    That is a constant rate if every frame lies where the rate puts it, otherwise the average.
+
+    Args:
+        times: of the frames, at least one, in ticks.
+        end: of the last frame, in ticks.
+        tick: seconds per tick.
+        declared: the rate that the source declares.
+        tolerance: seconds by which a frame may be early or late.
+    """
+    average = len(times) / ((end - times[0]) * tick)
+    candidates = [declared]
+    if len(times) > 1:  # what the last frame lasts is often wrong
+        between = Fraction(len(times) - 1) / ((times[-1] - times[0]) * tick)
+        candidates.append(between.limit_denominator(1001))
+    for rate in candidates:
+        if all(
+            abs((time - times[0]) * tick - number / rate) <= tolerance
+            for number, time in enumerate(times)
+        ):
+            return rate
+    return average.limit_denominator(MAX_RATE_DENOMINATOR)
+
+
+MAX_RATE_DENOMINATOR = 1_000_000
+"""An H.264 header has 32 bits for the ticks of a frame, and 32 for those of a second."""

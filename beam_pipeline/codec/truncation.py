@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 from beam_pipeline.codec.outcome import BadClip, Facts
+from beam_pipeline.codec.packet_clock import may_restart
 from beam_pipeline.codec.source import Source
 from beam_pipeline.codec.timestamps import FrameClock, Segment
 
@@ -39,6 +40,9 @@ def check_truncation(source: Source, clock: FrameClock, facts: Facts) -> str | N
     facts.frames = clock.frames
     facts.duration = float(clock.span)
     facts.fps = float(clock.frames / clock.span)
+    facts.start = float((clock.first or 0) * clock.output_tick)
+    if facts.source_duration is None and source.segment is None and may_restart(source.container):
+        facts.source_duration = facts.start + facts.duration
     if damaged:
         return source.describe_damage()
     if source.segment is not None and source.duration is not None:

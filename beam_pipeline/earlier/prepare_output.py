@@ -18,6 +18,7 @@ from beam_pipeline.output.output_folder import (
     STATE,
     SUMMARY,
     TEMPORARY,
+    VIDEOS,
     Output,
 )
 from beam_pipeline.storage import files
@@ -81,6 +82,9 @@ def _settings_of(output: Output) -> dict[str, Any] | None:
     return None if summary is None else summary.get("settings", {})
 
 
+_VERSIONS = ("av", "revision")
+"""Parts of the identity that no flag sets."""
+
 _MODES = ("annotations", "resize")
 """Settings that decide which others exist: if one differs, only that one is reported."""
 
@@ -89,9 +93,11 @@ def _refuse_other_settings(config: Config, earlier: dict[str, Any]) -> None:
     current = config.identity()
     different = [name for name in current if current[name] != earlier.get(name)]
     different = [name for name in different if name in _MODES][:1] or different
-    if different and _has_results(config.output):
+    if different == ["revision"] or {*different} == {"revision", "av"}:
+        _refuse_other_revision(config)
+    elif different and _has_results(config.output):
         differences = [_difference(name, earlier.get(name), current[name]) for name in different]
-        fixes = [_fix(name, earlier.get(name)) for name in different if name != "av"]
+        fixes = [_fix(name, earlier.get(name)) for name in different if name not in _VERSIONS]
         raise InputError(
             f"{config.output.root} was made with other settings: {', '.join(differences)}; "
             f"{' and '.join(fixes) or 'install that version of av'} to continue, or type another "
@@ -99,9 +105,21 @@ def _refuse_other_settings(config: Config, earlier: dict[str, Any]) -> None:
         )
 
 
+def _refuse_other_revision(config: Config) -> None:
+    if _has_results(config.output):
+        root = config.output.root
+        raise InputError(
+            f"{root} was made by another release of this program, and this one makes other bytes "
+            "of the same clips; type another --output, or --overwrite to make everything again "
+            f"(lists alone: --resize false --videos {root}/{VIDEOS} --output OTHER)"
+        )
+
+
 def _difference(name: str, earlier: Any, current: Any) -> str:
     if name == "av":
         return f"av {earlier} (now {current})"
+    if name == "revision":
+        return "another release of this program"
     return f"--{name} {_flag_value(earlier)} (now {_flag_value(current)})"
 
 

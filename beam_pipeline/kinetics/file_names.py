@@ -4,11 +4,20 @@ import posixpath
 
 from beam_pipeline.storage import urls
 
-EXTENSIONS = (".mp4", ".mkv", ".webm", ".avi", ".mov")
-"""File extensions of videos, in lower case."""
+COMMON_EXTENSIONS = (".mp4", ".mkv", ".webm", ".avi", ".mov")
+
+EXTENSIONS = (
+    *COMMON_EXTENSIONS, ".m4v", ".flv", ".3gp", ".wmv", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg",
+    ".ogv",
+)  # fmt: skip
+"""Of videos, in lower case. Of files with equal names, one with a common extension goes first."""
+
+SYSTEM_NAMES = ("@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")
+"""What systems leave in folders: previews, the trash, rescued pieces of files."""
 
 ARCHIVE_EXTENSIONS = (".tar", ".tar.gz", ".tgz")
 LISTING_EXTENSION = ".txt"
+ANNOTATION_EXTENSIONS = (".csv", ".json", ".csv.gz", ".json.gz")
 
 
 def is_text(path: str) -> bool:
@@ -30,11 +39,34 @@ def is_video(path: str) -> bool:
     return path.lower().endswith(EXTENSIONS)
 
 
+def is_hidden(path: str) -> bool:
+    """Whether a path leads through something that a search passes over.
+
+    ``path`` is below what was named: dots and system folders that are named outright are searched.
+    """
+    return any(
+        name in SYSTEM_NAMES or (name.startswith(".") and name.strip("."))
+        for name in path.split("/")
+    )
+
+
+def has_common_extension(path: str) -> bool:
+    """Whether a video has one of the extensions that go before the others."""
+    return path.lower().endswith(COMMON_EXTENSIONS)
+
+
 def is_archive(path: str) -> bool:
     """Whether a file's name has the extension of an archive. A web address may have a query."""
     if urls.is_on_the_web(path):
         path = path.partition("?")[0]
     return path.lower().endswith(ARCHIVE_EXTENSIONS)
+
+
+def search_root(pattern: str) -> str:
+    """The folder before the first wildcard of a glob."""
+    folders = pattern.split("/")
+    fixed = next(number for number, name in enumerate(folders) if urls.is_glob(name))
+    return "/".join(folders[:fixed])
 
 
 def path_under_root(path: str, argument: str) -> str | None:
@@ -45,9 +77,7 @@ def path_under_root(path: str, argument: str) -> str | None:
     """
     roots = [argument]
     if urls.is_glob(argument):
-        folders = argument.split("/")
-        fixed = next(number for number, name in enumerate(folders) if urls.is_glob(name))
-        roots.append("/".join(folders[:fixed]))
+        roots.append(search_root(argument))
     elif is_video(argument) or argument.lower().endswith(LISTING_EXTENSION):
         roots.append(posixpath.dirname(argument))
     for root in roots:

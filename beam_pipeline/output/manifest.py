@@ -59,13 +59,30 @@ def read_parquet(url: str, columns: Sequence[str] = COLUMNS) -> Iterator[pa.Tabl
         with files.open_file(url) as file:
             parquet = pq.ParquetFile(file)
             for group in range(parquet.num_row_groups):
-                yield parquet.read_row_group(group, columns=list(columns)).select(list(columns))
+                yield _read_group(parquet, group, columns)
     except FileNotFoundError:
         raise
     except (OSError, KeyError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno is not None:  # Arrow's own have none
             raise read_error(url, error) from error
         raise OutputError(f"{url} is damaged: {error}; type --overwrite to go on") from error
+
+
+REQUIRED_COLUMNS = {"clip_id", "status"}
+"""Without these a file is no manifest. A manifest of an older release may lack others."""
+
+
+def _read_group(parquet: pq.ParquetFile, group: int, columns: Sequence[str]) -> pa.Table:
+    """Columns of a row group, in this order; a column that the file lacks is null."""
+    present = set(parquet.schema_arrow.names)
+    if missing := REQUIRED_COLUMNS - present:
+        raise KeyError(f"it has no column {min(missing)}")
+    table = parquet.read_row_group(group, columns=[name for name in columns if name in present])
+    for name in columns:
+        if name not in present:
+            nulls = pa.nulls(parquet.metadata.row_group(group).num_rows, SCHEMA.field(name).type)
+            table = table.append_column(SCHEMA.field(name), nulls)
+    return table.select(list(columns))
 
 
 def read_tables(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from beam_pipeline.elements import Video
-from beam_pipeline.kinetics.file_names import base_name
+from beam_pipeline.kinetics.file_names import base_name, has_common_extension
 from beam_pipeline.plan.resolve_annotations import ResolvedClip
 
 _TIMES = re.compile(r"(_\d{6,})+$")
@@ -41,14 +41,15 @@ def find_candidates(clips: Sequence[ResolvedClip], videos: Iterable[Video]) -> C
     """Assign each file to the clip that it is named after.
 
     A file name is a ``clip_id``, or a bare ``youtube_id`` if only one clip has that id. Files of
-    a clip are sorted by rank, then full names before bare ids, then by path.
+    a clip are sorted by rank, then full names before bare ids, then common extensions before
+    others, then by path.
     """
     by_name = {resolved.clip.clip_id for resolved in clips}
     by_id: dict[str, list[str]] = {}
     for resolved in clips:
         by_id.setdefault(resolved.clip.youtube_id or "", []).append(resolved.clip.clip_id)
 
-    ranked: dict[str, list[tuple[int, bool, str, Video]]] = {}
+    ranked: dict[str, list[tuple[bool, Video]]] = {}
     ambiguous: dict[str, list[Video]] = {}
     unannotated = 0
     # A file named by two arguments counts once, with the lower rank.
@@ -56,11 +57,11 @@ def find_candidates(clips: Sequence[ResolvedClip], videos: Iterable[Video]) -> C
     for video in files.values():
         name = base_name(video.path)
         if name in by_name:
-            ranked.setdefault(name, []).append((video.rank, False, video.path, video))
+            ranked.setdefault(name, []).append((False, video))
         elif name not in by_id:
             unannotated += 1
         elif len(by_id[name]) == 1:
-            ranked.setdefault(by_id[name][0], []).append((video.rank, True, video.path, video))
+            ranked.setdefault(by_id[name][0], []).append((True, video))
         else:
             ambiguous.setdefault(name, []).append(video)
     return Candidates(
@@ -70,5 +71,9 @@ def find_candidates(clips: Sequence[ResolvedClip], videos: Iterable[Video]) -> C
     )
 
 
-def _best_first(candidates: list[tuple[int, bool, str, Video]]) -> tuple[Video, ...]:
-    return tuple(video for *_, video in sorted(candidates, key=lambda c: c[:3]))
+def _best_first(candidates: list[tuple[bool, Video]]) -> tuple[Video, ...]:
+    def order(candidate: tuple[bool, Video]) -> tuple[int, bool, bool, str]:
+        is_bare, video = candidate
+        return video.rank, is_bare, not has_common_extension(video.path), video.path
+
+    return tuple(video for _, video in sorted(candidates, key=order))

@@ -10,6 +10,7 @@ from beam_pipeline.batches import Group, JoinByBucket, JoinInputs, groups_in
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip, ResizeTask, Row, Video
 from beam_pipeline.errors import InputError
+from beam_pipeline.kinetics.file_names import has_common_extension
 from beam_pipeline.output.output_folder import VIDEOS
 from beam_pipeline.plan.decide import finished_rows, split_sources
 from beam_pipeline.plan.limit_clips import LastWithinLimit
@@ -126,5 +127,5 @@ def _kinds(config: Config) -> JoinInputs:
     }
 
 
-def _order(video: Video) -> tuple[int, str]:
-    return video.rank, video.path
+def _order(video: Video) -> tuple[int, bool, str]:
+    return video.rank, not has_common_extension(video.path), video.path

@@ -10,12 +10,15 @@ from beam_pipeline.elements import Archive, Video
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.datasets import mirrored
 from beam_pipeline.kinetics.file_names import (
+    ANNOTATION_EXTENSIONS,
     ARCHIVE_EXTENSIONS,
     EXTENSIONS,
     LISTING_EXTENSION,
     is_archive,
+    is_hidden,
     is_text,
     is_video,
+    search_root,
 )
 from beam_pipeline.output.output_folder import STATE, VIDEOS
 from beam_pipeline.storage import files, urls
@@ -152,6 +155,11 @@ def resolve_argument(
         yield from _read_listing(rank, argument, output, mirror)
     elif found := _as_file(named, rank):
         yield found
+    elif argument.lower().endswith(ANNOTATION_EXTENSIONS):
+        raise InputError(
+            f"--videos {argument} is an annotation file; type --annotations {argument}, and the "
+            "folder of the videos as --videos"
+        )
     else:
         raise InputError(
             f"--videos {argument}: not a folder, a video ({' '.join(EXTENSIONS)}), an archive "
@@ -166,8 +174,10 @@ def _expand_glob(rank: int, pattern: str, output: str) -> Iterator[Video | Archi
         raise InputError(f"--videos {pattern}: {error.strerror or error}") from error
     if not matches:
         raise InputError(f"--videos {pattern}: nothing matches")
+    named = search_root(pattern)
     for entry in matches:
-        if not _is_output(entry.url, output):
+        hidden = is_hidden(entry.url.removeprefix(f"{named}/"))
+        if not hidden and not _is_output(entry.url, output):
             if entry.is_folder:
                 yield rank, entry.url
             elif found := _as_file(entry, rank):
@@ -176,6 +186,8 @@ def _expand_glob(rank: int, pattern: str, output: str) -> Iterator[Video | Archi
 
 def list_folder(folder: Folder, output: str | None) -> Iterator[Video | Archive | Folder]:
     """The videos, archives and folders in one folder, without the output; none if it is gone.
+
+    What is hidden is passed over, unless it is the output that is listed (``output`` is None).
 
     Raises:
         InputError: it exists but cannot be listed.
@@ -188,6 +200,8 @@ def list_folder(folder: Folder, output: str | None) -> Iterator[Video | Archive 
     except OSError as error:
         raise InputError(f"cannot list {url}: {error.strerror or error}") from error
     for entry in entries:
+        if output is not None and is_hidden(posixpath.basename(entry.url)):
+            continue
         if entry.is_folder:
             real = urls.real(entry.url)
             cycle = f"{urls.real(url)}/".startswith(f"{real}/")  # a link to a parent folder

@@ -5,12 +5,13 @@ import stat
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from typing import NamedTuple
 
 from beam_pipeline.codec.child import Request
-from beam_pipeline.codec.outcome import Outcome
+from beam_pipeline.codec.outcome import Outcome, join_remarks
+from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.codec.timestamps import Segment
 from beam_pipeline.elements import Clip, ResizeTask, Row
 from beam_pipeline.kinetics.file_names import base_name
@@ -77,7 +78,7 @@ def make_clip(
             temporary = stack.enter_context(output.temporary_path())
         segment = _segment(clip, source.path)
         request = Request(source.content, temporary, pool.config.clip, segment)
-        outcome = pool.codecs.run(request, pool.config.timeout_of(clip, source.size))
+        outcome = _run(request, pool.config.timeout_of(clip, source.size), pool.codecs)
         if outcome.write_error is not None:
             with as_write_error(output.url(relative)):
                 raise outcome.write_error
@@ -94,6 +95,18 @@ def make_clip(
         if not output.is_local:
             pool.row_log.add(row)  # any file of another run is replaced by now
         return ClipResult(row, outcome.cpu_seconds)
+
+
+def _run(request: Request, timeout: float, codecs: CodecPool) -> Outcome:
+    """Run a request. If its child dies, run it again without sound, which must not cost a clip."""
+    outcome = codecs.run(request, timeout)
+    if outcome.reason != "crashed" or request.settings.audio == "drop":
+        return outcome
+    silent = codecs.run(replace(request, settings=replace(request.settings, audio="drop")), timeout)
+    if silent.status == "failed":
+        return outcome
+    remark = f"sound dropped: with it {outcome.detail}"
+    return replace(silent, detail=join_remarks(remark, silent.detail))
 
 
 def row_of(

@@ -12,7 +12,7 @@ from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, Clip, ReadArchive, Row
 from beam_pipeline.kinetics.datasets import class_of_archive
-from beam_pipeline.kinetics.file_names import is_video
+from beam_pipeline.kinetics.file_names import is_hidden, is_video
 from beam_pipeline.output.output_folder import Output, as_write_error
 from beam_pipeline.plan.decide import ambiguous_row
 from beam_pipeline.plan.plan_videos import clip_id_from_path
@@ -85,7 +85,7 @@ class _ResizeMembers(PooledDoFn):
         try:
             with open_stream(archive.path) as stream:
                 for member in members(stream):
-                    if not is_video(member.name):
+                    if not is_video(member.name) or is_hidden(member.name):
                         continue
                     videos += 1
                     match = search.find(member)

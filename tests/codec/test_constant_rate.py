@@ -1,4 +1,4 @@
-"""--fps: a frame every 1/fps seconds, the one that ffmpeg's fps filter shows there."""
+"""--fps: a frame every 1/fps seconds from 0 on, the one that ffmpeg's fps filter shows there."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -30,8 +30,8 @@ KINDS: dict[str, Callable[[], bytes]] = {
 
 def ffmpeg_at(source: bytes, fps: Fraction, size: tuple[int, int]) -> np.ndarray:
     raw = with_ffmpeg(
-        source, "-an", "-vf", f"fps={fps},scale={size[0]}:{size[1]}", "-pix_fmt", "yuv420p",
-        "-fps_mode", "passthrough", "-f", "rawvideo", "-",
+        source, "-an", "-vf", f"fps={fps}:start_time=0,scale={size[0]}:{size[1]}",
+        "-pix_fmt", "yuv420p", "-fps_mode", "passthrough", "-f", "rawvideo", "-",
     )  # fmt: skip
     return np.frombuffer(raw, np.uint8).reshape(-1, size[0] * size[1] * 3 // 2)
 
@@ -44,6 +44,20 @@ def test_the_frames_are_those_of_ffmpeg_s_fps_filter(kind: str, fps: Fraction) -
     ours, theirs = pictures_of(made), ffmpeg_at(source, fps, size_of(made))
     assert len(ours) == len(theirs)
     assert max(steps(*pair) for pair in zip(ours, theirs, strict=True)) < 5
+
+
+def test_a_late_clip_begins_at_0_as_the_ffmpeg_command_has_it() -> None:
+    source = KINDS["late"]()
+    facts = outcome_of(source, fps=Fraction(25), short_edge=64).facts
+    theirs = with_ffmpeg(source, "-an", "-r", "25", "-f", "framecrc", "-").decode()
+    assert facts.frames == sum(not line.startswith("#") for line in theirs.splitlines())
+    assert facts.start == 0
+
+
+def test_a_late_clip_at_that_rate_already_is_not_copied() -> None:
+    late = clip(size=(96, 64), start=Fraction(1, 5), sounds=[Sound()], options={"preset": "fast"})
+    assert outcome_of(late, fps=Fraction(25), short_edge=64).status == "resized"
+    assert outcome_of(late, short_edge=64).status == "copied"
 
 
 def test_a_clip_that_is_shorter_than_a_step_is_still_a_clip() -> None:

@@ -1,0 +1,45 @@
+"""One clip: what is done where its child dies."""
+
+from beam_pipeline.codec.child import Request
+from beam_pipeline.codec.outcome import Outcome
+from beam_pipeline.codec.settings import ClipSettings
+from beam_pipeline.work.make_clip import _run
+
+
+class Codecs:
+    """Children that die of sound, or of anything."""
+
+    def __init__(self, silent: Outcome) -> None:
+        self.silent = silent
+        self.asked: list[str] = []
+
+    def run(self, request: Request, timeout: float) -> Outcome:
+        self.asked.append(request.settings.audio)
+        if request.settings.audio == "drop":
+            return self.silent
+        return Outcome.failed("crashed", "its process was ended by SIGABRT")
+
+
+def run(codecs: Codecs, audio: str = "keep") -> Outcome:
+    return _run(Request(b"", None, ClipSettings(audio=audio)), 1.0, codecs)
+
+
+def test_sound_of_which_the_child_dies_does_not_cost_the_clip() -> None:
+    codecs = Codecs(Outcome("resized", detail="1 decode error"))
+    outcome = run(codecs)
+    assert codecs.asked == ["keep", "drop"]
+    assert outcome.status == "resized"
+    assert outcome.detail == (
+        "sound dropped: with it its process was ended by SIGABRT; 1 decode error"
+    )
+
+
+def test_pictures_of_which_the_child_dies_are_failed_for_that_reason() -> None:
+    outcome = run(Codecs(Outcome.failed("timeout", "not done after 1 s")))
+    assert (outcome.reason, outcome.detail) == ("crashed", "its process was ended by SIGABRT")
+
+
+def test_without_sound_nothing_is_tried_twice() -> None:
+    codecs = Codecs(Outcome.failed("crashed", "its process was ended by SIGSEGV"))
+    assert run(codecs, "drop").reason == "crashed"
+    assert codecs.asked == ["drop"]

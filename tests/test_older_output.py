@@ -1,0 +1,73 @@
+"""Outputs that an older release has made: other bytes do not mix, and columns may lack."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from beam_pipeline.config import Config
+from beam_pipeline.earlier.prepare_output import prepare_output
+from beam_pipeline.earlier.read_rows import read_rows
+from beam_pipeline.elements import Row
+from beam_pipeline.errors import InputError, OutputError
+from beam_pipeline.output import manifest
+from tests.kinetics import configured
+
+MADE = Row("a_000001_000011", "a", "val", "zumba", "resized", path="videos/val/a.mp4", bytes=9)
+
+
+def older_output(folder: Path, **changed: object) -> Config:
+    """The settings of a run in an output that is finished, with some of its settings changed."""
+    config = configured("--output", str(folder))
+    settings = {**config.identity(), **changed}
+    (folder / "summary.json").write_text(
+        json.dumps({"settings": {k: v for k, v in settings.items() if v is not None}})
+    )
+    return config
+
+
+@pytest.mark.parametrize("revision", [None, 1], ids=["none", "another"])
+@pytest.mark.parametrize("av", [{}, {"av": "17.0.0"}], ids=["same av", "other av"])
+def test_an_output_with_other_bytes_is_refused(
+    tmp_path: Path, revision: int | None, av: dict[str, str]
+) -> None:
+    config = older_output(tmp_path, revision=revision, **av)
+    with pytest.raises(InputError, match=r"another release of this program.*--overwrite"):
+        list(prepare_output(config))
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_a_flag_that_differs_is_named_beside_the_release(tmp_path: Path) -> None:
+    config = older_output(tmp_path, revision=1, crf=30)
+    with pytest.raises(InputError, match=r"--crf 30 \(now 22\), another release"):
+        list(prepare_output(config))
+
+
+def without_columns(file: Path, *names: str) -> None:
+    with file.open("wb") as opened:
+        manifest.write_parquet(opened, [manifest.to_table([MADE])])
+    pq.write_table(pq.read_table(file).drop_columns(list(names)), file)
+
+
+def test_a_column_that_a_manifest_lacks_is_null(tmp_path: Path) -> None:
+    file = tmp_path / "val.parquet"
+    without_columns(file, "start", "sha256")
+    assert list(read_rows(str(file))) == [MADE]
+    (table,) = manifest.read_parquet(str(file))
+    assert table.schema == manifest.SCHEMA
+
+
+def test_a_column_that_a_row_file_lacks_is_null(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    columns = {name: value for name, value in MADE._asdict().items() if name != "start"}
+    file.write_text(json.dumps(columns) + "\n")
+    assert list(read_rows(str(file))) == [MADE]
+
+
+def test_a_table_that_is_no_manifest_is_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "val.parquet"
+    pq.write_table(pa.table({"x": [1]}), file)
+    with pytest.raises(OutputError, match="no column clip_id"):
+        list(manifest.read_parquet(str(file)))
