@@ -55,8 +55,8 @@ def test_a_manifest_gives_its_rows_whatever_the_order_of_its_columns(tmp_path: P
     assert list(read_rows(str(file))) == [MADE]
 
 
-def test_a_manifest_of_another_version_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_table_without_clips_is_no_manifest(tmp_path: Path) -> None:
     file = tmp_path / "val.parquet"
-    pq.write_table(manifest.to_table([MADE]).drop_columns(["sha256"]), file)
-    with pytest.raises(OutputError, match=f"{file} is damaged: .*sha256.*--overwrite"):
+    pq.write_table(manifest.to_table([MADE]).drop_columns(["clip_id"]), file)
+    with pytest.raises(OutputError, match=f"{file} is damaged: .*clip_id.*--overwrite"):
         list(read_rows(str(file)))
