@@ -70,7 +70,7 @@ def _run(engine: "Engine", options: "PipelineOptions") -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for pipes into ``head``
     if summary == earlier and not engine.counts.succeeded:
         print("The output is already complete: nothing was written. Results of the earlier run:")
-    print_results(summary, config)
+    print_results(summary, config, engine.counts)
     if message := failure_message(summary, config):
         print(f"beam_pipeline: {message}", file=sys.stderr)
         return RUN_FAILED

@@ -1,6 +1,8 @@
 """The settings of a run, validated before anything runs."""
 
 import re
+import shlex
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -44,7 +46,8 @@ class Config:
     """The settings of a run. Paths are absolute, or URLs, without a slash at the end.
 
     Without ``annotations`` every video found is resized. ``path_prefix`` is None if original
-    videos are listed by their own paths.
+    videos are listed by their own paths. ``started`` is the time in seconds since 1970, and
+    ``command`` the flags as they were given, without secrets.
     """
 
     annotations: tuple[str, ...]
@@ -64,6 +67,10 @@ class Config:
     workers: int | None
     clip_timeout: float | None
     max_failure_ratio: float
+    max_missing_ratio: float
+    shrink: bool
+    started: float
+    command: str
     dataset: str | None
     mirror: str | None
 
@@ -155,6 +162,10 @@ class Config:
             workers=options.workers,
             clip_timeout=options.clip_timeout,
             max_failure_ratio=options.max_failure_ratio,
+            max_missing_ratio=options.max_missing_ratio,
+            shrink=options.shrink or options.overwrite,
+            started=time.time(),
+            command=_command(options),
             dataset=options.dataset,
             mirror=mirror,
         )  # fmt: skip
@@ -270,6 +281,22 @@ class Config:
         if self.annotations:
             clip["layout"] = self.layout
         return {**mode, **clip, "av": av.__version__, "revision": REVISION}
+
+
+def _command(options: KineticsOptions) -> str:
+    """The command line of these options, without secrets, to be read and typed by people."""
+    words = ["python -m beam_pipeline"]
+    for name, value in options.get_all_options(drop_default=True, current_only=True).items():
+        values = value if isinstance(value, list) else [value]
+        if name == "storage_options":
+            values = ["…"]
+        words.append(f"--{name}")
+        words += [shlex.quote(urls.without_secrets(_flag_text(value))) for value in values]
+    return " ".join(words)
+
+
+def _flag_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _check_protocol(flag: str, address: str) -> None:

@@ -52,6 +52,17 @@ class Video(NamedTuple):
     size: int | None
 
 
+class PassedOver(NamedTuple):
+    """What a search did not take: a folder that cannot be read, or files that are no videos.
+
+    ``name`` is the folder, with the reason, or the suffix of so many ``files`` of one folder.
+    """
+
+    kind: Literal["folders", "suffixes"]
+    name: str
+    files: int = 1
+
+
 class Archive(NamedTuple):
     """A tar archive that may contain clips, read from front to back.
 

@@ -207,6 +207,14 @@ class KineticsOptions(PipelineOptions):
             help="make every clip again, even if an earlier run has made it (default: false)",
         )
         run.add_argument(
+            "--shrink",
+            **boolean,
+            default=False,
+            help="let this run make a finished output smaller: clips that are no longer annotated, "
+            "or not within --classes and --limit, leave lists and manifest, their files stay "
+            "(default: false)",
+        )
+        run.add_argument(
             "--workers",
             type=_between(1, 1024),
             metavar="N",
@@ -222,6 +230,11 @@ class KineticsOptions(PipelineOptions):
         run.add_argument(
             "--max_failure_ratio", type=_share, default=0.5, metavar="SHARE",
             help="exit with status 1 if a larger share of the clips found has failed "
+            "(default: %(default)s)",
+        )  # fmt: skip
+        run.add_argument(
+            "--max_missing_ratio", type=_share, default=1.0, metavar="SHARE",
+            help="exit with status 1 if a larger share of the annotated clips has no file "
             "(default: %(default)s)",
         )  # fmt: skip
 

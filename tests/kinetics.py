@@ -256,7 +256,7 @@ def lines(file: Path) -> list[str]:
 
 
 def table(file: Path) -> list[dict[str, str]]:
-    """The rows of missing.csv or failed.csv."""
+    """The rows of missing.csv, failed.csv or damaged.csv."""
     with file.open(newline="") as text:
         return list(csv.DictReader(text))
 
@@ -296,7 +296,7 @@ def check_output(
         assert lines(output / f"{split}.csv") == [
             f"{prefix}{row['path']}{separator}{row['label_id']}" for row in listed
         ]
-    _check_summary(output, asked)
+    _check_summary(output, there)
     _check_labels(output)
     _check_text_tables(output)
     assert set(_files(output)) == _expected_files(output, there)
@@ -337,10 +337,10 @@ def _check_clip(output: Path, row: Row, short_edge: int) -> None:
         assert sum(1 for _ in made.decode(video)) == row["frames"]
 
 
-def _check_summary(output: Path, asked: Sequence[str]) -> None:
+def _check_summary(output: Path, there: Sequence[str]) -> None:
     said = summary(output)
-    assert list(said["splits"]) == [split for split in SPLITS if split in asked]
-    rows = [row for split in asked for row in manifest(output, split)]
+    assert list(said["splits"]) == [split for split in SPLITS if split in there]
+    rows = [row for split in there for row in manifest(output, split)]
     for split, counts in [*said["splits"].items(), ("total", said["total"])]:
         mine = [row for row in rows if split in ("total", row["split"])]
         statuses = Counter(row["status"] for row in mine)
@@ -349,7 +349,16 @@ def _check_summary(output: Path, asked: Sequence[str]) -> None:
     assert said["reasons"] == Counter(row["reason"] for row in failed)
     files_there = [row for row in rows if row["status"] != "missing"]
     assert said["failure_ratio"] == (len(failed) / len(files_there) if files_there else 0)
+    made = [row for row in rows if is_listed(row)]
+    assert said["bytes"] == sum(row["bytes"] or 0 for row in made)
+    assert said["source_bytes"] == sum(row["source_bytes"] for row in made)
+    assert said["clips_by_class"] == Counter(row["label"] or "unlabelled" for row in made)
+    assert said["damaged"]["total"] == sum(map(is_damaged, made))
     assert (said["fingerprint"], said["membership_fingerprint"]) == _fingerprints(rows)
+
+
+def is_damaged(row: Row) -> bool:
+    return is_listed(row) and bool(row["detail"] or row["decode_errors"])
 
 
 def _fingerprints(rows: list[Row]) -> tuple[str, str]:
@@ -372,9 +381,14 @@ def _check_labels(output: Path) -> None:
 
 
 def _check_text_tables(output: Path) -> None:
-    for status in ("missing", "failed"):
-        rows = [row for row in all_rows(output).values() if row["status"] == status]
-        told = table(output / f"{status}.csv")
+    files = {
+        "missing": lambda row: row["status"] == "missing",
+        "failed": lambda row: row["status"] == "failed",
+        "damaged": is_damaged,
+    }
+    for name, belongs in files.items():
+        rows = [row for row in all_rows(output).values() if belongs(row)]
+        told = table(output / f"{name}.csv")
         columns = ("clip_id", "split", "label", "reason", "detail", "source")
         assert sorted(tuple(row[name] for name in columns) for row in told) == sorted(
             tuple(row[name] or "" for name in columns) for row in rows
@@ -391,6 +405,6 @@ def _files(output: Path) -> Iterator[str]:
 
 def _expected_files(output: Path, there: Sequence[str]) -> set[str]:
     made = {row["path"] for row in all_rows(output).values() if row["path"]}
-    whole = {"label2id.json", "missing.csv", "failed.csv", "summary.json"}
+    whole = {"label2id.json", "missing.csv", "failed.csv", "damaged.csv", "summary.json"}
     of_splits = {name for split in there for name in (f"{split}.csv", f"manifest/{split}.parquet")}
     return made | whole | of_splits

@@ -16,7 +16,7 @@ from beam_pipeline.annotations.read_files import read_file
 from beam_pipeline.elements import Annotation
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.classes import class_folder
-from beam_pipeline.results.summary import label_id_warnings
+from beam_pipeline.results.warnings import label_id_warnings
 from tests.kinetics import SHARED, on_beam
 
 REAL = SHARED / "annotations"

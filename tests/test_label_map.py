@@ -91,7 +91,7 @@ def test_a_subset_under_a_published_map_has_the_published_ids(
     assert lines(output / "train.csv")[0].endswith(" 399")
     assert lines(output / "val.csv")[0].endswith(" 1")
     assert json.loads((output / "label2id.json").read_bytes()) == read_label_map("kinetics400")
-    assert summary(output)["warnings"] == []
+    assert not any("label" in warning for warning in summary(output)["warnings"])
 
     # Ids decide neither bytes nor paths: another map, and no clip is made again.
     file = tmp_path / "map.json"

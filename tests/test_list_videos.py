@@ -1,13 +1,16 @@
 """Which files are found, and which are not."""
 
+import errno
 import os
+from collections import Counter
+from functools import reduce
 from pathlib import Path
 
 import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
-from beam_pipeline.elements import Video
+from beam_pipeline.elements import PassedOver, Video
 from beam_pipeline.errors import InputError, message_of
 from beam_pipeline.kinetics.file_names import EXTENSIONS
 from beam_pipeline.sources.list_videos import (
@@ -16,6 +19,8 @@ from beam_pipeline.sources.list_videos import (
     resolve_argument,
     search_folder,
 )
+from beam_pipeline.sources.passed_over import CountPassedOver
+from beam_pipeline.storage import files
 from tests.kinetics import on_beam
 
 
@@ -34,7 +39,8 @@ def found(argument: Path | str, output: Path | str = "/elsewhere") -> list[Video
         if isinstance(entry, Video):
             videos.append(entry)
         else:
-            videos += search_folder(entry, str(output))
+            below = search_folder(entry, str(output))
+            videos += [found for found in below if isinstance(found, Video)]
     return sorted(videos, key=lambda video: video.path)
 
 
@@ -103,7 +109,9 @@ def test_a_folder_named_like_a_video_is_a_folder(tmp_path: Path) -> None:
 
 def test_each_file_comes_with_its_rank_and_size(tmp_path: Path) -> None:
     put(tmp_path, "abc.mp4")
-    assert list(list_folder((3, str(tmp_path)), None)) == [Video(f"{tmp_path}/abc.mp4", 3, 7)]
+    assert list(list_folder((3, str(tmp_path), str(tmp_path)), None)) == [
+        Video(f"{tmp_path}/abc.mp4", 3, 7)
+    ]
 
 
 def test_links_are_followed_and_sized_as_what_they_lead_to(tmp_path: Path) -> None:
@@ -271,3 +279,98 @@ def test_names_that_are_not_utf_8_do_not_stop_the_listing(tmp_path: Path) -> Non
         videos = listed["videos"]
         endings = videos | beam.Map(lambda video: video.path[-5:])
         assert_that(endings, equal_to(["a.mp4"[-5:], "f.mp4"[-5:], "b.mp4"[-5:]]))
+
+
+# What is passed over
+
+
+def passed_over(root: Path) -> list[PassedOver]:
+    below = search_folder((0, str(root), str(root)), "/elsewhere")
+    return sorted(found for found in below if isinstance(found, PassedOver))
+
+
+def test_other_files_are_counted_by_suffix(tmp_path: Path) -> None:
+    put(tmp_path, "a.mp4", "b.GIF", "c.gif", "notes", "d.zip", "deep/e.gif", ".hidden.gif")
+    passed = passed_over(tmp_path)
+    assert passed == [
+        PassedOver("suffixes", "", 1),
+        PassedOver("suffixes", ".gif", 1),
+        PassedOver("suffixes", ".gif", 2),
+        PassedOver("suffixes", ".zip", 1),
+    ]
+    counted = CountPassedOver()
+    added = reduce(counted.add_input, passed, counted.create_accumulator())
+    merged = counted.merge_accumulators([added, counted.create_accumulator()])
+    assert counted.extract_output(merged)["suffixes"] == {"": 1, ".gif": 3, ".zip": 1}
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, folder: Path, error: OSError) -> None:
+    """Have the file system refuse to list a folder, as it does to a user who is not root."""
+    listed = files.list_folder
+
+    def list_or_fail(url: str) -> list[files.Entry]:
+        if url == str(folder):
+            raise error
+        return listed(url)
+
+    monkeypatch.setattr(files, "list_folder", list_or_fail)
+
+
+def test_a_folder_that_may_not_be_read_is_named_and_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "a.mp4", "closed/b.mp4", "open/c.mp4")
+    refused = PermissionError(errno.EACCES, "Permission denied")
+    forbid(monkeypatch, tmp_path / "closed", refused)
+    assert names(tmp_path, tmp_path) == ["a.mp4", "open/c.mp4"]
+    (passed,) = passed_over(tmp_path)
+    assert passed == PassedOver("folders", f"{tmp_path}/closed (Permission denied)")
+    said = CountPassedOver().extract_output(Counter({(passed.kind, passed.name): 1}))
+    assert (said["folders"], said["first_folders"]) == (1, [passed.name])
+
+
+@pytest.mark.parametrize(
+    ("folder", "error"),
+    [
+        ("", PermissionError(errno.EACCES, "Permission denied")),
+        ("deep", OSError(errno.EIO, "Input/output error")),
+    ],
+)
+def test_an_argument_must_be_readable_and_a_fault_is_no_permission(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, error: OSError
+) -> None:
+    put(tmp_path, "deep/a.mp4")
+    forbid(monkeypatch, tmp_path / folder, error)
+    with pytest.raises(InputError, match=error.strerror):
+        names(tmp_path, tmp_path)
+
+
+def test_a_real_folder_is_visited_once(tmp_path: Path) -> None:
+    put(tmp_path, "videos/train/a.mp4", "videos/val/b.mp4", "outside/deep/c.mp4")
+    videos = tmp_path / "videos"
+    (videos / "again").symlink_to("train")
+    (videos / "val" / "up").symlink_to("../train")
+    for name in ("one", "two"):
+        (videos / name).symlink_to(tmp_path / "outside")
+    (tmp_path / "outside" / "deep" / "around").symlink_to(tmp_path / "outside")
+    found_names = [Path(name).name for name in names(videos, videos)]
+    assert sorted(found_names) == ["a.mp4", "b.mp4", "c.mp4"]
+
+
+def test_many_links_into_each_other_are_searched_in_no_time(tmp_path: Path) -> None:
+    """Each folder has two links to the next one: 2 ** 24 ways lead to the video."""
+    put(tmp_path, "store/24/a.mp4")
+    for number in range(24):
+        folder = tmp_path / "store" / str(number)
+        folder.mkdir()
+        for name in ("left", "right"):
+            (folder / name).symlink_to(tmp_path / "store" / str(number + 1))
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "start").symlink_to(tmp_path / "store" / "0")
+    assert len(names(tmp_path / "videos", tmp_path)) == 1
+
+
+def test_a_link_into_a_hidden_folder_is_followed(tmp_path: Path) -> None:
+    put(tmp_path, ".store/videos/a.mp4")
+    (tmp_path / "train").symlink_to(".store/videos")
+    assert names(tmp_path, tmp_path) == ["train/a.mp4"]

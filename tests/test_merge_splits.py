@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,16 +16,22 @@ from hypothesis import strategies as st
 
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
-from beam_pipeline.elements import Row
+from beam_pipeline.elements import Row, Split
 from beam_pipeline.output import manifest
+from beam_pipeline.output.output_folder import Output
+from beam_pipeline.results import write_summary
 from beam_pipeline.results.merge_splits import MergeSplits, merge_split
+from beam_pipeline.results.split_results import SplitResults, read_split
 from beam_pipeline.results.write_shards import SHARDS, WriteShards, shard_of, write_shard
 from beam_pipeline.results.write_summary import WriteSummary, finish
+from beam_pipeline.sources.passed_over import CountPassedOver
 from tests.kinetics import COLUMN_TYPES, configured, lines, on_beam, snapshot
 from tests.kinetics import manifest as rows_of
 from tests.kinetics import summary as summary_of
 
 YOUTUBE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+NOTHING = CountPassedOver().extract_output(Counter())
 
 
 def row(clip_id: str, status: str = "resized", split: str = "val", **columns) -> Row:
@@ -159,7 +166,7 @@ def test_counts_reasons_and_ratio_add_up(tmp_path: Path) -> None:
     gone = [row(f"{letter}_000001_000011", "missing", "train") for letter in "cde"]
     bad = row("f_000001_000011", "failed", "train", reason="empty_file")
     merged(config, [*gone, bad, row("g_000001_000011", "copied", "train")], "train")
-    finish(config, {"zumba": 0}, 4, 0, [])
+    finish([], config, {"zumba": 0}, 4, NOTHING, 0, [])
     summary = summary_of(Path(config.output.root))
     none = {"resized": 0, "copied": 0, "reused": 0, "listed": 0, "missing": 0, "failed": 0}
     assert summary["splits"] == {
@@ -177,7 +184,7 @@ def test_counts_reasons_and_ratio_add_up(tmp_path: Path) -> None:
 def test_a_run_in_which_nothing_matches_is_warned_of_and_has_no_ratio(tmp_path: Path) -> None:
     config = ready(tmp_path, "--splits", "val")
     merged(config, [row("a_000001_000011", "missing")])
-    finish(config, {"zumba": 0}, 1, 0, [])
+    finish([], config, {"zumba": 0}, 1, NOTHING, 0, [])
     summary = summary_of(Path(config.output.root))
     assert summary["failure_ratio"] == 0
     assert any("matched by name" in warning for warning in summary["warnings"])
@@ -187,8 +194,27 @@ def test_no_annotated_clip_at_all_is_no_failure(tmp_path: Path) -> None:
     config = ready(tmp_path)
     for split in config.splits:
         merged(config, [], split)
-    finish(config, {}, 0, 0, [])
+    finish([], config, {}, 0, NOTHING, 0, [])
     assert summary_of(Path(config.output.root))["total"]["annotated"] == 0
+
+
+def test_a_split_that_another_run_finishes_meanwhile_is_in_the_summary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = ready(tmp_path, "--splits", "val")
+    merged(config, [row("a_000001_000011")])
+    reads = []
+
+    def read(output: Output, split: Split) -> SplitResults:
+        if not reads:
+            merged(config, [row("b_000001_000011", split="train")], "train")
+        reads.append(split)
+        return read_split(output, split)
+
+    monkeypatch.setattr(write_summary, "read_split", read)
+    finish([], config, {"zumba": 0}, 0, NOTHING, 0, [])
+    assert reads == ["val", "train", "val"]
+    assert list(summary_of(Path(config.output.root))["splits"]) == ["train", "val"]
 
 
 def test_a_fingerprint_does_not_depend_on_the_split_that_holds_a_clip_first(tmp_path: Path) -> None:
@@ -198,7 +224,7 @@ def test_a_fingerprint_does_not_depend_on_the_split_that_holds_a_clip_first(tmp_
         for clip_id, split in zip(("a_000001_000011", "b_000001_000011"), splits, strict=True):
             merged(config, [row(clip_id, split=split)], split)
         merged(config, [], "test")
-        finish(config, {"zumba": 1}, 0, 0, [])
+        finish([], config, {"zumba": 1}, 0, NOTHING, 0, [])
         summaries.append(summary_of(Path(config.output.root)))
     assert summaries[0]["fingerprint"] == summaries[1]["fingerprint"]
     assert summaries[0]["membership_fingerprint"] == summaries[1]["membership_fingerprint"]
@@ -223,7 +249,7 @@ def test_what_changes_a_fingerprint(
         columns = {"sha256": "a", "path": "videos/a.mp4", "label_id": 1} | changes
         status = columns.pop("status", "resized")
         merged(config, [row("a_000001_000011", status, **columns)])
-        finish(config, {"zumba": 1}, 0, 0, [])
+        finish([], config, {"zumba": 1}, 0, NOTHING, 0, [])
         summaries.append(summary_of(Path(config.output.root)))
     one, two = summaries
     assert (one["fingerprint"] != two["fingerprint"]) == whole
@@ -252,18 +278,21 @@ def test_rows_become_files_and_the_state_goes_with_the_last_step(tmp_path: Path)
             )
             | MergeSplits(config)
         )
-        assert_that(merged_splits, equal_to(["train", "val", "test"]))
+        names = merged_splits | beam.Map(lambda merged: merged.split)
+        assert_that(names, equal_to(["train", "val", "test"]))
         _ = merged_splits | WriteSummary(
             config,
             pvalue.AsSingleton(pipeline | "Labels" >> beam.Create([{"zumba": 1}])),
             pvalue.AsSingleton(pipeline | "Strangers" >> beam.Create([3])),
+            pvalue.AsSingleton(pipeline | "Others" >> beam.Create([NOTHING])),
             pvalue.AsSingleton(pipeline | "Retries" >> beam.Create([2])),
             pvalue.AsSingleton(pipeline | "Archives" >> beam.Create([[]])),
         )
     output = Path(config.output.root)
     assert set(snapshot(output)) == {
         "train.csv", "val.csv", "test.csv", "label2id.json", "missing.csv", "failed.csv",
-        "summary.json", "manifest/train.parquet", "manifest/val.parquet", "manifest/test.parquet",
+        "damaged.csv", "summary.json",
+        "manifest/train.parquet", "manifest/val.parquet", "manifest/test.parquet",
     }  # fmt: skip
     assert not (output / "_state").exists()
     assert lines(output / "val.csv") == [

@@ -56,6 +56,8 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--workers", "7", lambda c: c.workers, 7),
     ("--clip_timeout", "2.5", lambda c: c.clip_timeout, 2.5),
     ("--max_failure_ratio", "0.25", lambda c: c.max_failure_ratio, 0.25),
+    ("--max_missing_ratio", "0.25", lambda c: c.max_missing_ratio, 0.25),
+    ("--shrink", "true", lambda c: c.shrink, True),
 ]
 
 

@@ -103,7 +103,8 @@ def test_videos_are_listed_as_they_are_where_they_are(
     assert ended.status == 0, ended.err
     assert files_of(output) == {
         "train.csv", "val.csv", "test.csv", "manifest/train.parquet", "manifest/val.parquet",
-        "manifest/test.parquet", "label2id.json", "missing.csv", "failed.csv", "summary.json",
+        "manifest/test.parquet", "label2id.json", "missing.csv", "failed.csv",
+        "damaged.csv", "summary.json",
     }  # fmt: skip
     assert lines(output / "train.csv") == [
         f"{still.videos}/train/aDrums_000001_000011.mp4 0",
@@ -245,7 +246,7 @@ def test_every_video_is_resized_where_nothing_is_annotated(
     output = resized_folder
     assert files_of(output) == {
         *(f"videos/{name}.mp4" for name in MADE),
-        "manifest/all.parquet", "failed.csv", "summary.json",
+        "manifest/all.parquet", "failed.csv", "damaged.csv", "summary.json",
     }  # fmt: skip
     rows = {row["clip_id"]: row for row in manifest(output, "all")}
     assert list(rows) == sorted({*MADE, "broken"})
@@ -367,7 +368,9 @@ def test_a_path_in_a_listing_cannot_lead_out_of_the_output(tmp_path: Path, one_c
     resize_all(output, listing)
     (row,) = manifest(output, "all")
     assert row["status"] == "resized"
-    assert files_of(output) == {row["path"], "manifest/all.parquet", "failed.csv", "summary.json"}
+    assert files_of(output) == {
+        row["path"], "manifest/all.parquet", "failed.csv", "damaged.csv", "summary.json"
+    }  # fmt: skip
 
 
 def test_a_folder_and_annotated_clips_do_not_mix(still: Kinetics, resized_folder: Path) -> None:
@@ -464,7 +467,7 @@ def test_links_follow_what_is_there(flat: Kinetics, tmp_path: Path, one_clip: by
     (flat.videos / "val" / "eEmpty_000005_000015.mp4").write_bytes(one_clip)
     flat.prepare(output, "--list_format=torchvision")
     assert (tree / "val" / "zumba" / "eEmpty_000005_000015.mp4").is_file()
-    flat.prepare(output, "--list_format=torchvision", "--limit=4")
+    flat.prepare(output, "--list_format=torchvision", "--limit=4", "--shrink")
     assert not (tree / "val" / "zumba" / "eEmpty_000005_000015.mp4").is_symlink()
 
 

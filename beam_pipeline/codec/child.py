@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from typing import BinaryIO
 
 import av.error
+import av.subtitles.stream  # PyAV imports it with the first file, when memory may be short
 
 from beam_pipeline.codec.disk_file import DiskFile
 from beam_pipeline.codec.memory_file import MemoryFile

@@ -8,8 +8,9 @@ from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import PrepareOutput
 from beam_pipeline.earlier.read_rows import ReadRows
 from beam_pipeline.elements import Row, Video
-from beam_pipeline.output.output_folder import VIDEOS
-from beam_pipeline.sources.list_videos import VIDEO_FILES, ListTree
+from beam_pipeline.output.output_folder import VIDEOS, Output
+from beam_pipeline.sources.list_videos import VIDEO_FILES, Folder, ListTree
+from beam_pipeline.storage import urls
 
 
 class EarlierRuns(NamedTuple):
@@ -34,7 +35,12 @@ class FindEarlierRuns(beam.PTransform):
         rows = root | PrepareOutput(self._config) | ReadRows()
         listed = (
             root
-            | "Output folder" >> beam.Create([(0, self._config.output.url(VIDEOS))])
+            | "Output folder" >> beam.Create([_folder(self._config.output)])
             | "List outputs" >> ListTree(output=None)
         )
         return EarlierRuns(rows, listed[VIDEO_FILES])
+
+
+def _folder(output: Output) -> Folder:
+    url = output.url(VIDEOS)
+    return 0, url, urls.real(url)

@@ -7,15 +7,15 @@ from typing import Any
 import apache_beam as beam
 
 from beam_pipeline.config import Config
+from beam_pipeline.earlier.files_of_others import refuse_files_of_others
 from beam_pipeline.elements import ALL, SPLITS
-from beam_pipeline.errors import InputError
+from beam_pipeline.errors import InputError, OutputError
 from beam_pipeline.output.leases import NEW, acquire_lease, dead_runs, is_alive, runs_in
 from beam_pipeline.output.output_folder import (
     MANIFESTS,
     ROWS,
     SETTINGS,
     SHARDS,
-    STATE,
     SUMMARY,
     TEMPORARY,
     VIDEOS,
@@ -48,15 +48,22 @@ def prepare_output(config: Config) -> Iterator[str]:
     """Prepare an output; yields the URLs of manifests and row files to reuse.
 
     Raises:
-        InputError: the output was made with other settings.
+        InputError: the output was made with other settings, or holds files of others.
         OutputError: the output cannot be written.
     """
     output = config.output
+    try:
+        earlier_settings = _settings_of(output)
+    except OutputError:
+        if not config.overwrite:
+            raise
+        earlier_settings = UNKNOWN
+    if earlier_settings is None:
+        refuse_files_of_others(config)
     if config.overwrite:
-        for relative in (SUMMARY, MANIFESTS, STATE):
-            output.remove(relative)
-    earlier_settings = _settings_of(output)
-    if earlier_settings is not None:
+        _forget_earlier_runs(output)
+        earlier_settings = UNKNOWN
+    elif earlier_settings:
         _refuse_other_settings(config, earlier_settings)
     acquire_lease(output)
     output.write(SETTINGS, json.dumps(config.identity(), indent=2).encode())
@@ -65,12 +72,24 @@ def prepare_output(config: Config) -> Iterator[str]:
             names = ("",) if folder.endswith(NEW) else (f"/{TEMPORARY}", f"/{SHARDS}")
             for name in names:
                 output.remove(f"{folder}{name}")
-    if earlier_settings is None:
-        return  # rows left by a killed --overwrite: the settings they were made with are unknown
+    if not earlier_settings:
+        return  # there are no rows, or nobody knows the settings that their clips were made with
     known = {output.url(f"{MANIFESTS}/{split}.parquet") for split in (*SPLITS, ALL)}
     yield from (url for url in files.list_names(output.url(MANIFESTS)) if url in known)
     for folder in runs_in(output):
         yield from files.list_names(output.url(f"{folder}/{ROWS}"))
+
+
+UNKNOWN: dict[str, Any] = {}
+"""The settings of clips that a killed ``--overwrite`` has left."""
+
+
+def _forget_earlier_runs(output: Output) -> None:
+    """Remove what earlier runs have recorded. The output stays known as one of this program's."""
+    acquire_lease(output)
+    output.write(SETTINGS, json.dumps(UNKNOWN).encode())
+    for relative in (SUMMARY, MANIFESTS, *(run for run in runs_in(output) if run != output.state)):
+        output.remove(relative)
 
 
 def _settings_of(output: Output) -> dict[str, Any] | None:
@@ -79,7 +98,7 @@ def _settings_of(output: Output) -> dict[str, Any] | None:
     if settings is not None:
         return settings
     summary = output.read_json(SUMMARY)
-    return None if summary is None else summary.get("settings", {})
+    return None if summary is None else summary.get("settings")
 
 
 _VERSIONS = ("av", "revision")

@@ -103,9 +103,15 @@ def with_status(table: pa.Table, statuses: Sequence[str]) -> pa.Table:
     return table.filter(pc.is_in(table.column("status"), value_set=pa.array(statuses)))
 
 
+LOOKED_FOR = ("clip_id", "split", "label", "status", "reason", "detail", "source")
+"""The first columns of CSV files: what a person looks for in them."""
+
+CSV_COLUMNS = (*LOOKED_FOR, *(name for name in COLUMNS if name not in LOOKED_FOR))
+
+
 def write_csv(file: TextIO, tables: Iterable[pa.Table]) -> None:
     """Write tables as CSV with a header. None becomes an empty field."""
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(CSV_COLUMNS)
     for table in tables:
-        writer.writerows(values_of(table))
+        writer.writerows(values_of(table.select(CSV_COLUMNS)))

@@ -89,16 +89,18 @@ class Output:
             # Object stores write atomically.
             files.write(url, data)
 
-    def write_if_new(self, relative: str, data: bytes) -> None:
-        """Write a file unless it already holds exactly this data."""
+    def write_if_new(self, relative: str, data: bytes) -> bytes | None:
+        """Write a file unless it already holds exactly this data; returns what was there."""
+        earlier = None
         try:
-            unchanged = files.read(self.url(relative)) == data
+            earlier = files.read(self.url(relative))
         except FileNotFoundError:
-            unchanged = False
+            pass
         except OSError as error:
             raise read_error(self.url(relative), error) from error
-        if not unchanged:
+        if earlier != data:
             self.write(relative, data)
+        return earlier
 
     @contextmanager
     def writing(self, relative: str) -> Iterator[BinaryIO]:

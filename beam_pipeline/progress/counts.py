@@ -7,7 +7,10 @@ from beam_pipeline.elements import Row
 
 
 class Counts:
-    """Counts of clips: planned (``tasks``), and done (``succeeded`` or ``failed``)."""
+    """Counts of clips: planned (``tasks``), and done (``succeeded`` or ``failed``).
+
+    ``bytes_in`` is the size of the files that were read for them, ``bytes_out`` that of the clips.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -15,6 +18,7 @@ class Counts:
 
     def clear(self) -> None:
         self.tasks = self.done = self.succeeded = self.failed = 0
+        self.bytes_in = self.bytes_out = 0
         self.checking_leases = False  # waiting for a heartbeat of another run
         self._started = 0.0
         self._done_at_start = 0  # by a remote run, when its counts were first read
@@ -31,12 +35,17 @@ class Counts:
             self.done += 1
             self.succeeded += row.status != "failed"
             self.failed += row.status == "failed"
+            self.bytes_in += row.source_bytes or 0
+            self.bytes_out += row.bytes or 0
 
-    def set(self, tasks: int, succeeded: int, failed: int) -> None:
+    def set(
+        self, tasks: int, succeeded: int, failed: int, bytes_in: int = 0, bytes_out: int = 0
+    ) -> None:
         """Set the counts to those of a remote run."""
         with self._lock:
             self.tasks, self.done = tasks, succeeded + failed
             self.succeeded, self.failed = succeeded, failed
+            self.bytes_in, self.bytes_out = bytes_in, bytes_out
             if tasks and not self._started:
                 self._started, self._done_at_start = time.monotonic(), self.done
 

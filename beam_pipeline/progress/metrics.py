@@ -61,4 +61,4 @@ def update_counts(metrics: MetricResults, counts: Counts) -> None:
     for result in metrics.query(MetricsFilter().with_namespace(WORK))["counters"]:
         work[result.key.metric.name] += result.result or 0
     succeeded = sum(work[status] for status in ("resized", "copied"))
-    counts.set(work[PLANNED], succeeded, work["failed"])
+    counts.set(work[PLANNED], succeeded, work["failed"], work["bytes_in"], work["bytes_out"])

@@ -1,34 +1,51 @@
 """The results of a run, as a table on the terminal."""
 
+import time
+from datetime import timedelta
 from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
 from beam_pipeline.config import Config
+from beam_pipeline.progress.counts import Counts
+from beam_pipeline.results.ratios import failure_ratio, missing_ratio, total_of
 
 ALWAYS_SHOWN = ("annotated", "found", "resized", "copied", "missing", "failed")
 """Columns that are shown even if all their counts are 0."""
 
 
-def print_results(summary: dict[str, Any], config: Config) -> None:
-    """Print counts by split, failure reasons, notes, and where the results are."""
+def print_results(summary: dict[str, Any], config: Config, counts: Counts) -> None:
+    """Print counts by split, failure reasons, notes, and where the results are.
+
+    ``counts`` are of the clips that this run made.
+    """
     columns = [key for key, count in summary["total"].items() if count or key in ALWAYS_SHOWN]
     table = Table("split", box=SIMPLE)
     for column in columns:
         table.add_column(column, justify="right")
-    for split, counts in [*summary["splits"].items(), ("total", summary["total"])]:
+    damaged = summary["damaged"]
+    if damaged["total"]:
+        table.add_column("damaged", justify="right")
+    for split, row in [*summary["splits"].items(), ("total", summary["total"])]:
         if split == "total":
             table.add_section()
-        table.add_row(split, *(f"{counts[column]:,}" for column in columns))
+        cells = [row[column] for column in columns]
+        if damaged["total"]:
+            cells.append(damaged["total"] if split == "total" else damaged["splits"][split])
+        table.add_row(split, *(f"{count:,}" for count in cells))
     Console().print(table)
+    print(f"  {_speed(counts, time.time() - config.started)}")
     for reason, count in summary["reasons"].items():
         print(f"  {count:,} failed: {reason}")
     if summary["unannotated"]:
         print(f"  {summary['unannotated']:,} files match no annotation")
     if unannotated := summary.get("archives", {}).get("unannotated"):
         print(f"  {unannotated:,} files in archives match no annotation")
+    for kind, count in damaged["kinds"].items():
+        print(f"  {count:,} damaged: {kind}")
     for warning in summary["warnings"]:
         print(f"  note: {warning}")
     lists = ", ".join(f"{split}.csv" for split in config.splits)
@@ -37,12 +54,31 @@ def print_results(summary: dict[str, Any], config: Config) -> None:
     print(f"{', '.join(first)} and {last} are in {config.output.root}")
 
 
-def failure_message(summary: dict[str, Any], config: Config) -> str | None:
-    """The message if more clips failed than ``--max_failure_ratio`` allows; None if not."""
-    ratio = summary["failure_ratio"]
-    if ratio <= config.max_failure_ratio:
-        return None
+def _speed(counts: Counts, seconds: float) -> str:
+    took = f"{timedelta(seconds=round(seconds))}"
+    if not counts.done:
+        return f"no clip to make; {took} in all"
     return (
-        f"{ratio:.0%} of the clips found failed, more than --max_failure_ratio "
-        f"{config.max_failure_ratio:g}; {config.output.root}/failed.csv says why"
+        f"{counts.done:,} clips in {took} ({counts.done / seconds:,.1f} clips/s), "
+        f"{decimal(counts.bytes_in)} read, {decimal(counts.bytes_out)} written"
     )
+
+
+def failure_message(summary: dict[str, Any], config: Config) -> str | None:
+    """Why the run has failed all the same, by its own splits; None if it has not."""
+    total = total_of(summary, config.splits)
+    root = config.output.root
+    failed, missing = failure_ratio(total), missing_ratio(total)
+    if missing == 1:
+        return f"no annotated clip has a file; {root}/missing.csv lists them all"
+    if missing > config.max_missing_ratio:
+        return (
+            f"{missing:.0%} of the annotated clips have no file, more than --max_missing_ratio "
+            f"{config.max_missing_ratio:g}; {root}/missing.csv lists them"
+        )
+    if failed > config.max_failure_ratio:
+        return (
+            f"{failed:.0%} of the clips found failed, more than --max_failure_ratio "
+            f"{config.max_failure_ratio:g}; {root}/failed.csv says why"
+        )
+    return None

@@ -1,8 +1,8 @@
 """Merge the shards of each split into its manifest and lists."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import pyarrow as pa
@@ -11,11 +11,24 @@ from apache_beam import pvalue
 
 from beam_pipeline.config import Config
 from beam_pipeline.elements import LISTED, Split
+from beam_pipeline.errors import InputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.list_formats import TORCHVISION
 from beam_pipeline.output.output_folder import MANIFESTS, Output
 from beam_pipeline.results.link_classes import check_classes
 from beam_pipeline.results.write_lists import listed_clips, write_lists
+from beam_pipeline.storage import files
+
+
+class Merged(NamedTuple):
+    """A split whose manifest and lists are written.
+
+    ``lists`` are the names of the lists with their SHA-256, ``notes`` are for the user.
+    """
+
+    split: Split
+    lists: dict[str, str]
+    notes: list[str]
 
 
 class MergeSplits(beam.PTransform):
@@ -30,7 +43,7 @@ class MergeSplits(beam.PTransform):
 
     def expand(
         self, shards: beam.PCollection[tuple[Split, tuple[int, str]]]
-    ) -> beam.PCollection[Split]:
+    ) -> beam.PCollection[Merged]:
         requested = shards.pipeline | "Requested splits" >> beam.Create(
             [(split, None) for split in self._config.splits]
         )
@@ -42,7 +55,7 @@ class MergeSplits(beam.PTransform):
         checked = collected | "Check splits" >> beam.Map(_check, self._config)
         return collected | "Merge" >> beam.Map(
             _merge, self._config, pvalue.AsList(checked)
-        ).with_output_types(Split)
+        ).with_output_types(Merged)
 
 
 def _sort_shards(split: Split, group: dict[str, Iterable[Any]]) -> tuple[Split, list[str]]:
@@ -57,18 +70,50 @@ def _merge(
     collected: tuple[Split, list[str]],
     config: Config,
     _checked: list[None],  # unread: no file is replaced before all splits are checked
-) -> Split:
-    merge_split(*collected, config)
-    return collected[0]
+) -> Merged:
+    return merge_split(*collected, config)
 
 
 def check_split(split: Split, paths: Sequence[str], config: Config) -> None:
-    """Raise InputError if a trainer would misread a split."""
+    """Check a split before any file of it is replaced.
+
+    Raises:
+        InputError: a trainer would misread it, or it would lose clips without ``--shrink``.
+    """
+    if not config.shrink:
+        _refuse_to_shrink(split, paths, config)
     if TORCHVISION in config.list_formats:
         check_classes(listed_clips(config.output, paths), split)
 
 
-def merge_split(split: Split, paths: Sequence[str], config: Config) -> None:
+def _refuse_to_shrink(split: Split, paths: Sequence[str], config: Config) -> None:
+    if gone := sorted(clip_id for clip_id, _ in _gone(split, paths, config)):
+        raise InputError(
+            f"{config.output.root} would get smaller: {len(gone):,} of its {split} clips are no "
+            f"longer annotated, or not within --classes and --limit, first {gone[0]}; type "
+            "another --output, or --shrink to take them out of lists and manifest (their files "
+            "stay)"
+        )
+
+
+def _gone(split: Split, paths: Sequence[str], config: Config) -> set[tuple[str, str | None]]:
+    """(clip_id, path) of rows in the manifest that have no row in the shards.
+
+    A clip that is missing or failed now has a row, so it is not gone.
+    """
+    output, name = config.output, f"{MANIFESTS}/{split}.parquet"
+    if not config.annotations or not files.exists(output.url(name)):
+        return set()
+    now = {clip_id for clip_id, _ in _clips(output, paths)}
+    return {(clip_id, path) for clip_id, path in _clips(output, [name]) if clip_id not in now}
+
+
+def _clips(output: Output, paths: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+    for table in manifest.read_tables(output, paths, ["clip_id", "path"]):
+        yield from manifest.values_of(table)
+
+
+def merge_split(split: Split, paths: Sequence[str], config: Config) -> Merged:
     """Write ``manifest/<split>.parquet`` and the split's lists from its shards, in order.
 
     Shards are ranges of clip_ids, so merging concatenates them. Files that would not change are
@@ -76,11 +121,17 @@ def merge_split(split: Split, paths: Sequence[str], config: Config) -> None:
     """
     output = config.output
     name = f"{MANIFESTS}/{split}.parquet"
+    notes = []
+    if left := sum(path is not None for _, path in _gone(split, paths, config)):
+        notes.append(f"{left:,} clips of {split} are in no list any more; their files stay")
     if not _is_unchanged(output, name, paths):
         with output.writing(name) as file:
             manifest.write_parquet(file, manifest.read_tables(output, paths))
-    if config.annotations:
-        write_lists(split, config)
+    lists, replaced = write_lists(split, config) if config.annotations else ({}, [])
+    notes += [
+        f"{name} was not as this program had left it; it was written anew" for name in replaced
+    ]
+    return Merged(split, lists, notes)
 
 
 def _is_unchanged(output: Output, name: str, shards: Sequence[str]) -> bool:

@@ -1,80 +1,27 @@
 """The content of ``summary.json``, computed from the manifests."""
 
 import platform
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import apache_beam as beam
 import av
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from beam_pipeline import __version__
 from beam_pipeline.config import Config
-from beam_pipeline.elements import LISTED, STATUSES, Split
-from beam_pipeline.kinetics.classes import OFFICIAL_CLASS_COUNTS, UNLABELLED_ID
-from beam_pipeline.output import manifest
-from beam_pipeline.output.output_folder import MANIFESTS, Output
-from beam_pipeline.results.fingerprints import FINGERPRINT_COLUMNS, fingerprints
+from beam_pipeline.elements import STATUSES
+from beam_pipeline.results.fingerprints import fingerprints
+from beam_pipeline.results.ratios import failure_ratio, missing_ratio
+from beam_pipeline.results.split_results import SplitResults
+from beam_pipeline.results.warnings import warnings_about
+from beam_pipeline.storage import urls
 
-
-def _broken_archives(archives: dict[str, Any]) -> Iterator[str]:
-    if broken := archives["broken"]:
-        share = f"{len(broken):,} of {archives['read']:,} archives"
-        yield (
-            f"{share} could not be read completely, first {broken[0]['archive']} "
-            f"({broken[0]['detail']}): the clips before the break are made; summary.json lists "
-            "these archives; run the same command again for the rest"
-        )
-
-
-@dataclass(frozen=True)
-class SplitResults:
-    """The facts from a split's manifest that ``summary.json`` needs.
-
-    ``counts`` is the number of rows by (status, reason), ``unlabelled`` the number of clips
-    without a label. ``missing`` and ``failed`` are the rows with that status. ``listed`` holds
-    clip_id, label_id and sha256 of existing clips.
-    """
-
-    split: Split
-    counts: Counter[tuple[str, str | None]]
-    unlabelled: int
-    missing: pa.Table
-    failed: pa.Table
-    listed: pa.Table
-
-    @property
-    def statuses(self) -> Counter[str]:
-        """The number of rows by status."""
-        statuses: Counter[str] = Counter()
-        for (status, _), count in self.counts.items():
-            statuses[status] += count
-        return statuses
-
-
-def read_split(output: Output, split: Split) -> SplitResults:
-    """Read the manifest of a split once; a missing manifest counts as empty."""
-    counts: Counter[tuple[str, str | None]] = Counter()
-    missing, failed, listed = [], [], []
-    unlabelled = 0
-    with suppress(FileNotFoundError):
-        for table in manifest.read_parquet(output.url(f"{MANIFESTS}/{split}.parquet")):
-            counts.update(Counter(manifest.values_of(table.select(["status", "reason"]))))
-            unlabelled += pc.sum(pc.equal(table.column("label_id"), UNLABELLED_ID)).as_py() or 0
-            missing.append(manifest.with_status(table, ["missing"]))
-            failed.append(manifest.with_status(table, ["failed"]))
-            listed.append(manifest.with_status(table, LISTED).select(FINGERPRINT_COLUMNS))
-    tables = (
-        pa.concat_tables([manifest.to_table([]).select(columns), *found])
-        for columns, found in (
-            (manifest.COLUMNS, missing), (manifest.COLUMNS, failed), (FINGERPRINT_COLUMNS, listed),
-        )
-    )  # fmt: skip
-    return SplitResults(split, counts, unlabelled, *tables)
+ABOUT_THE_RUN = ("date", "duration", "command", "inputs", "retries", "versions")
+"""Keys about the run that wrote the summary; the others are about what the output holds."""
 
 
 def summarize(
@@ -82,9 +29,11 @@ def summarize(
     config: Config,
     label_ids: dict[str, int],
     unannotated: int,
+    passed_over: dict[str, Any],
     archives: dict[str, Any] | None = None,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The content of ``summary.json``, counted over the requested splits."""
+    """The content of ``summary.json``, counted over all splits that the output holds."""
     counted = "annotated" if config.annotations else "found"
     splits = {
         result.split: {
@@ -94,46 +43,48 @@ def summarize(
         for result in results
     }
     reasons = Counter[str | None]()
+    damage, classes = Counter[str](), Counter[str]()
     for result in results:
+        damage += result.damage
+        classes += result.classes
         for (status, reason), count in result.counts.items():
             if status == "failed":
                 reasons[reason] += count
     total = {key: sum(counts[key] for counts in splits.values()) for key in (counted, *STATUSES)}
-    found = total[counted] - total["missing"]
-    warnings = label_id_warnings(label_ids, config.label_map) if config.annotations else []
-    for result in results:
-        if result.unlabelled and result.split in ("train", "val"):
-            warnings.append(
-                f"{result.unlabelled:,} of {result.statuses.total():,} clips of {result.split} "
-                f"have no label: they are listed with {UNLABELLED_ID}; check that the header of "
-                "its CSV names a column label"
-            )
-    if not config.annotations and unannotated:
-        warnings.append(
-            f"{unannotated:,} videos were left out because another video has the same output "
-            "path: their paths differ only in the suffix or the --videos argument; rename them, "
-            "or give each folder its own --output"
-        )
-    if config.annotations and not total[counted]:
-        warnings.append(f"there are no annotations in {', '.join(config.annotations)}")
-    broken = list(_broken_archives(archives)) if archives else []
-    warnings += broken
-    if total[counted] and not found and not broken:
-        warnings.append(
-            "no annotated clip has a file: files are matched by name, "
-            "<youtube_id>_<start, 6 digits>_<end, 6 digits>.mp4 or <youtube_id>.mp4"
-        )
-    fingerprint, membership = fingerprints(result.listed for result in results)
+    fingerprint, membership = fingerprints(
+        pa.concat_tables(result.listed) for result in results if result.listed
+    )
     return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "duration": round(time.time() - config.started, 1),
+        "command": config.command,
+        "inputs": {
+            "annotations": [urls.without_secrets(url) for url in config.annotations],
+            "videos": [urls.without_secrets(url) for url in config.videos],
+        },
         "splits": splits,
         "total": total,
         "reasons": dict(sorted(reasons.items(), key=str)),
+        "damaged": {
+            "total": sum(len(table) for result in results for table in result.damaged),
+            "splits": {result.split: sum(map(len, result.damaged)) for result in results},
+            "kinds": dict(sorted(damage.items())),
+        },
         "unannotated": unannotated if config.annotations else 0,
+        "passed_over": passed_over,
         "classes": len(label_ids),
-        "failure_ratio": total["failed"] / found if found else 0.0,
+        "clips_by_class": dict(sorted(classes.items())) if config.annotations else {},
+        "source_bytes": sum(result.source_bytes for result in results),
+        "bytes": sum(result.bytes for result in results),
+        "hours": round(sum(result.duration for result in results) / 3600, 4),
+        "failure_ratio": failure_ratio(total),
+        "missing_ratio": missing_ratio(total),
         "fingerprint": fingerprint if config.resize else None,
         "membership_fingerprint": membership,
-        "warnings": warnings,
+        "warnings": [
+            *warnings_about(results, config, label_ids, unannotated, passed_over, archives),
+            *notes,
+        ],
         "settings": {
             **config.identity(),
             "path_prefix": config.path_prefix,
@@ -154,14 +105,6 @@ def summarize(
     }
 
 
-def label_id_warnings(label_ids: dict[str, int], label_map: str | None) -> list[str]:
-    """Warnings about the label ids, for users who compare models."""
-    if label_map is not None or len(label_ids) in OFFICIAL_CLASS_COUNTS:
-        return []
-    annotated = "1 class is" if len(label_ids) == 1 else f"{len(label_ids)} classes are"
-    return [
-        (
-            f"{annotated} annotated, not 400, 600 or 700: the label ids are only valid for this "
-            "subset and differ from those of published models; type --label_map to use those"
-        )
-    ]
+def about_the_output(summary: dict[str, Any]) -> dict[str, Any]:
+    """The part of a summary that tells what the output holds, not when and how it was made."""
+    return {key: value for key, value in summary.items() if key not in ABOUT_THE_RUN}

@@ -1,5 +1,6 @@
 """Write a split's lists, in each requested trainer's format."""
 
+import hashlib
 from collections.abc import Iterable
 
 from beam_pipeline.config import Config
@@ -7,13 +8,16 @@ from beam_pipeline.elements import LISTED, Split
 from beam_pipeline.errors import OutputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.list_formats import SLOWFAST, TORCHVISION
-from beam_pipeline.output.output_folder import LISTS, MANIFESTS, Output
+from beam_pipeline.output.output_folder import LISTS, MANIFESTS, SUMMARY, Output
 from beam_pipeline.results.link_classes import ListedClip, link_classes
 from beam_pipeline.storage import files
 
 
-def write_lists(split: Split, config: Config) -> None:
+def write_lists(split: Split, config: Config) -> tuple[dict[str, str], list[str]]:
     """Write a split's lists of existing clips from its manifest, in every requested format.
+
+    Returns the names of the lists with their SHA-256, and the names of those that somebody else
+    had changed, or had put there, since the last finished run.
 
     Raises:
         InputError: a trainer would misread a list.
@@ -22,17 +26,35 @@ def write_lists(split: Split, config: Config) -> None:
     output = config.output
     clips = listed_clips(output, [f"{MANIFESTS}/{split}.parquet"])
     entries = [(config.listed_path(clip.path, clip.source), clip.label_id) for clip in clips]
+    lists: dict[str, str] = {}
+    replaced = []
     for dialect in config.dialects():
         relative = f"{LISTS}/{dialect.name}/{split}.csv"
         if dialect.name == SLOWFAST:
             relative = f"{split}.csv"
-        output.write_if_new(relative, dialect.write(entries).encode())
+        data = dialect.write(entries).encode()
+        earlier = output.write_if_new(relative, data)
+        lists[relative] = hashlib.sha256(data).hexdigest()
+        if _is_of_others(relative, earlier, data, config):
+            replaced.append(relative)
         if dialect.misreads(files.read(output.url(relative)).decode(), entries):
             raise OutputError(
                 f"{output.url(relative)} differs from what was written; run the same command again"
             )
     if TORCHVISION in config.list_formats:
         link_classes(split, clips, output)
+    return lists, replaced
+
+
+def _is_of_others(relative: str, earlier: bytes | None, data: bytes, config: Config) -> bool:
+    """Whether a list that was replaced is not the one that the last finished run wrote."""
+    if earlier is None or earlier == data or config.overwrite:
+        return False
+    summary = config.output.read_json(SUMMARY) or {"lists": {}}
+    recorded = summary.get("lists")
+    if recorded is None:
+        return False  # written by an older release
+    return bool(recorded.get(relative) != hashlib.sha256(earlier).hexdigest())
 
 
 def listed_clips(output: Output, paths: Iterable[str]) -> list[ListedClip]:

@@ -9,6 +9,7 @@ from beam_pipeline.plan.plan_work import Plan
 from beam_pipeline.results.merge_splits import MergeSplits
 from beam_pipeline.results.write_shards import WriteShards
 from beam_pipeline.results.write_summary import WriteSummary
+from beam_pipeline.sources.find_sources import Sources
 from beam_pipeline.work.make_clips import Work
 
 
@@ -19,8 +20,8 @@ class WriteResults(beam.PTransform):
         super().__init__()
         self._config = config
 
-    def expand(self, steps: tuple[Annotations, Plan, Work]) -> beam.PCollection[None]:
-        annotations, plan, work = steps
+    def expand(self, steps: tuple[Annotations, Sources, Plan, Work]) -> beam.PCollection[None]:
+        annotations, sources, plan, work = steps
         archives = pvalue.AsSingleton(work.archives)
         return (
             (*work.rows, plan.rows)
@@ -30,6 +31,7 @@ class WriteResults(beam.PTransform):
                 self._config,
                 pvalue.AsSingleton(annotations.label_ids),
                 pvalue.AsSingleton(plan.unannotated),
+                pvalue.AsSingleton(sources.passed_over),
                 pvalue.AsSingleton(work.retries),
                 archives,
             )

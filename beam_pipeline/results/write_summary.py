@@ -1,4 +1,4 @@
-"""Write the files for the whole output: missing.csv, failed.csv, and summary.json last."""
+"""Write the files for the whole output: the CSV files, and summary.json last."""
 
 import io
 import json
@@ -13,8 +13,11 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL, SPLITS, ReadArchive, Split
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
-from beam_pipeline.output.output_folder import SUMMARY, Output
-from beam_pipeline.results.summary import read_split, summarize
+from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, Output
+from beam_pipeline.results.merge_splits import Merged
+from beam_pipeline.results.split_results import read_split
+from beam_pipeline.results.summary import about_the_output, summarize
+from beam_pipeline.storage import files
 from beam_pipeline.storage.retries import RETRY_COUNT
 
 
@@ -26,51 +29,79 @@ class WriteSummary(beam.PTransform):
         config: Config,
         label_ids: pvalue.AsSingleton,
         unannotated: pvalue.AsSingleton,
+        passed_over: pvalue.AsSingleton,
         retries: pvalue.AsSingleton,
         read: pvalue.AsSingleton,
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (label_ids, unannotated, retries, read)
+        self._side_inputs = (label_ids, unannotated, passed_over, retries, read)
 
-    def expand(self, merged: beam.PCollection[Split]) -> beam.PCollection[None]:
+    def expand(self, merged: beam.PCollection[Merged]) -> beam.PCollection[None]:
         return (
             merged
             | "All splits" >> beam.combiners.ToList()
             | "Finish"
             >> beam.Map(
-                lambda _, *inputs: finish(self._config, *inputs), *self._side_inputs
+                lambda merged, *inputs: finish(merged, self._config, *inputs), *self._side_inputs
             ).with_output_types(None)
         )
 
 
 def finish(
+    merged: Iterable[Merged],
     config: Config,
     label_ids: dict[str, int],
     unannotated: int,
+    passed_over: dict[str, Any],
     retries: int,
     read: Sequence[ReadArchive],
 ) -> None:
     """Write the files for the whole output from the merged manifests, then remove the run's state.
 
-    ``retries`` is the number of retried requests in earlier stages, ``read`` the list of archives
-    that were read.
+    They cover all splits in the output, those of other runs too. A run for another split may
+    write a manifest at the same time: then the files are written once more.
+
+    ``passed_over`` is as ``CountPassedOver`` gives it, ``retries`` the number of retried requests
+    in earlier stages, ``read`` the list of archives that were read.
     """
     output = config.output
-    # missing.csv and failed.csv also cover splits of earlier runs that are not requested now.
-    results = [read_split(output, split) for split in (SPLITS if config.annotations else (ALL,))]
     if config.annotations:
         output.write_if_new("label2id.json", _json(label_ids))
-        output.write_if_new("missing.csv", _csv(result.missing for result in results))
-    output.write_if_new("failed.csv", _csv(result.failed for result in results))
-    requested = [result for result in results if result.split in config.splits]
-    archives = _archives_summary(output, read)
-    summary = summarize(requested, config, label_ids, unannotated, archives)
-    if archives:
-        summary["archives"] = archives
-    summary["retries"] = retries + RETRY_COUNT.read_and_reset()
-    output.write_if_new(SUMMARY, _json(summary))
+    notes = [note for each in merged for note in each.notes]
+    manifests = None
+    while manifests != (manifests := files.list_folder(output.url(MANIFESTS))):
+        splits = _splits_in(manifests, config)
+        results = [read_split(output, split) for split in splits]
+        if config.annotations:
+            missing = (table for result in results for table in result.missing)
+            output.write_if_new("missing.csv", _csv(missing))
+        for name in ("failed", "damaged"):
+            tables = (table for result in results for table in getattr(result, name))
+            output.write_if_new(f"{name}.csv", _csv(tables))
+        archives = _archives_summary(output, read)
+        summary = summarize(results, config, label_ids, unannotated, passed_over, archives, notes)
+        if archives:
+            summary["archives"] = archives
+        earlier = output.read_json(SUMMARY)
+        lists = {} if earlier is None else earlier.get("lists", {})
+        for each in merged:
+            lists |= each.lists
+        summary["lists"] = dict(sorted(lists.items()))
+        summary["retries"] = retries + RETRY_COUNT.read_and_reset()
+        if earlier is None or about_the_output(earlier) != about_the_output(summary):
+            output.write(SUMMARY, _json(summary))
     remove_state(output)
+
+
+def _splits_in(manifests: Iterable[files.Entry], config: Config) -> list[Split]:
+    """The splits that the output holds, and those that were requested, in their usual order."""
+    names = {entry.url for entry in manifests}
+    return [
+        split
+        for split in (SPLITS if config.annotations else (ALL,))
+        if split in config.splits or config.output.url(f"{MANIFESTS}/{split}.parquet") in names
+    ]
 
 
 def _archives_summary(output: Output, read: Sequence[ReadArchive]) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """Step 2, sources: every file that may contain a clip."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 
@@ -9,7 +9,8 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, Video
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.file_names import ARCHIVE_EXTENSIONS, EXTENSIONS
-from beam_pipeline.sources.list_videos import ARCHIVES, VIDEO_FILES, ListVideos
+from beam_pipeline.sources.list_videos import ARCHIVES, PASSED_OVER, VIDEO_FILES, ListVideos
+from beam_pipeline.sources.passed_over import CountPassedOver
 
 
 class Sources(NamedTuple):
@@ -17,12 +18,14 @@ class Sources(NamedTuple):
 
     videos: loose files (Video).
     archives: tar archives, not yet read (Archive).
+    passed_over: one element, what was not taken, see ``CountPassedOver``.
     count: one element, the number of files and archives; at least 1.
     archive_ranks: one element, the sorted ranks of the arguments that name archives.
     """
 
     videos: beam.PCollection[Video]
     archives: beam.PCollection[Archive]
+    passed_over: beam.PCollection[dict[str, Any]]
     count: beam.PCollection[int]
     archive_ranks: beam.PCollection[tuple[int, ...]]
 
@@ -54,7 +57,8 @@ class FindSources(beam.PTransform):
             | "Archive ranks"
             >> beam.Map(ranks_of_archives, config.resize).with_output_types(tuple[int, ...])
         )
-        return Sources(videos, archives, count, ranks)
+        passed_over = listed[PASSED_OVER] | "Passed over" >> beam.CombineGlobally(CountPassedOver())
+        return Sources(videos, archives, passed_over, count, ranks)
 
 
 def check_found(count: int, arguments: Iterable[str]) -> int:

@@ -1,12 +1,14 @@
 """List all files that may contain clips: videos, and archives of videos."""
 
 import posixpath
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import TypeGuard
 
 import apache_beam as beam
 from apache_beam import pvalue
 
-from beam_pipeline.elements import Archive, Video
+from beam_pipeline.elements import Archive, PassedOver, Video
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.datasets import mirrored
 from beam_pipeline.kinetics.file_names import (
@@ -23,17 +25,20 @@ from beam_pipeline.kinetics.file_names import (
 from beam_pipeline.output.output_folder import STATE, VIDEOS
 from beam_pipeline.storage import files, urls
 
-Folder = tuple[int, str]
-"""Rank, and path or URL, of a folder to search."""
+Folder = tuple[int, str, str]
+"""A folder to search: rank, path or URL, and the real path of the folder the search began in."""
 
-FOLDERS, VIDEO_FILES, ARCHIVES = "folders", "videos", "archives"
+FOLDERS, VIDEO_FILES, ARCHIVES, PASSED_OVER = "folders", "videos", "archives", "passed over"
+
+Found = Video | Archive | Folder | PassedOver
 
 
 class ListVideos(beam.PTransform):
     """List all ``videos`` and ``archives`` that the ``--videos`` arguments name.
 
-    The input is (rank, argument); ranks number the arguments in order. The output folder is
-    skipped. ``mirror`` replaces the public hosts of addresses in listings.
+    Also outputs what was ``passed over`` (PassedOver). The input is (rank, argument); ranks number
+    the arguments in order. The output folder is skipped. ``mirror`` replaces the public hosts of
+    addresses in listings.
     """
 
     def __init__(self, output: str, mirror: str | None = None) -> None:
@@ -48,12 +53,14 @@ class ListVideos(beam.PTransform):
         searched = named[FOLDERS] | ListTree(self._output)
         return {
             kind: (named[kind], searched[kind]) | f"All {kind}" >> beam.Flatten()
-            for kind in (VIDEO_FILES, ARCHIVES)
+            for kind in (VIDEO_FILES, ARCHIVES, PASSED_OVER)
         }
 
 
 class ListTree(beam.PTransform):
-    """List all ``videos`` and ``archives`` below folders; ``output``, if given, is skipped.
+    """List ``videos``, ``archives`` and what is ``passed over`` below folders.
+
+    ``output`` is skipped; it is None if the output itself is listed, where nothing is passed over.
 
     Of K400 the root is listed by one worker, and each split by one. Then each class folder is
     searched, with all that is below it, by one of all workers.
@@ -78,13 +85,15 @@ class ListTree(beam.PTransform):
         levels = (first, second, deeper)
         return {
             kind: [level[kind] for level in levels] | f"All levels: {kind}" >> beam.Flatten()
-            for kind in (VIDEO_FILES, ARCHIVES)
+            for kind in (VIDEO_FILES, ARCHIVES, PASSED_OVER)
         }
 
 
 def _tagged_outputs(fn: beam.DoFn) -> beam.ParDo:
-    typed = beam.ParDo(fn).with_output_types(Video, **{FOLDERS: Folder, ARCHIVES: Archive})
-    return typed.with_outputs(FOLDERS, ARCHIVES, main=VIDEO_FILES)
+    typed = beam.ParDo(fn).with_output_types(
+        Video, **{FOLDERS: Folder, ARCHIVES: Archive, PASSED_OVER: PassedOver}
+    )
+    return typed.with_outputs(FOLDERS, ARCHIVES, PASSED_OVER, main=VIDEO_FILES)
 
 
 class ResolveArgument(beam.DoFn):
@@ -106,7 +115,7 @@ class ListFolder(beam.DoFn):
 
     def process(self, element: Folder) -> Iterator[Video | pvalue.TaggedOutput]:
         for found in list_folder(element, self._output):
-            if not isinstance(found, Video | Archive) and not is_text(found[1]):
+            if is_folder(found) and not is_text(found[1]):
                 # A name that is not UTF-8 cannot be encoded as an element: search the folder here.
                 yield from _tagged(search_folder(found, self._output))
             else:
@@ -123,18 +132,23 @@ class SearchFolder(beam.DoFn):
         yield from _tagged(search_folder(element, self._output))
 
 
-def _tagged(found: Iterable[Video | Archive | Folder]) -> Iterator[Video | pvalue.TaggedOutput]:
+def is_folder(found: Found) -> TypeGuard[Folder]:
+    """Whether what a search has found is a folder to search."""
+    return not isinstance(found, Video | Archive | PassedOver)
+
+
+def _tagged(found: Iterable[Found]) -> Iterator[Video | pvalue.TaggedOutput]:
+    kinds = {Archive: ARCHIVES, PassedOver: PASSED_OVER}
     for entry in found:
         if isinstance(entry, Video):
             yield entry
         else:
-            kind = ARCHIVES if isinstance(entry, Archive) else FOLDERS
-            yield pvalue.TaggedOutput(kind, entry)
+            yield pvalue.TaggedOutput(kinds.get(type(entry), FOLDERS), entry)
 
 
 def resolve_argument(
     rank: int, argument: str, output: str, mirror: str | None = None
-) -> Iterator[Video | Archive | Folder]:
+) -> Iterator[Found]:
     """What an argument names: a folder, a video, an archive, the lines of a listing, or a glob.
 
     Raises:
@@ -150,7 +164,7 @@ def resolve_argument(
     except OSError as error:
         raise InputError(f"--videos {argument}: {error.strerror or error}") from error
     if named.is_folder:
-        yield rank, argument
+        yield rank, argument, urls.real(argument)
     elif argument.lower().endswith(LISTING_EXTENSION):
         yield from _read_listing(rank, argument, output, mirror)
     elif found := _as_file(named, rank):
@@ -167,7 +181,7 @@ def resolve_argument(
         )
 
 
-def _expand_glob(rank: int, pattern: str, output: str) -> Iterator[Video | Archive | Folder]:
+def _expand_glob(rank: int, pattern: str, output: str) -> Iterator[Found]:
     try:
         matches = files.glob(pattern)
     except OSError as error:
@@ -179,46 +193,68 @@ def _expand_glob(rank: int, pattern: str, output: str) -> Iterator[Video | Archi
         hidden = is_hidden(entry.url.removeprefix(f"{named}/"))
         if not hidden and not _is_output(entry.url, output):
             if entry.is_folder:
-                yield rank, entry.url
+                yield rank, entry.url, urls.real(entry.url)
             elif found := _as_file(entry, rank):
                 yield found
 
 
-def list_folder(folder: Folder, output: str | None) -> Iterator[Video | Archive | Folder]:
-    """The videos, archives and folders in one folder, without the output; none if it is gone.
+def list_folder(folder: Folder, output: str | None) -> Iterator[Found]:
+    """What is in one folder, without the output; nothing if the folder is gone.
 
-    What is hidden is passed over, unless it is the output that is listed (``output`` is None).
+    Hidden names are skipped, unless it is the output that is listed (``output`` is None). A
+    folder below the first that may not be read is passed over.
 
     Raises:
         InputError: it exists but cannot be listed.
     """
-    rank, url = folder
+    rank, url, root = folder
     try:
         entries = files.list_folder(url)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise InputError(f"cannot list {url}: {error.strerror or error}") from error
+        reason = error.strerror or str(error)
+        below = output is not None and urls.real(url) != root
+        if not (below and isinstance(error, PermissionError)):
+            raise InputError(f"cannot list {url}: {reason}") from error
+        yield PassedOver("folders", f"{_as_text(url)} ({reason})")
+        return
+    suffixes: Counter[str] = Counter()
     for entry in entries:
         if output is not None and is_hidden(posixpath.basename(entry.url)):
             continue
         if entry.is_folder:
-            real = urls.real(entry.url)
-            cycle = f"{urls.real(url)}/".startswith(f"{real}/")  # a link to a parent folder
-            if not cycle and (output is None or not _is_output(real, urls.real(output))):
-                yield rank, entry.url
+            if not _is_visited_elsewhere(entry.url, url, root) and (
+                output is None or not _is_output(urls.real(entry.url), urls.real(output))
+            ):
+                yield rank, entry.url, root
         elif found := _as_file(entry, rank):
             yield found
+        else:
+            suffixes[posixpath.splitext(_as_text(entry.url))[1].lower()] += 1
+    if output is not None:
+        yield from (PassedOver("suffixes", *counted) for counted in suffixes.items())
 
 
-def search_folder(top: Folder, output: str | None) -> Iterator[Video | Archive]:
-    """All videos and archives below a folder, at any depth."""
-    pending = [top]
+def _is_visited_elsewhere(folder: str, parent: str, root: str) -> bool:
+    """Whether a folder is a link to one that the search comes to by its real path, or is in."""
+    real, real_parent = urls.real(folder), urls.real(parent)
+    if real == urls.join(real_parent, posixpath.basename(folder)):
+        return False
+    if f"{real_parent}/".startswith(f"{real}/") or real == root:
+        return True
+    return real.startswith(f"{root}/") and not is_hidden(real.removeprefix(f"{root}/"))
+
+
+def search_folder(top: Folder, output: str | None) -> Iterator[Video | Archive | PassedOver]:
+    """All videos and archives below a folder, at any depth. A real folder is visited once."""
+    pending, visited = [top], set()
     while pending:
         for found in list_folder(pending.pop(), output):
-            if isinstance(found, Video | Archive):
+            if isinstance(found, Video | Archive | PassedOver):
                 yield found
-            else:
+            elif (real := urls.real(found[1])) not in visited:
+                visited.add(real)
                 pending.append(found)
 
 
@@ -250,10 +286,15 @@ def _is_output(path: str, output: str) -> bool:
 
 
 def _as_file(entry: files.Entry, rank: int) -> Video | Archive | None:
-    # A name that is not UTF-8 is escaped. If it matches a clip, the file will not be found.
-    readable = entry.url.encode("utf-8", "backslashreplace").decode()
+    # If a name that is not UTF-8 matches a clip, the file will not be found.
+    readable = _as_text(entry.url)
     if is_video(readable):
         return Video(readable, rank, entry.size)
     if is_archive(readable):
         return Archive(readable, rank, entry.size)
     return None
+
+
+def _as_text(name: str) -> str:
+    """A name as UTF-8 text; bytes that are none are escaped."""
+    return name.encode("utf-8", "backslashreplace").decode()

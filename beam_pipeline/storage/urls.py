@@ -59,6 +59,17 @@ def is_glob(argument: str) -> bool:
     return any(character in argument for character in "*?[")
 
 
+def without_secrets(url: str) -> str:
+    """An address without user and password and, on the web, without its query."""
+    protocol, remote, rest = url.partition("://")
+    if not remote:
+        return url
+    host, slash, path = rest.partition("/")
+    if is_on_the_web(url):
+        path = path.partition("#")[0].partition("?")[0]
+    return f"{protocol}://{host.rpartition('@')[2]}{slash}{path}"
+
+
 def join(base: str, *parts: str) -> str:
     """A path or URL below a base."""
     return posixpath.join(base, *parts)

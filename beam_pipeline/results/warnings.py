@@ -1,0 +1,91 @@
+"""The warnings about an output, in ``summary.json`` and on the terminal."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from beam_pipeline.config import Config
+from beam_pipeline.kinetics.classes import OFFICIAL_CLASS_COUNTS, UNLABELLED_ID
+from beam_pipeline.results.ratios import missing_ratio
+from beam_pipeline.results.split_results import SplitResults
+
+MISSING_NOTED = 0.2
+"""Share of the annotated clips without a file above which there is a warning."""
+
+
+def warnings_about(
+    results: Sequence[SplitResults],
+    config: Config,
+    label_ids: dict[str, int],
+    unannotated: int,
+    passed_over: dict[str, Any],
+    archives: dict[str, Any] | None,
+) -> Iterator[str]:
+    """The warnings about an output, a sentence each, what to do included."""
+    broken = list(_broken_archives(archives)) if archives else []
+    if folders := passed_over["folders"]:
+        yield (
+            f"{folders:,} folders below --videos could not be read, first "
+            f"{passed_over['first_folders'][0]}; get permission to read them if they hold clips"
+        )
+    if not config.annotations:
+        if unannotated:
+            yield (
+                f"{unannotated:,} videos were left out because another video has the same output "
+                "path: their paths differ only in the suffix or the --videos argument; rename "
+                "them, or give each folder its own --output"
+            )
+        yield from broken
+        return
+    yield from label_id_warnings(label_ids, config.label_map)
+    for result in results:
+        if result.unlabelled and result.split in ("train", "val"):
+            yield (
+                f"{result.unlabelled:,} of {result.statuses.total():,} clips of {result.split} "
+                f"have no label: they are listed with {UNLABELLED_ID}; check that the header of "
+                "its CSV names a column label"
+            )
+    total = sum((result.statuses for result in results), Counter[str]())
+    empty = [result.split for result in results if not result.statuses.total()]
+    if not total:
+        yield f"there are no annotations in {', '.join(config.annotations)}"
+    elif empty:
+        lists = ", ".join(f"{split}.csv" for split in empty)
+        yield f"there are no annotations for {' and '.join(empty)}; without lines: {lists}"
+    yield from broken
+    if missing_ratio(total) == 1 and not broken:
+        yield (
+            "no annotated clip has a file: files are matched by name, "
+            "<youtube_id>_<start, 6 digits>_<end, 6 digits>.mp4 or <youtube_id>.mp4"
+        )
+    elif missing_ratio(total) > MISSING_NOTED:
+        yield (
+            f"{total['missing']:,} of {total.total():,} annotated clips have no file; "
+            "missing.csv lists them"
+        )
+    if total["missing"] and (suffixes := passed_over["suffixes"]):
+        kinds = (f"{count:,} {name or 'without suffix'}" for name, count in suffixes.items())
+        yield f"clips are missing, and these files were not taken for videos: {', '.join(kinds)}"
+
+
+def label_id_warnings(label_ids: dict[str, int], label_map: str | None) -> list[str]:
+    """Warnings about the label ids, for users who compare models."""
+    if label_map is not None or len(label_ids) in OFFICIAL_CLASS_COUNTS:
+        return []
+    annotated = "1 class is" if len(label_ids) == 1 else f"{len(label_ids)} classes are"
+    return [
+        (
+            f"{annotated} annotated, not 400, 600 or 700: the label ids are only valid for this "
+            "subset and differ from those of published models; type --label_map to use those"
+        )
+    ]
+
+
+def _broken_archives(archives: dict[str, Any]) -> Iterator[str]:
+    if broken := archives["broken"]:
+        share = f"{len(broken):,} of {archives['read']:,} archives"
+        yield (
+            f"{share} could not be read completely, first {broken[0]['archive']} "
+            f"({broken[0]['detail']}): the clips before the break are made; summary.json lists "
+            "these archives; run the same command again for the rest"
+        )
