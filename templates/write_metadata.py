@@ -61,6 +61,7 @@ PARAMETER_TYPES = {
     "limit": ParameterType("NUMBER", "[1-9][0-9]*"),
     "storage_options": ParameterType("TEXT", "[{].*[}]"),
     "clip_timeout": ParameterType("NUMBER", "[0-9]+([.][0-9]+)?"),
+    "max_missing_ratio": ParameterType("NUMBER", "(0?[.][0-9]+|0|1([.]0+)?)"),
     "max_failure_ratio": ParameterType("NUMBER", "(0?[.][0-9]+|0|1([.]0+)?)"),
 }
 

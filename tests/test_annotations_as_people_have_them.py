@@ -80,7 +80,9 @@ def test_a_compressed_file_in_a_folder_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [zipped({"train.csv": PLAIN.encode()})[:60], b"PK\x03\x04nonsense"]
+    "data",
+    [zipped({"train.csv": PLAIN.encode()})[:60], b"PK\x03\x04nonsense"],
+    ids=["cut", "nonsense"],
 )
 def test_a_damaged_zip_is_named(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "train.zip").write_bytes(data)

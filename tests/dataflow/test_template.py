@@ -133,6 +133,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "limit": (["1", "20000"], ["0", "-1", "all"]),
     "storage_options": (['{"gs": {"project": "p"}}'], ["gs", '"anon"']),
     "clip_timeout": (["90", "0.5"], ["", "1m"]),
+    "max_missing_ratio": (["0", "0.25", ".5", "1", "1.0"], ["1.5", "50%", "2"]),
     "max_failure_ratio": (["0", "0.25", ".5", "1", "1.0"], ["1.5", "50%", "2"]),
     # No pattern, but a value for the test of the command line.
     "classes": (["air drumming,passing American football (in game)"], []),
