@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -18,6 +18,42 @@ LINE_INTERVAL = 30.0
 REFRESH_INTERVAL = 0.5
 
 CHECKING_LEASES = "all clips are done; checking whether another run is active in this output"
+
+
+_drawing = threading.RLock()  # reentrant: a signal may interrupt a write of the main thread
+_stopped = False
+
+
+def stop_drawing(seconds: float) -> None:
+    """Write nothing to the terminal from now on; for a process that is about to exit.
+
+    Waits up to ``seconds`` for a write that has begun: the terminal may be paused.
+    """
+    global _stopped
+    whole = _drawing.acquire(timeout=seconds)
+    _stopped = True
+    if whole:
+        _drawing.release()
+
+
+class _Stderr:
+    """stderr until ``stop_drawing``: each write appears as a whole, or not at all."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with _drawing:
+            if not _stopped:
+                self._stream.write(text)
+                self._stream.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: every write is flushed."""
 
 
 class LiveLine:
@@ -34,7 +70,7 @@ class LiveLine:
         self._update = update
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._report, daemon=True)
-        self._console = Console(stderr=True)
+        self._console = Console(file=cast("TextIO", _Stderr(sys.stderr)))
 
     def __enter__(self) -> Self:
         self._counts.clear()
@@ -106,4 +142,5 @@ class LiveLine:
                     f"{counts.done} of {counts.tasks} clips, {rate:.1f} clips/s, {time_left}, "
                     f"{counts.failed} failed"
                 )
-            print(line, file=sys.stderr, flush=True)
+            if not _stopped:
+                print(line, file=sys.stderr, flush=True)
