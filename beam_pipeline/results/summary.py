@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from beam_pipeline import __version__
 from beam_pipeline.config import Config
 from beam_pipeline.elements import LISTED, STATUSES, Split
-from beam_pipeline.kinetics.classes import OFFICIAL_CLASS_COUNTS, UNLABELLED_ID
+from beam_pipeline.kinetics.classes import OFFICIAL_CLASS_COUNTS, UNLABELLED_FOLDER, UNLABELLED_ID
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import MANIFESTS, Output
 from beam_pipeline.results.fingerprints import FINGERPRINT_COLUMNS, fingerprints
@@ -108,6 +108,7 @@ def summarize(
                 f"have no label: they are listed with {UNLABELLED_ID}; check that the header of "
                 "its CSV names a column label"
             )
+    warnings += _unlabelled_folder_warnings(results, config)
     if not config.annotations and unannotated:
         warnings.append(
             f"{unannotated:,} videos were left out because another video has the same output "
@@ -154,6 +155,23 @@ def summarize(
     }
 
 
+def _unlabelled_folder_warnings(results: Sequence[SplitResults], config: Config) -> Iterator[str]:
+    """A warning if there are class folders, and one of them holds clips without a label."""
+    if not (config.annotations and config.resize and config.layout == "class"):
+        return
+    listed = sum(result.listed.num_rows for result in results)
+    unlabelled = sum(
+        pc.sum(pc.equal(result.listed.column("label_id"), UNLABELLED_ID)).as_py() or 0
+        for result in results
+    )
+    if 0 < unlabelled < listed:
+        yield (
+            f"{unlabelled:,} clips without a label are in the class folder {UNLABELLED_FOLDER}: a "
+            "loader that numbers the folders, such as Hugging Face's videofolder, takes it for a "
+            "class and shifts the ids after it; leave that folder out there"
+        )
+
+
 def label_id_warnings(label_ids: dict[str, int], label_map: str | None) -> list[str]:
     """Warnings about the label ids, for users who compare models."""
     if label_map is not None or len(label_ids) in OFFICIAL_CLASS_COUNTS:
@@ -162,6 +180,6 @@ def label_id_warnings(label_ids: dict[str, int], label_map: str | None) -> list[
     return [
         (
             f"{annotated} annotated, not 400, 600 or 700: the label ids are only valid for this "
-            "subset and differ from those of published models; type --label_map to use those"
+            "subset; to use those of a published model, type --label_map"
         )
     ]
