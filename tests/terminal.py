@@ -8,14 +8,15 @@ import termios
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import pyte
 
 from tests.kinetics import ROOT
 
-COLUMNS, ROWS = 100, 24
+COLUMNS, ROWS = 80, 24
 CTRL_C = b"\x03"
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds after which a test gives up on what should take a few."""
 
 
@@ -45,6 +46,14 @@ class Terminal:
         os.close(theirs)
         self.output = b""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+
     def press(self, key: bytes) -> None:
         os.write(self._ours, key)
 
@@ -52,14 +61,13 @@ class Terminal:
         """Read until the output has the text."""
         until = time.monotonic() + PATIENCE
         while text.encode() not in self.output:
-            assert time.monotonic() < until, self.output
-            assert self._read(), self.output
+            assert time.monotonic() < until, self.output[-2000:]
+            assert self._read(), self.output[-2000:]
 
     def ended(self) -> int:
         """Read to the end; the exit status."""
         while self._read():
             pass
-        os.close(self._ours)
         return self.process.wait(PATIENCE)
 
     def _read(self) -> bool:

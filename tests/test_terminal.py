@@ -32,28 +32,28 @@ HIDES_CURSOR = "\x1b[?25l"
 @pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("shown", [HIDES_CURSOR, "0/6"])
 def test_ctrl_c_leaves_one_line_and_the_cursor_below_it(shown: str, times: int) -> None:
-    terminal = Terminal([sys.executable, "-c", AT_WORK])
-    terminal.wait_for(shown)
-    terminal.press(CTRL_C)
-    terminal.wait_for("stopped")
-    for _ in range(times - 1):
+    with Terminal([sys.executable, "-c", AT_WORK]) as terminal:
+        terminal.wait_for(shown)
         terminal.press(CTRL_C)
-    assert terminal.ended() == 128 + signal.SIGINT
+        terminal.wait_for("stopped")
+        for _ in range(times - 1):
+            terminal.press(CTRL_C)
+        assert terminal.ended() == 128 + signal.SIGINT
     screen = Screen(terminal.output)
     *_, message, below = screen.lines
     assert message == f"beam_pipeline: {INTERRUPTED}"
     assert (below, screen.column) == ("", 0)
-    assert not any("/6" in line for line in screen.lines)
+    assert not any("clips/s" in line for line in screen.lines)
     assert screen.has_cursor
 
 
 def test_sigterm_after_ctrl_c_is_no_second_message() -> None:
-    terminal = Terminal([sys.executable, "-c", AT_WORK])
-    terminal.wait_for("0/6")
-    terminal.press(CTRL_C)
-    terminal.wait_for("stopped")
-    terminal.process.send_signal(signal.SIGTERM)
-    assert terminal.ended() == 128 + signal.SIGINT
+    with Terminal([sys.executable, "-c", AT_WORK]) as terminal:
+        terminal.wait_for("0/6")
+        terminal.press(CTRL_C)
+        terminal.wait_for("stopped")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.ended() == 128 + signal.SIGINT
     screen = Screen(terminal.output)
     assert sum("stopped" in line for line in screen.lines) == 1
     assert screen.lines[-1] == ""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TextIO, cast
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from beam_pipeline.progress.counts import LOCAL_COUNTS, Counts
@@ -54,6 +54,24 @@ class _Stderr:
 
     def flush(self) -> None:
         """Do nothing: every write is flushed."""
+
+
+class _Bar(Progress):
+    """A bar that leaves room for the ``^C`` that a terminal shows behind it."""
+
+    def get_renderable(self) -> RenderableType:
+        return _Narrower(super().get_renderable(), len("^C"))
+
+
+class _Narrower:
+    """Something drawn with fewer columns than there are."""
+
+    def __init__(self, drawn: RenderableType, columns: int) -> None:
+        self._drawn, self._columns = drawn, columns
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = max(options.max_width - self._columns, 1)
+        return console.render(self._drawn, options.update_width(width))
 
 
 class LiveLine:
@@ -107,7 +125,7 @@ class LiveLine:
             TimeRemainingColumn(),
             TextColumn("{task.fields[failed]} failed"),
         )
-        with Progress(*columns, console=self._console, transient=True) as bar:
+        with _Bar(*columns, console=self._console, transient=True) as bar:
             line = bar.add_task("reading annotations, listing videos", total=None, rate=0, failed=0)
             while True:
                 stopped = self._stop.wait(REFRESH_INTERVAL)
