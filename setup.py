@@ -66,6 +66,8 @@ setup(
             "imageio-ffmpeg>=0.6",
             # VideoMAE reads its lists with it.
             "pandas>=2.2",
+            # What a terminal shows after Ctrl-C.
+            "pyte>=0.8.2",
             "pytest>=9,<10",
             "pytest-cov>=7.1",
             "pytest-xdist>=3.8",

@@ -6,6 +6,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -24,6 +25,12 @@ SIGNAL_STATUS = 128
 
 SAVE_SECONDS = 5.0
 """Seconds in which a stopped run may flush its row log to a bucket."""
+
+DRAW_SECONDS = 1.0
+"""Seconds in which a write of the live line to the terminal may end; a paused one never does."""
+
+_CLEAR_LINE = "\r\x1b[K"
+_SHOW_CURSOR = "\x1b[?25h"  # the live line hides it
 
 INTERRUPTED = "stopped; run the same command again to continue"
 
@@ -86,14 +93,27 @@ def _on_signal(message: Callable[[], str]) -> None:
 
 def _stop(message: Callable[[], str], number: int, _frame: FrameType | None) -> NoReturn:
     """Exit inside the handler: Beam would treat a KeyboardInterrupt as a failed element."""
-    signal.signal(number, signal.SIG_IGN)  # handle it once
-    # Not print, which is not reentrant: the signal may have interrupted one.
-    os.write(2, f"\nbeam_pipeline: {message()}\n".encode())
-    for module, name in (("row_log", "flush_all"), ("leases", "release_all")):
-        # None if the signal came before or during the module's import.
-        if save := getattr(sys.modules.get(f"beam_pipeline.output.{module}"), name, None):
-            save(SAVE_SECONDS)
+    for each in (signal.SIGINT, signal.SIGTERM):  # handle one signal, once
+        signal.signal(each, signal.SIG_IGN)
+    _call("progress.live_line", "stop_drawing", DRAW_SECONDS)
+    # On a terminal, in place of the live line and of the ^C that the terminal shows behind it.
+    start = _CLEAR_LINE if os.isatty(2) else "\n"
+    _write_error(f"{start}beam_pipeline: {message()}\n")
+    _call("output.row_log", "flush_all", SAVE_SECONDS)
+    _call("output.leases", "release_all", SAVE_SECONDS)
     _exit_now(SIGNAL_STATUS + number)
+
+
+def _call(module: str, function: str, seconds: float) -> None:
+    """Call a function of a module, unless the signal came before or during the module's import."""
+    if call := getattr(sys.modules.get(f"beam_pipeline.{module}"), function, None):
+        call(seconds)
+
+
+def _write_error(text: str) -> None:
+    """Not print, which is not reentrant: the signal may have interrupted one."""
+    with suppress(OSError):  # the terminal is gone
+        os.write(2, text.encode())
 
 
 def _silence_beam() -> None:
@@ -105,8 +125,9 @@ def _silence_beam() -> None:
 def _exit_now(status: int) -> NoReturn:
     """End the process and its children, even if threads of Beam are still waiting."""
     child_processes.kill_all()
-    if sys.stderr.isatty():
-        sys.stderr.write("\x1b[?25h")  # show the cursor, which the live line hides
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, RuntimeError):  # the reader is gone; the signal interrupted a write
+            stream.flush()
+    if os.isatty(2):
+        _write_error(_CLEAR_LINE + _SHOW_CURSOR)  # without the ^C of a key pressed once more
     os._exit(status)

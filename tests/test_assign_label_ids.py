@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from beam_pipeline.annotations.assign_label_ids import (
     AssignLabelIds,
     assign_label_ids,
+    check_torchvision_ids,
 )
 from beam_pipeline.annotations.read_files import read_file
 from beam_pipeline.elements import Annotation
@@ -113,6 +114,14 @@ def test_ids_count_up_in_sorted_order(labels: set[str]) -> None:
     assert list(ids) == sorted(labels)
     assert list(ids.values()) == list(range(len(labels)))
     assert len({class_folder(label) for label in ids}) == len(ids)
+
+
+def test_ids_that_torchvision_would_not_give_are_an_error_that_says_why() -> None:
+    check_torchvision_ids({"a c": 0, "b": 1}, "val")
+    with pytest.raises(InputError, match="id 0 instead of 1, because the class with id 0 has no"):
+        check_torchvision_ids({"a c": 1, "b": 2}, "val")
+    with pytest.raises(InputError, match="the label map numbers the classes in another order"):
+        check_torchvision_ids({"a c": 1, "b": 0}, "val")
 
 
 @pytest.mark.parametrize("stated", [["b", "a", None, "b"], [None], []])

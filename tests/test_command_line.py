@@ -139,9 +139,15 @@ def test_files_that_nobody_annotated_are_counted(ran: Ran) -> None:
 
 
 def test_a_subset_is_warned_about(ran: Ran) -> None:
-    (warning,) = summary(ran.output)["warnings"]
+    warning, _ = summary(ran.output)["warnings"]
     assert "3 classes" in warning
     assert warning.split()[-1] in ran.ended.out
+
+
+def test_a_class_folder_of_clips_without_a_label_is_warned_about(ran: Ran) -> None:
+    _, warning = summary(ran.output)["warnings"]
+    assert warning.startswith("1 clips without a label are in the class folder unlabelled")
+    assert f"note: {warning}" in ran.ended.out
 
 
 def test_the_summary_says_how_it_was_made(ran: Ran) -> None:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipeline.cli import INTERRUPTED
 from tests.conftest import small_clip
 from tests.kinetics import ROOT, Kinetics, all_rows, check_output, command
 from tests.make_clips import with_ffmpeg
+from tests.terminal import Screen
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="looks at processes through /proc"
@@ -159,6 +161,8 @@ def test_ctrl_c_on_a_terminal_that_shows_progress_ends_with_130_and_leaves_no_pr
     assert started.ended() == 130
     wait_for(lambda: not started.processes(), seconds=10)
     assert "Traceback" not in started.shown()
-    assert "stopped" in started.shown()
+    screen = Screen(started.shown().encode())
+    assert screen.lines == [f"beam_pipeline: {INTERRUPTED}", ""]
+    assert screen.has_cursor
     assert not (started.output / "summary.json").exists()
     assert not (started.output / "train.csv").exists()

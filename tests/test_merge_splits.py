@@ -40,8 +40,8 @@ def row(clip_id: str, status: str = "resized", split: str = "val", **columns) ->
     if status in ("resized", "copied"):
         made |= {"path": f"videos/{split}/zumba/{clip_id}.mp4", "sha256": clip_id, "bytes": 1}
     return Row(
-        clip_id, youtube_id, split, "zumba", status, time_start=float(start),
-        time_end=float(end), **made | columns,
+        clip_id, youtube_id, split, status=status, time_start=float(start), time_end=float(end),
+        **{"label": "zumba", **made, **columns},
     )  # fmt: skip
 
 
@@ -188,6 +188,22 @@ def test_a_run_in_which_nothing_matches_is_warned_of_and_has_no_ratio(tmp_path: 
     summary = summary_of(Path(config.output.root))
     assert summary["failure_ratio"] == 0
     assert any("matched by name" in warning for warning in summary["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "labelled", "is_warned"),
+    [((), True, True), ((), False, False), (("--layout=flat",), True, False)],
+)
+def test_a_folder_without_a_label_is_warned_of_beside_folders_of_classes(
+    tmp_path: Path, flags: tuple[str, ...], labelled: bool, is_warned: bool
+) -> None:
+    config = ready(tmp_path, *flags)
+    status = "copied" if labelled else "missing"
+    merged(config, [row("a_000001_000011", status, "train")], "train")
+    merged(config, [row("b_000001_000011", split="test", label=None, label_id=-1)], "test")
+    finish([], config, {"zumba": 0}, 0, NOTHING, 0, [])
+    warnings = summary_of(Path(config.output.root))["warnings"]
+    assert any("class folder unlabelled" in warning for warning in warnings) == is_warned
 
 
 def test_no_annotated_clip_at_all_is_no_failure(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def checked_label_ids(
 
 
 def assign_label_ids(labels: Iterable[str], label_map: str | None = None) -> dict[str, int]:
-    """Number classes in the order of their original names, as the published models do.
+    """Number classes in the order of their original names.
 
     If ``label_map`` names a map, all its ids are used instead, annotated or not.
 
@@ -138,15 +138,19 @@ def check_torchvision_ids(ids: Mapping[str, int], split: Split) -> None:
     """Raise InputError if torchvision would give a class of a split a different id.
 
     torchvision numbers the existing class folders in order. So ids differ as soon as a class
-    without clips comes before a class with clips.
+    without clips comes before a class with clips, and under a label map that is not sorted.
     """
     by_folder = {class_folder(label): label_id for label, label_id in ids.items()}
+    in_order = [by_folder[folder] for folder in sorted(by_folder)]
     for number, folder in enumerate(sorted(by_folder)):
         if by_folder[folder] != number:
+            cause = "the label map numbers the classes in another order"
+            if in_order == sorted(in_order):
+                cause = f"the class with id {number} has no clip in this split"
             raise InputError(
                 f"torchvision numbers the class folders of {split} in order: {folder} would get id "
-                f"{number} instead of {by_folder[folder]}, because the class with id {number} has "
-                "no clip in this split; leave torchvision out of --list_format"
+                f"{number} instead of {by_folder[folder]}, because {cause}; leave torchvision out "
+                "of --list_format"
             )
 
 

@@ -8,9 +8,18 @@ from typing import Any
 from beam_pipeline.errors import InputError
 from beam_pipeline.storage import files
 
-PUBLISHED = ("kinetics400", "kinetics600", "kinetics700")
-"""Maps in this package: the sorted classes of the official annotations. The models that SlowFast,
-PyTorchVideo and mmaction2 publish use the same order."""
+PUBLISHED = (
+    "kinetics400",
+    "kinetics600",
+    "kinetics700",
+    "kinetics710",
+    "videomaev2-kinetics600",
+    "videomaev2-kinetics700",
+    "videomaev2-kinetics710",
+)
+"""Maps in this package. The first three are the sorted classes of the official annotations, which
+mmaction2 uses too, and Non-Local for Kinetics-400. ``kinetics710`` is mmaction2's, the last three
+are those of VideoMAEv2's checkpoints. docs/labels.md says where class names were changed."""
 
 
 def read_label_map(name: str) -> dict[str, int]:

@@ -5,9 +5,9 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TextIO, cast
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from beam_pipeline.progress.counts import LOCAL_COUNTS, Counts
@@ -18,6 +18,60 @@ LINE_INTERVAL = 30.0
 REFRESH_INTERVAL = 0.5
 
 CHECKING_LEASES = "all clips are done; checking whether another run is active in this output"
+
+
+_drawing = threading.RLock()  # reentrant: a signal may interrupt a write of the main thread
+_stopped = False
+
+
+def stop_drawing(seconds: float) -> None:
+    """Write nothing to the terminal from now on; for a process that is about to exit.
+
+    Waits up to ``seconds`` for a write that has begun: the terminal may be paused.
+    """
+    global _stopped
+    whole = _drawing.acquire(timeout=seconds)
+    _stopped = True
+    if whole:
+        _drawing.release()
+
+
+class _Stderr:
+    """stderr until ``stop_drawing``: each write appears as a whole, or not at all."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with _drawing:
+            if not _stopped:
+                self._stream.write(text)
+                self._stream.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: every write is flushed."""
+
+
+class _Bar(Progress):
+    """A bar that leaves room for the ``^C`` that a terminal shows behind it."""
+
+    def get_renderable(self) -> RenderableType:
+        return _Narrower(super().get_renderable(), len("^C"))
+
+
+class _Narrower:
+    """Something drawn with fewer columns than there are."""
+
+    def __init__(self, drawn: RenderableType, columns: int) -> None:
+        self._drawn, self._columns = drawn, columns
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = max(options.max_width - self._columns, 1)
+        return console.render(self._drawn, options.update_width(width))
 
 
 class LiveLine:
@@ -34,7 +88,7 @@ class LiveLine:
         self._update = update
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._report, daemon=True)
-        self._console = Console(stderr=True)
+        self._console = Console(file=cast("TextIO", _Stderr(sys.stderr)))
 
     def __enter__(self) -> Self:
         self._counts.clear()
@@ -71,7 +125,7 @@ class LiveLine:
             TimeRemainingColumn(),
             TextColumn("{task.fields[failed]} failed"),
         )
-        with Progress(*columns, console=self._console, transient=True) as bar:
+        with _Bar(*columns, console=self._console, transient=True) as bar:
             line = bar.add_task("reading annotations, listing videos", total=None, rate=0, failed=0)
             while True:
                 stopped = self._stop.wait(REFRESH_INTERVAL)
@@ -106,4 +160,5 @@ class LiveLine:
                     f"{counts.done} of {counts.tasks} clips, {rate:.1f} clips/s, {time_left}, "
                     f"{counts.failed} failed"
                 )
-            print(line, file=sys.stderr, flush=True)
+            if not _stopped:
+                print(line, file=sys.stderr, flush=True)

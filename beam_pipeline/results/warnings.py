@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from beam_pipeline.config import Config
-from beam_pipeline.kinetics.classes import OFFICIAL_CLASS_COUNTS, UNLABELLED_ID
+from beam_pipeline.kinetics.classes import OFFICIAL_CLASS_COUNTS, UNLABELLED_FOLDER, UNLABELLED_ID
 from beam_pipeline.results.ratios import missing_ratio
 from beam_pipeline.results.split_results import SplitResults
 
@@ -45,6 +45,7 @@ def warnings_about(
                 f"have no label: they are listed with {UNLABELLED_ID}; check that the header of "
                 "its CSV names a column label"
             )
+    yield from _unlabelled_folder(results, config)
     total = sum((result.statuses for result in results), Counter[str]())
     empty = [result.split for result in results if not result.statuses.total()]
     if not total:
@@ -68,6 +69,18 @@ def warnings_about(
         yield f"clips are missing, and these files were not taken for videos: {', '.join(kinds)}"
 
 
+def _unlabelled_folder(results: Sequence[SplitResults], config: Config) -> Iterator[str]:
+    """A warning if there are class folders, and one of them holds clips without a label."""
+    classes = sum((result.classes for result in results), Counter[str]())
+    unlabelled = classes[UNLABELLED_FOLDER]
+    if config.resize and config.layout == "class" and 0 < unlabelled < classes.total():
+        yield (
+            f"{unlabelled:,} clips without a label are in the class folder {UNLABELLED_FOLDER}: a "
+            "loader that numbers the folders, such as Hugging Face's videofolder, takes it for a "
+            "class and shifts the ids after it; leave that folder out there"
+        )
+
+
 def label_id_warnings(label_ids: dict[str, int], label_map: str | None) -> list[str]:
     """Warnings about the label ids, for users who compare models."""
     if label_map is not None or len(label_ids) in OFFICIAL_CLASS_COUNTS:
@@ -76,7 +89,7 @@ def label_id_warnings(label_ids: dict[str, int], label_map: str | None) -> list[
     return [
         (
             f"{annotated} annotated, not 400, 600 or 700: the label ids are only valid for this "
-            "subset and differ from those of published models; type --label_map to use those"
+            "subset; to use those of a published model, type --label_map"
         )
     ]
 

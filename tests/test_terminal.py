@@ -1,0 +1,60 @@
+"""What Ctrl-C leaves on a terminal that shows the live line."""
+
+import signal
+import sys
+
+import pytest
+
+from beam_pipeline.cli import INTERRUPTED
+from tests.terminal import CTRL_C, Screen, Terminal
+
+# Row logs that take their time to be saved: meanwhile the live line would go on being drawn.
+AT_WORK = """
+import sys, time, types
+from beam_pipeline import cli
+from beam_pipeline.progress.counts import LOCAL_COUNTS
+from beam_pipeline.progress.live_line import LiveLine
+
+sys.modules["beam_pipeline.output.row_log"] = types.SimpleNamespace(
+    flush_all=lambda seconds: time.sleep(0.5)
+)
+cli._on_signal(lambda: cli.INTERRUPTED)
+with LiveLine():
+    for _ in range(6):
+        LOCAL_COUNTS.plan()
+    while True:
+        print("a warning", file=sys.stderr)
+        time.sleep(0.01)
+"""
+HIDES_CURSOR = "\x1b[?25l"
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("shown", [HIDES_CURSOR, "0/6"])
+def test_ctrl_c_leaves_one_line_and_the_cursor_below_it(shown: str, times: int) -> None:
+    with Terminal([sys.executable, "-c", AT_WORK]) as terminal:
+        terminal.wait_for(shown)
+        terminal.press(CTRL_C)
+        terminal.wait_for("stopped")
+        for _ in range(times - 1):
+            terminal.press(CTRL_C)
+        assert terminal.ended() == 128 + signal.SIGINT
+    screen = Screen(terminal.output)
+    *_, message, below = screen.lines
+    assert message == f"beam_pipeline: {INTERRUPTED}"
+    assert (below, screen.column) == ("", 0)
+    assert not any("clips/s" in line for line in screen.lines)
+    assert screen.has_cursor
+
+
+def test_sigterm_after_ctrl_c_is_no_second_message() -> None:
+    with Terminal([sys.executable, "-c", AT_WORK]) as terminal:
+        terminal.wait_for("0/6")
+        terminal.press(CTRL_C)
+        terminal.wait_for("stopped")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.ended() == 128 + signal.SIGINT
+    screen = Screen(terminal.output)
+    assert sum("stopped" in line for line in screen.lines) == 1
+    assert screen.lines[-1] == ""
+    assert screen.has_cursor
