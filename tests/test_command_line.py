@@ -139,15 +139,20 @@ def test_files_that_nobody_annotated_are_counted(ran: Ran) -> None:
 
 
 def test_a_subset_is_warned_about(ran: Ran) -> None:
-    warning, _ = summary(ran.output)["warnings"]
+    warning = summary(ran.output)["warnings"][0]
     assert "3 classes" in warning
     assert warning.split()[-1] in ran.ended.out
 
 
 def test_a_class_folder_of_clips_without_a_label_is_warned_about(ran: Ran) -> None:
-    _, warning = summary(ran.output)["warnings"]
-    assert warning.startswith("1 clips without a label are in the class folder unlabelled")
+    warning = summary(ran.output)["warnings"][1]
+    assert warning.startswith("clips without a label (1) are in the class folder unlabelled")
     assert f"note: {warning}" in ran.ended.out
+
+
+def test_files_that_are_no_videos_are_counted_and_named_where_clips_are_missing(ran: Ran) -> None:
+    assert summary(ran.output)["passed_over"]["suffixes"] == {".md": 1}
+    assert "these files were not taken for videos: 1 .md" in ran.ended.out
 
 
 def test_the_summary_says_how_it_was_made(ran: Ran) -> None:

@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import apache_beam as beam
@@ -17,10 +18,11 @@ from hypothesis import strategies as st
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.elements import Row, Split
+from beam_pipeline.errors import InputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import Output
 from beam_pipeline.results import write_summary
-from beam_pipeline.results.merge_splits import MergeSplits, merge_split
+from beam_pipeline.results.merge_splits import MergeSplits, check_split, merge_split
 from beam_pipeline.results.split_results import SplitResults, read_split
 from beam_pipeline.results.write_shards import SHARDS, WriteShards, shard_of, write_shard
 from beam_pipeline.results.write_summary import WriteSummary, finish
@@ -155,6 +157,37 @@ def test_rows_come_back_from_a_manifest_as_they_were(tmp_path: Path) -> None:
     merged(config, [full])
     (table,) = manifest.read_parquet(config.output.url("manifest/val.parquet"))
     assert [Row(**columns) for columns in table.to_pylist()] == [full]
+
+
+def test_a_manifest_shrinks_only_if_one_says_so(tmp_path: Path) -> None:
+    config = ready(tmp_path)
+    ids = ("a_000001_000011", "b_000001_000011")
+    merged(config, [row(clip_id) for clip_id in ids])
+    fewer = [write_shard(("val", 0), [row(ids[0])], config.output)[1][1]]
+    failing = [row(ids[0], "missing"), row(ids[1], "failed")]
+    as_many = [write_shard(("val", 1), failing, config.output)[1][1]]
+    check_split("val", as_many, config)
+    check_split("train", fewer, config)
+    with pytest.raises(InputError, match=f"smaller: 1 of its val clips.*first {ids[1]}.*--shrink"):
+        check_split("val", fewer, config)
+    check_split("val", fewer, replace(config, shrink=True))
+    notes = merge_split("val", fewer, replace(config, shrink=True)).notes
+    assert notes[0] == "val: 1 clip is in no list any more; its file stays"
+
+
+def test_only_a_list_that_somebody_changed_is_noted(tmp_path: Path) -> None:
+    config = ready(tmp_path)
+    ids = ("a_000001_000011", "b_000001_000011")
+    one, two = ([row(clip_id) for clip_id in ids[:count]] for count in (1, 2))
+    first = [write_shard(("val", 0), one, config.output)[1][1]]
+    finish([merge_split("val", first, config)], config, {"zumba": 0}, 0, NOTHING, 0, [])
+    grown = configured("--output", str(tmp_path / "output"), "--path_prefix", "/data")
+    list(prepare_output(grown))
+    second = [write_shard(("val", 0), two, grown.output)[1][1]]
+    assert merge_split("val", second, grown).notes == []
+    (tmp_path / "output" / "val.csv").write_text("mine 0\n")
+    (note,) = merge_split("val", second, grown).notes
+    assert note == "val.csv was not what the last finished run had written; it was written anew"
 
 
 # The end

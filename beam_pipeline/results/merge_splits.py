@@ -123,13 +123,16 @@ def merge_split(split: Split, paths: Sequence[str], config: Config) -> Merged:
     name = f"{MANIFESTS}/{split}.parquet"
     notes = []
     if left := sum(path is not None for _, path in _gone(split, paths, config)):
-        notes.append(f"{left:,} clips of {split} are in no list any more; their files stay")
+        clips = "1 clip is" if left == 1 else f"{left:,} clips are"
+        whose = "its file stays" if left == 1 else "their files stay"
+        notes.append(f"{split}: {clips} in no list any more; {whose}")
     if not _is_unchanged(output, name, paths):
         with output.writing(name) as file:
             manifest.write_parquet(file, manifest.read_tables(output, paths))
     lists, replaced = write_lists(split, config) if config.annotations else ({}, [])
     notes += [
-        f"{name} was not as this program had left it; it was written anew" for name in replaced
+        f"{name} was not what the last finished run had written; it was written anew"
+        for name in replaced
     ]
     return Merged(split, lists, notes)
 

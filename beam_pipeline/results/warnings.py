@@ -75,8 +75,8 @@ def _unlabelled_folder(results: Sequence[SplitResults], config: Config) -> Itera
     unlabelled = classes[UNLABELLED_FOLDER]
     if config.resize and config.layout == "class" and 0 < unlabelled < classes.total():
         yield (
-            f"{unlabelled:,} clips without a label are in the class folder {UNLABELLED_FOLDER}: a "
-            "loader that numbers the folders, such as Hugging Face's videofolder, takes it for a "
+            f"clips without a label ({unlabelled:,}) are in the class folder {UNLABELLED_FOLDER}: "
+            "a loader that numbers the folders, such as Hugging Face's videofolder, takes it for a "
             "class and shifts the ids after it; leave that folder out there"
         )
 
