@@ -170,6 +170,7 @@ def test_a_manifest_shrinks_only_if_one_says_so(tmp_path: Path) -> None:
     check_split("train", fewer, config)
     with pytest.raises(InputError, match=f"smaller: 1 of its val clips.*first {ids[1]}.*--shrink"):
         check_split("val", fewer, config)
+    check_split("val", fewer, config, [("val", fewer), ("train", as_many)])  # it has moved there
     check_split("val", fewer, replace(config, shrink=True))
     notes = merge_split("val", fewer, replace(config, shrink=True)).notes
     assert notes[0] == "val: 1 clip is in no list any more; its file stays"

@@ -1,6 +1,7 @@
 """Merge the shards of each split into its manifest and lists."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -17,7 +18,9 @@ from beam_pipeline.output.list_formats import TORCHVISION
 from beam_pipeline.output.output_folder import MANIFESTS, Output
 from beam_pipeline.results.link_classes import check_classes
 from beam_pipeline.results.write_lists import listed_clips, write_lists
-from beam_pipeline.storage import files
+
+SplitShards = tuple[Split, list[str]]
+"""A split, and the paths of its shards in order."""
 
 
 class Merged(NamedTuple):
@@ -52,42 +55,48 @@ class MergeSplits(beam.PTransform):
             | "Collect splits" >> beam.CoGroupByKey()
             | "Sort shards" >> beam.MapTuple(_sort_shards)
         )
-        checked = collected | "Check splits" >> beam.Map(_check, self._config)
+        every = pvalue.AsList(collected)
+        checked = collected | "Check splits" >> beam.Map(_check, self._config, every)
         return collected | "Merge" >> beam.Map(
-            _merge, self._config, pvalue.AsList(checked)
+            _merge, self._config, every, pvalue.AsList(checked)
         ).with_output_types(Merged)
 
 
-def _sort_shards(split: Split, group: dict[str, Iterable[Any]]) -> tuple[Split, list[str]]:
+def _sort_shards(split: Split, group: dict[str, Iterable[Any]]) -> SplitShards:
     return split, [path for _, path in sorted(group["shards"])]
 
 
-def _check(collected: tuple[Split, list[str]], config: Config) -> None:
-    check_split(*collected, config)
+def _check(collected: SplitShards, config: Config, every: list[SplitShards]) -> None:
+    check_split(*collected, config, every)
 
 
 def _merge(
-    collected: tuple[Split, list[str]],
+    collected: SplitShards,
     config: Config,
+    every: list[SplitShards],
     _checked: list[None],  # unread: no file is replaced before all splits are checked
 ) -> Merged:
-    return merge_split(*collected, config)
+    return merge_split(*collected, config, every)
 
 
-def check_split(split: Split, paths: Sequence[str], config: Config) -> None:
-    """Check a split before any file of it is replaced.
+def check_split(
+    split: Split, paths: Sequence[str], config: Config, every: Sequence[SplitShards] = ()
+) -> None:
+    """Check a split before any file of it is replaced; ``every`` are the shards of all splits.
 
     Raises:
         InputError: a trainer would misread it, or it would lose clips without ``--shrink``.
     """
     if not config.shrink:
-        _refuse_to_shrink(split, paths, config)
+        _refuse_to_shrink(split, paths, config, every)
     if TORCHVISION in config.list_formats:
         check_classes(listed_clips(config.output, paths), split)
 
 
-def _refuse_to_shrink(split: Split, paths: Sequence[str], config: Config) -> None:
-    if gone := sorted(clip_id for clip_id, _ in _gone(split, paths, config)):
+def _refuse_to_shrink(
+    split: Split, paths: Sequence[str], config: Config, every: Sequence[SplitShards]
+) -> None:
+    if gone := sorted(clip_id for clip_id, _ in _gone(split, paths, config, every)):
         raise InputError(
             f"{config.output.root} would get smaller: {len(gone):,} of its {split} clips are no "
             f"longer annotated, or not within --classes and --limit, first {gone[0]}; type "
@@ -96,16 +105,24 @@ def _refuse_to_shrink(split: Split, paths: Sequence[str], config: Config) -> Non
         )
 
 
-def _gone(split: Split, paths: Sequence[str], config: Config) -> set[tuple[str, str | None]]:
-    """(clip_id, path) of rows in the manifest that have no row in the shards.
+def _gone(
+    split: Split, paths: Sequence[str], config: Config, every: Sequence[SplitShards]
+) -> set[tuple[str, str | None]]:
+    """(clip_id, path) of rows in the manifest that have no row in the shards of any split.
 
-    A clip that is missing or failed now has a row, so it is not gone.
+    A clip that is missing or failed now, or is in another split, has a row, so it is not gone.
     """
-    output, name = config.output, f"{MANIFESTS}/{split}.parquet"
-    if not config.annotations or not files.exists(output.url(name)):
-        return set()
-    now = {clip_id for clip_id, _ in _clips(output, paths)}
-    return {(clip_id, path) for clip_id, path in _clips(output, [name]) if clip_id not in now}
+    output, gone = config.output, set()
+    if config.annotations:
+        now = {clip_id for clip_id, _ in _clips(output, paths)}
+        with suppress(FileNotFoundError):  # there is no manifest yet
+            earlier = _clips(output, [f"{MANIFESTS}/{split}.parquet"])
+            gone = {(clip_id, path) for clip_id, path in earlier if clip_id not in now}
+    if gone:
+        others = (path for other, shards in every if other != split for path in shards)
+        moved = {clip_id for clip_id, _ in _clips(output, others)}
+        gone = {(clip_id, path) for clip_id, path in gone if clip_id not in moved}
+    return gone
 
 
 def _clips(output: Output, paths: Iterable[str]) -> Iterator[tuple[str, str | None]]:
@@ -113,7 +130,9 @@ def _clips(output: Output, paths: Iterable[str]) -> Iterator[tuple[str, str | No
         yield from manifest.values_of(table)
 
 
-def merge_split(split: Split, paths: Sequence[str], config: Config) -> Merged:
+def merge_split(
+    split: Split, paths: Sequence[str], config: Config, every: Sequence[SplitShards] = ()
+) -> Merged:
     """Write ``manifest/<split>.parquet`` and the split's lists from its shards, in order.
 
     Shards are ranges of clip_ids, so merging concatenates them. Files that would not change are
@@ -122,7 +141,7 @@ def merge_split(split: Split, paths: Sequence[str], config: Config) -> Merged:
     output = config.output
     name = f"{MANIFESTS}/{split}.parquet"
     notes = []
-    if left := sum(path is not None for _, path in _gone(split, paths, config)):
+    if left := sum(path is not None for _, path in _gone(split, paths, config, every)):
         clips = "1 clip is" if left == 1 else f"{left:,} clips are"
         whose = "its file stays" if left == 1 else "their files stay"
         notes.append(f"{split}: {clips} in no list any more; {whose}")

@@ -148,7 +148,7 @@ def clips(output: Path) -> dict[str, Identity]:
 
 def result(output: Path) -> dict[str, Any]:
     """What a finished output comes to, whoever made it and when."""
-    named = ("train.csv", "val.csv", "test.csv", "label2id.json", "missing.csv", "damaged.csv")
+    named = ("train.csv", "val.csv", "test.csv", "label2id.json", "missing.csv")
     said = summary(output)
     return {
         "clips": {name: (output / name).read_bytes() for name in clips(output)},
