@@ -1,5 +1,6 @@
 """What is wrong in what a reader says of a clip."""
 
+import math
 from dataclasses import dataclass
 
 from tests.readers.outputs import Made
@@ -23,7 +24,7 @@ class Faults:
     """How a reading differs from the manifest and from the frames of the file.
 
     ``times`` are the indices of the frames for which another is shown, or none; ``pictures`` those
-    whose time is right and whose picture is not.
+    whose picture alone is wrong or lacks.
     """
 
     frames: bool
@@ -35,17 +36,22 @@ class Faults:
     def __bool__(self) -> bool:
         return bool(self.frames or self.fps or self.duration or self.times or self.pictures)
 
+    @property
+    def wrong_frames(self) -> int:
+        """How many frames are not shown where the file has them."""
+        return len(self.times) + len(self.pictures)
+
     def __str__(self) -> str:
         """For a table: the number of frames that are wrong, and what else is."""
-        wrong = len(self.times) + len(self.pictures)
         kinds = [kind for kind in ("frames", "fps", "duration") if getattr(self, kind)]
-        return ", ".join([str(wrong), *kinds])
+        return ", ".join([str(self.wrong_frames), *kinds])
 
 
 def faults(made: Made, said: Reading) -> Faults:
     """What is wrong in a reading."""
     times = wrong_times(made, said)
-    pictures = {i for i, distance in enumerate(said["distances"]) if distance > STEP}
+    distances = dict(zip(said["asked"], said["distances"], strict=False))
+    pictures = {i for i in said["asked"] if distances.get(i, math.inf) > STEP}
     return Faults(
         frames=said["frames"] != made.row["frames"] or said["frames"] != len(made.times),
         fps=is_wrong_rate(made, said),
@@ -59,10 +65,10 @@ def wrong_times(made: Made, said: Reading) -> tuple[int, ...]:
     """The indices of the frames that are not shown where the file has them."""
     if said["times"] is None:
         return ()
-    shown = said["times"] + [None] * (len(made.times) - len(said["times"]))
+    times = dict(zip(said["asked"], said["times"], strict=False))
     return tuple(
-        i for i, (time, right) in enumerate(zip(shown, made.times, strict=False))
-        if time is None or abs(time - right) > TIME
+        i for i in said["asked"]
+        if times.get(i) is None or abs(times[i] - made.times[i]) > TIME
     )  # fmt: skip
 
 

@@ -37,6 +37,8 @@ VARIABLE = {
 }
 """Clips of variable frame times, in twenty-fifths of a second."""
 
+KINDS = ("constant rate", "variable frame times", "late first frame")
+
 
 def make_sources(folder: Path) -> Path:
     """Write the clips of ``RATES`` and ``VARIABLE``."""
@@ -87,6 +89,13 @@ class Made:
     def is_late(self) -> bool:
         """Whether the first frame is not shown at 0."""
         return self.times[0] > 0
+
+    @property
+    def kind(self) -> str:
+        """One of ``KINDS``."""
+        if self.is_late:
+            return "late first frame"
+        return "constant rate" if self.is_constant else "variable frame times"
 
 
 def made_clips(output: Path) -> list[Made]:

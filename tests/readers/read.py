@@ -8,8 +8,9 @@ and ``pytorchvideo.Kinetics`` are asked for the samples of a data set instead.
 A reading has
 
 - ``frames``, ``fps``, ``duration`` (seconds), each as the reader says it, or null if it does not,
+- ``asked``: the indices of the frames that the reader is asked for,
 - ``times``: the time in seconds that the reader gives to the frame that it shows for each of
-  ``middles``, null if it refuses to show one; null in all if the reader does not speak of times,
+  them, null if it refuses to show one; null in all if the reader does not speak of times,
 - ``distances``: how far each of these frames is from PyAV's frame of that index, as the mean of
   all samples' distances in steps of 8 bits.
 """
@@ -19,7 +20,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ import numpy as np
 
 Clip = dict[str, Any]
 Reading = dict[str, Any]
+SOUGHT = 25
+"""About how many frames of a clip are asked for by index."""
+
 Frame = tuple[float | None, "np.ndarray | None"]
 """When a reader says that a frame begins, and its picture: rows, columns, RGB."""
 
@@ -43,15 +47,18 @@ def pictures_of(path: str) -> list[np.ndarray]:
 
 
 def reading(
-    clip: Clip, frames: int, fps: float | None, duration: float | None, shown: Iterator[Frame],
+    clip: Clip, frames: int, fps: float | None, duration: float | None, shown: Iterable[Frame],
+    asked: Sequence[int] | None = None,
 ) -> Reading:  # fmt: skip
     """What a reader says of a clip, its pictures held against PyAV's."""
+    pictures = pictures_of(clip["path"])
+    asked = range(len(pictures)) if asked is None else asked
     times, distances = [], []
-    for expected, (time, picture) in zip(pictures_of(clip["path"]), shown, strict=False):
+    for index, (time, picture) in zip(asked, shown, strict=False):
         times.append(time)
-        distances.append(math.inf if picture is None else distance(picture, expected))
+        distances.append(math.inf if picture is None else distance(picture, pictures[index]))
     known = {"frames": frames, "fps": fps, "duration": duration}
-    return {**known, "times": times, "distances": distances}
+    return {**known, "asked": list(asked), "times": times, "distances": distances}
 
 
 def distance(one: np.ndarray, other: np.ndarray) -> float:
@@ -73,26 +80,38 @@ def read_pyav(clip: Clip) -> Reading:
         return reading(clip, len(decoded), float(stream.average_rate), duration, shown)
 
 
-def read_torchcodec(clip: Clip, seek_mode: str, *, by_index: bool = False) -> Reading:
-    """The frames that are shown at the times of ``middles``, or those of each index."""
+def read_torchcodec(clip: Clip, seek_mode: str) -> Reading:
+    """The frames that are shown at the times of ``middles``."""
+    decoder = torchcodec_decoder(clip, seek_mode)
+    shown = (frame_or_none(decoder.get_frame_played_at, middle) for middle in clip["middles"])
+    said = decoder.metadata
+    return reading(clip, len(decoder), said.average_fps, said.duration_seconds, shown)
+
+
+def read_torchcodec_by_index(clip: Clip, seek_mode: str) -> Reading:
+    """Frames by index, from the last to the first, so that each has to be sought."""
+    decoder = torchcodec_decoder(clip, seek_mode)
+    asked = sorted(range(0, len(decoder), max(1, len(decoder) // SOUGHT)), reverse=True)
+    shown = (frame_or_none(decoder.get_frame_at, index) for index in asked)
+    said = decoder.metadata
+    return reading(clip, len(decoder), said.average_fps, said.duration_seconds, shown, asked)
+
+
+def torchcodec_decoder(clip: Clip, seek_mode: str) -> Any:
     from torchcodec.decoders import VideoDecoder
 
-    decoder = VideoDecoder(
+    return VideoDecoder(
         clip["path"], seek_mode=seek_mode, dimension_order="NHWC", num_ffmpeg_threads=THREADS
     )
-    get = decoder.get_frame_at if by_index else decoder.get_frame_played_at
 
-    def shown() -> Iterator[Frame]:
-        for index, middle in enumerate(clip["middles"]):
-            try:
-                frame = get(index if by_index else middle)
-            except (IndexError, RuntimeError):  # it takes this to be outside of the clip
-                yield None, None
-            else:
-                yield frame.pts_seconds, frame.data.numpy()
 
-    said = decoder.metadata
-    return reading(clip, len(decoder), said.average_fps, said.duration_seconds, shown())
+def frame_or_none(get: Callable[[Any], Any], at: float) -> Frame:
+    """The frame at a time or index; none if the decoder takes it to be outside of the clip."""
+    try:
+        frame = get(at)
+    except (IndexError, RuntimeError):
+        return None, None
+    return frame.pts_seconds, frame.data.numpy()
 
 
 def read_decord(clip: Clip) -> Reading:
@@ -134,11 +153,9 @@ def read_pytorchvideo(clip: Clip) -> Reading:
 READERS: dict[str, Callable[[Clip], Reading]] = {
     "PyAV": read_pyav,
     "torchcodec exact": lambda clip: read_torchcodec(clip, "exact"),
-    "torchcodec exact, by index": lambda clip: read_torchcodec(clip, "exact", by_index=True),
+    "torchcodec exact, by index": lambda clip: read_torchcodec_by_index(clip, "exact"),
     "torchcodec approximate": lambda clip: read_torchcodec(clip, "approximate"),
-    "torchcodec approximate, by index": (
-        lambda clip: read_torchcodec(clip, "approximate", by_index=True)
-    ),
+    "torchcodec approximate, by index": lambda clip: read_torchcodec_by_index(clip, "approximate"),
     "decord": read_decord,
     "torchvision": read_torchvision,
     "PyTorchVideo": read_pytorchvideo,
