@@ -61,7 +61,7 @@ test: $(VENV)/.test ## Run the tests
 	@echo "Not here: make test-faults (kills, full disks, rubbish; 5 minutes on 2 cores)"
 	@echo "          make test-dataflow (the template and jobs; 4 minutes)"
 	@echo "          make test-docs (links and commands of the documentation; 2 minutes)"
-	@echo "          make test-readers (clips in torchcodec, decord and others; 3 minutes, and 7 GB to install)"
+	@echo "          make test-readers (clips in torchcodec, decord and others; 6 minutes, and 7 GB to install)"
 	$(PYTEST) $(LEFT_OUT)
 
 coverage: $(VENV)/.test ## Run the tests and show which lines and branches they run
