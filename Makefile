@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 MOVIEPY := .venv-moviepy
+READERS := .venv-readers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup test test-faults test-dataflow lint run-local run-gcs-emulator bench
+.PHONY: help setup test test-faults test-dataflow test-readers lint run-local run-gcs-emulator bench
 .PHONY: docs test-docs
 .PHONY: template-image template-build template-run
 .NOTPARALLEL: # all extras are installed into one environment
@@ -41,18 +42,26 @@ $(MOVIEPY)/.setup:
 	    'moviepy==1.0.3' 'pillow<10' 'numpy<2'
 	@touch $@
 
+# PyTorch is large, and datasets wants an older fsspec than the program.
+$(READERS)/.setup: tests/readers/requirements.txt
+	$(PYTHON) -m venv $(READERS)
+	$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --requirement tests/readers/requirements.txt
+	@touch $@
+
 $(VENV)/.dev: $(VENV)/.setup
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
 # A test more at once than there are cores; who runs out of them takes some of another's.
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
-LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs
+LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs --ignore tests/readers
 
 test: $(VENV)/.test ## Run the tests
 	@echo "Not here: make test-faults (kills, full disks, rubbish; 5 minutes on 2 cores)"
 	@echo "          make test-dataflow (the template and jobs; 4 minutes)"
 	@echo "          make test-docs (links and commands of the documentation; 2 minutes)"
+	@echo "          make test-readers (clips in torchcodec, decord and others; 6 minutes, and 7 GB to install)"
 	$(PYTEST) $(LEFT_OUT)
 
 coverage: $(VENV)/.test ## Run the tests and show which lines and branches they run
@@ -63,6 +72,9 @@ test-faults: $(VENV)/.test ## Run the fault tests (killed processes, full disks,
 
 test-dataflow: $(VENV)/.test-dataflow ## Run the Dataflow tests: the template, and jobs on a fake service
 	$(PYTEST) tests/dataflow
+
+test-readers: $(VENV)/.test $(READERS)/.setup ## Read prepared clips with the real readers: torchcodec, decord and others, 7 GB to install
+	$(BIN)/python -m pytest tests/readers
 
 lint: $(VENV)/.dev ## Check style, formatting, types and imports between folders
 	$(BIN)/ruff check
