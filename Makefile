@@ -25,6 +25,7 @@ $(VENV)/.setup: setup.py pyproject.toml
 
 $(VENV)/.test: $(VENV)/.setup
 	$(PIP) --editable '.[test]'
+	$(PIP) --no-deps --upgrade --target $(VENV)/old-ffmpeg 'imageio-ffmpeg==0.4.5' # ffmpeg 4.2
 	@touch $@
 
 $(VENV)/.test-dataflow: $(VENV)/.test

@@ -61,6 +61,8 @@ setup(
             "gcp-storage-emulator>=2026.7",
             "moto[server]>=5.2",
             "s3fs>=2026.9,<2027",
+            # What most trainers read clips with; its own FFmpeg is of 2020.
+            "decord>=0.6; platform_system == 'Linux' and platform_machine == 'x86_64'",
             "hypothesis>=6.100",
             # A whole ffmpeg, to hold the clips against.
             "imageio-ffmpeg>=0.6",
