@@ -32,7 +32,7 @@ def is_beat(call: Call) -> bool:
 
 
 def test_heartbeats_continue_until_the_run_ends(buckets: Buckets) -> None:
-    output = Output(f"gs://{BUCKET}/out", "run")
+    output = Output(f"gs://{BUCKET}/out", "0" * 32)
     output.write(SETTINGS, b"{}")
     leases.acquire_lease(output)
     wait_for_beats(buckets, 3)
@@ -45,7 +45,7 @@ def test_heartbeats_continue_until_the_run_ends(buckets: Buckets) -> None:
 
 
 def test_a_heartbeat_after_the_end_is_removed(buckets: Buckets) -> None:
-    output = Output(f"gs://{BUCKET}/out", "run")
+    output = Output(f"gs://{BUCKET}/out", "0" * 32)
     output.write(SETTINGS, b"{}")
 
     def end_the_run(call: Call) -> None:

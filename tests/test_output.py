@@ -7,6 +7,7 @@ import pytest
 
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.errors import OutputError
+from beam_pipeline.output import leases
 from beam_pipeline.output.leases import remove_state
 from beam_pipeline.output.output_folder import Output
 from tests.kinetics import configured
@@ -67,6 +68,47 @@ def test_leaving_takes_everything_that_was_kept_meanwhile(output: Output) -> Non
         assert Path(path).is_relative_to(output.root)
     remove_state(output)
     assert os.listdir(output.root) == []
+
+
+def test_the_lock_is_closed_before_its_folder_is_removed(
+    output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FUSE and NFS keep an open file under another name, so that its folder is not empty."""
+    lock = leases._leases[output.url(output.state)]
+    closed = {}
+    remove = Output.remove
+
+    def look(self: Output, relative: str) -> None:
+        closed[relative] = lock.closed
+        remove(self, relative)
+
+    monkeypatch.setattr(Output, "remove", look)
+    remove_state(output)
+    assert closed[output.state] is True
+
+
+def test_what_others_keep_in_the_state_stays(output: Output, tmp_path: Path) -> None:
+    state = Path(output.root, "_state")
+    elsewhere = tmp_path / "elsewhere" / "precious"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "file").write_bytes(b"1")
+    (state / "theirs").mkdir()
+    (state / "theirs" / "file").write_bytes(b"2")
+    (state / ("a" * 32)).symlink_to(elsewhere)
+    assert leases.runs_in(output) == [output.state]
+    remove_state(output)
+    assert (elsewhere / "file").read_bytes() == b"1"
+    assert (state / "theirs" / "file").read_bytes() == b"2"
+
+
+def test_a_state_that_is_a_link_costs_nothing_behind_it(tmp_path: Path) -> None:
+    (tmp_path / "home" / "precious").mkdir(parents=True)
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "_state").symlink_to(tmp_path / "home")
+    config = configured("--output", str(tmp_path / "output"))
+    list(prepare_output(config))
+    remove_state(config.output)
+    assert os.listdir(tmp_path / "home") == ["precious"]
 
 
 def test_leaving_leaves_a_run_alone_that_is_under_way(output: Output) -> None:

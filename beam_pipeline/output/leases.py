@@ -6,6 +6,7 @@ On a disk a lease is a file lock. In a bucket it is a heartbeat: an object that 
 import fcntl
 import os
 import posixpath
+import re
 import threading
 import time
 from contextlib import suppress
@@ -74,10 +75,11 @@ def remove_state(output: Output) -> None:
     lease = _leases.pop(output.url(output.state), None)
     if isinstance(lease, _Heartbeat):
         lease.close()  # so that it writes nothing into removed folders
-    for run in [*dead_runs(output), output.state]:
+    for run in dead_runs(output):
         output.remove(run)
     if lease is not None:
-        lease.close()
+        lease.close()  # FUSE and NFS keep a removed file in its folder until it is closed
+    output.remove(output.state)
     if not runs_in(output):
         output.remove(SETTINGS)
         if output.is_local:
@@ -189,10 +191,20 @@ def _lock_file(lock: IO[bytes]) -> None:
             return
 
 
+_RUN = re.compile(r"[0-9a-f]{32}(\.new)?")
+
+
 def runs_in(output: Output) -> list[str]:
-    """The folders of all runs, relative to the output."""
-    names = (posixpath.basename(url) for url in files.list_names(output.url(STATE)))
-    return [f"{STATE}/{name}" for name in names if name != posixpath.basename(SETTINGS)]
+    """The folders of all runs, relative to the output.
+
+    Only a name that a run gives itself counts, and no link: what else lies there is of others.
+    """
+    return [
+        f"{STATE}/{posixpath.basename(url)}"
+        for url in files.list_names(output.url(STATE))
+        if _RUN.fullmatch(posixpath.basename(url))
+        and not (output.is_local and os.path.islink(urls.local_path(url)))
+    ]
 
 
 def is_alive(output: Output, run: str) -> bool:
