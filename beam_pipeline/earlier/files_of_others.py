@@ -1,5 +1,6 @@
 """Files that lie in an output before the first run there: nothing of others is overwritten."""
 
+import fnmatch
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -38,12 +39,20 @@ def _files_of_others(config: Config) -> Iterator[str]:
     lists = {f"{split}.csv" for split in config.splits} if config.annotations else set()
     for entry in entries:
         name = _relative(entry, root)
-        if name in (*WHOLE_OUTPUT, *lists):
+        if name in WHOLE_OUTPUT or (name in lists and not _is_annotation(entry.url, config)):
             yield name
         elif name in (MANIFESTS, LISTS) or (name == VIDEOS and config.resize):
             with suppress(FileNotFoundError):
                 below = (_relative(found, root) for found in files.find(entry.url))
                 yield from (found for found in below if may_be_written(found, config))
+
+
+def _is_annotation(url: str, config: Config) -> bool:
+    """Whether ``--annotations`` names a file: then ``ReadFiles`` refuses to replace it."""
+    return any(
+        url == argument or url.startswith(f"{argument}/") or fnmatch.fnmatch(url, argument)
+        for argument in config.annotations
+    )
 
 
 def _relative(entry: files.Entry, root: str) -> str:
