@@ -291,12 +291,13 @@ def _command(options: KineticsOptions) -> str:
         if name == "storage_options":
             values = ["…"]
         words.append(f"--{name}")
-        words += [shlex.quote(urls.without_secrets(_flag_text(value))) for value in values]
+        words += [shlex.quote(urls.without_secrets(flag_text(value))) for value in values]
     return " ".join(words)
 
 
-def _flag_text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def flag_text(value: Any) -> str:
+    """The value of a flag as one types it."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def _check_protocol(flag: str, address: str) -> None:

@@ -22,7 +22,7 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import Output
 from beam_pipeline.results import write_summary
-from beam_pipeline.results.merge_splits import MergeSplits, check_split, merge_split
+from beam_pipeline.results.merge_splits import Merged, MergeSplits, check_split, merge_split
 from beam_pipeline.results.split_results import SplitResults, read_split
 from beam_pipeline.results.write_shards import SHARDS, WriteShards, shard_of, write_shard
 from beam_pipeline.results.write_summary import WriteSummary, finish
@@ -192,6 +192,15 @@ def test_only_a_list_that_somebody_changed_is_noted(tmp_path: Path) -> None:
 
 
 # The end
+
+
+def test_a_list_that_changes_alone_changes_the_summary(tmp_path: Path) -> None:
+    for sha256 in ("one", "other"):
+        config = configured("--output", str(tmp_path / "output"), "--splits=val")
+        list(prepare_output(config))
+        merged(config, [])
+        finish([Merged("val", {"val.csv": sha256}, [])], config, {"zumba": 0}, 0, NOTHING, 0, [])
+        assert summary_of(tmp_path / "output")["lists"] == {"val.csv": sha256}
 
 
 def test_counts_reasons_and_ratio_add_up(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import apache_beam as beam
 
-from beam_pipeline.config import Config
+from beam_pipeline.config import Config, flag_text
 from beam_pipeline.earlier.files_of_others import refuse_files_of_others
 from beam_pipeline.elements import ALL, SPLITS
 from beam_pipeline.errors import InputError, OutputError
@@ -139,17 +139,13 @@ def _difference(name: str, earlier: Any, current: Any) -> str:
         return f"av {earlier} (now {current})"
     if name == "revision":
         return "another release of this program"
-    return f"--{name} {_flag_value(earlier)} (now {_flag_value(current)})"
+    return f"--{name} {flag_text(earlier)} (now {flag_text(current)})"
 
 
 def _fix(name: str, earlier: Any) -> str:
     if name == "annotations" and earlier is not None:
         return "type --annotations as before"
-    return f"leave out --{name}" if earlier is None else f"type --{name} {_flag_value(earlier)}"
-
-
-def _flag_value(value: Any) -> str:
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+    return f"leave out --{name}" if earlier is None else f"type --{name} {flag_text(earlier)}"
 
 
 def _has_results(output: Output) -> bool:

@@ -13,7 +13,7 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL, SPLITS, ReadArchive, Split
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
-from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, Output
+from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY
 from beam_pipeline.results.merge_splits import Merged
 from beam_pipeline.results.split_results import read_split
 from beam_pipeline.results.summary import about_the_output, summarize
@@ -79,16 +79,17 @@ def finish(
         for name in ("failed", "damaged"):
             tables = (table for result in results for table in getattr(result, name))
             output.write_if_new(f"{name}.csv", _csv(tables))
-        archives = _archives_summary(output, read)
+        earlier = output.read_json(SUMMARY)
+        archives = _archives_summary(earlier, read)
         summary = summarize(results, config, label_ids, unannotated, passed_over, archives, notes)
         if archives:
             summary["archives"] = archives
-        earlier = output.read_json(SUMMARY)
-        lists = {} if earlier is None else earlier.get("lists", {})
+        lists = dict((earlier or {}).get("lists", {}))
         for each in merged:
             lists |= each.lists
         summary["lists"] = dict(sorted(lists.items()))
-        summary["retries"] = retries + RETRY_COUNT.read_and_reset()
+        retries += RETRY_COUNT.read_and_reset()
+        summary["retries"] = retries
         if earlier is None or about_the_output(earlier) != about_the_output(summary):
             output.write(SUMMARY, _json(summary))
     remove_state(output)
@@ -104,10 +105,11 @@ def _splits_in(manifests: Iterable[files.Entry], config: Config) -> list[Split]:
     ]
 
 
-def _archives_summary(output: Output, read: Sequence[ReadArchive]) -> dict[str, Any] | None:
+def _archives_summary(
+    earlier: dict[str, Any] | None, read: Sequence[ReadArchive]
+) -> dict[str, Any] | None:
     """The entry about archives: of this run, else of the last run that read any, else None."""
     if not read:
-        earlier = output.read_json(SUMMARY)
         return None if earlier is None else earlier.get("archives")
     return {
         "read": len(read),
