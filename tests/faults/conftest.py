@@ -44,19 +44,23 @@ def add_clips(made: Kinetics, count: int, content: bytes) -> None:
         made.add(clip_id, split, label, content)
 
 
-@pytest.fixture(scope="session")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Many:
+def make_many(folder: Path) -> Many:
     """Clips of a tenth of a second of work each, one that is missing and one broken."""
-    made = Kinetics(tmp_path_factory.mktemp("many"))
+    made = Kinetics(folder / "many")
     add_clips(made, COUNT, clip(size=(128, 96), frames=25, sounds=[Sound()]))
     made.add("missing____000001_000011", "val", "zumba")
     made.add("broken_____000001_000011", "train", "zumba", b"broken")
     made.write()
     work = ("--short_edge", "64", "--preset", "slower")
-    output = tmp_path_factory.mktemp("undisturbed") / "output"
-    ended = finish(flags(made, output, *work), output.parent)
+    output = folder / "undisturbed"
+    ended = finish(flags(made, output, *work), folder)
     assert ended.status == 0, ended.err
     return Many(made, work, result(output))
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Many:
+    return make_many(tmp_path_factory.mktemp("many"))
 
 
 @pytest.fixture(scope="session")
