@@ -6,7 +6,8 @@ READERS := .venv-readers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup test test-faults test-dataflow test-readers lint run-local run-gcs-emulator bench
+.PHONY: help setup test test-faults test-dataflow test-readers campaign lint run-local
+.PHONY: run-gcs-emulator bench
 .PHONY: docs test-docs
 .PHONY: template-image template-build template-run
 .NOTPARALLEL: # all extras are installed into one environment
@@ -70,6 +71,11 @@ coverage: $(VENV)/.test ## Run the tests and show which lines and branches they 
 
 test-faults: $(VENV)/.test ## Run the fault tests (killed processes, full disks, fuzzed files): some minutes
 	$(PYTEST) tests/faults
+
+campaign: $(VENV)/.test ## Make faults at random until the time is up: HOURS=1 KINDS=... SEED=... WRITE=docs/reliability.md
+	$(BIN)/python -m tests.campaign $(if $(HOURS),--hours $(HOURS)) $(if $(KINDS),--kinds $(KINDS)) \
+	    $(if $(SEED),--seed $(SEED)) $(if $(PROCESSES),--processes $(PROCESSES)) \
+	    $(if $(WRITE),--write $(WRITE))
 
 test-dataflow: $(VENV)/.test-dataflow ## Run the Dataflow tests: the template, and jobs on a fake service
 	$(PYTEST) tests/dataflow
