@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from beam_pipeline.sources.tar_stream import MAX_HEADER_BYTES, BrokenArchive, Member, members
+from beam_pipeline.sources.tar_headers import MAX_HEADER_BYTES, BrokenArchive
+from beam_pipeline.sources.tar_stream import Member, members
 from tests.packing import entry, packed
 
 FILES = {"a.mp4": b"first" * 500, "deep/er/b.mp4": b"second" * 500, "c d.mp4": b"third" * 500}
