@@ -79,7 +79,7 @@ def read_header(block: bytes, read: Callable[[int], bytes]) -> Header:
     long_name = b""
     records: dict[bytes, bytes] = {}
     while (info := _parse(block)).type in _EXTENDED_TYPES:
-        if info.size > left:
+        if info.size > MAX_HEADER_BYTES:
             raise BrokenArchive(f"a header claims {info.size:,} bytes")
         left = _less(left, BLOCK + padded(info.size))
         data = read(padded(info.size))[: info.size]
