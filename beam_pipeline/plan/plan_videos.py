@@ -132,13 +132,13 @@ def find_clashes(groups: Mapping[str, Group]) -> dict[str, str]:
     found = {clip_id for clip_id, group in groups.items() if group["videos"]} - made
     clashes = {}
     for clip_id in found:
-        for parent in _parents(clip_id):
+        for parent in parents_of(clip_id):
             if parent in made:
                 clashes[clip_id] = (
                     f"{parent}{SUFFIX} in the output is a file; rename one of the two"
                 )
     folders = {parent for clip_id in found | made if clip_id not in clashes
-               for parent in _parents(clip_id)}  # fmt: skip
+               for parent in parents_of(clip_id)}  # fmt: skip
     for clip_id in found & folders:
         clashes.setdefault(
             clip_id, f"other videos are in a folder named {clip_id}{SUFFIX}; rename one of the two"
@@ -146,7 +146,12 @@ def find_clashes(groups: Mapping[str, Group]) -> dict[str, str]:
     return clashes
 
 
-def _parents(clip_id: str) -> list[str]:
+def may_clash(one: str, other: str) -> bool:
+    """Whether the file of one clip would be a folder of the other's."""
+    return one in parents_of(other) or other in parents_of(one)
+
+
+def parents_of(clip_id: str) -> list[str]:
     """The clips whose file in the output would be a folder of this clip's."""
     if f"{SUFFIX}/" not in clip_id:
         return []
@@ -157,7 +162,7 @@ def _parents(clip_id: str) -> list[str]:
 
 def _root(clip_id: str) -> str:
     """What all clips have in common that could clash with this one."""
-    return next(iter(_parents(clip_id)), clip_id)
+    return next(iter(parents_of(clip_id)), clip_id)
 
 
 def _best_first(group: Group) -> list[Video]:

@@ -24,7 +24,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 MAX_ZEROS = 16 * 1024**2
 """Bytes of zeros that are read after a member to find what follows, or the end of the stream."""
 
-CHUNK_BYTES = 1024**2
+CHUNK_BYTES = 256 * 1024
 """Bytes per read."""
 
 ENDS_EARLY = "it ends early"

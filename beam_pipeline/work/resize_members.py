@@ -16,7 +16,7 @@ from beam_pipeline.kinetics.file_names import is_hidden, is_video
 from beam_pipeline.output.output_folder import as_write_error
 from beam_pipeline.output.path_limits import why_unusable
 from beam_pipeline.plan.decide import ambiguous_row
-from beam_pipeline.plan.plan_videos import clip_id_from_path
+from beam_pipeline.plan.plan_videos import clip_id_from_path, may_clash
 from beam_pipeline.plan.wanted_clips import Match, WantedClips
 from beam_pipeline.progress import metrics
 from beam_pipeline.sources.tar_headers import BrokenArchive
@@ -203,6 +203,10 @@ class _ArchiveSearch:
         if len(match.clips) == 1 and not match.ambiguous:
             self._update(match.clips[0].clip_id)
             match = self._wanted.find(name)
+        if not self._annotated:
+            # Of a file and a folder of one name the first is made, whichever is done sooner.
+            for clip_id in [clip_id for clip_id in self._pending if may_clash(clip_id, name)]:
+                self._update(clip_id)
         return match
 
     def add_pending(self, clip: Clip, future: "Future[ClipResult]") -> None:
