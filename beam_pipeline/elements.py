@@ -78,7 +78,8 @@ class ReadArchive(NamedTuple):
     """What was found in an archive.
 
     ``videos`` counts its videos, ``unannotated`` those that match no annotation. ``broken`` says
-    why reading stopped early, None if it did not.
+    why reading stopped early, None if it did not. ``is_doubtful`` if a checksum is wrong, so that
+    what was read may be too. ``goes_on`` if there are members behind an end marker.
     """
 
     path: str
@@ -86,6 +87,8 @@ class ReadArchive(NamedTuple):
     videos: int
     unannotated: int
     broken: str | None
+    is_doubtful: bool = False
+    goes_on: bool = False
 
 
 class Clip(NamedTuple):

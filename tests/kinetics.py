@@ -56,6 +56,7 @@ MADE = {"resized", "copied", "reused"}
 REASONS = {
     "empty_file", "not_a_video", "no_video_stream", "undecodable", "truncated", "unreadable",
     "timeout", "crashed", "too_large", "outside_video", "ambiguous", "conflicting_annotations",
+    "bad_name",
 }  # fmt: skip
 
 Row = dict[str, Any]

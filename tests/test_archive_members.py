@@ -6,12 +6,14 @@ import io
 import random
 import tarfile
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from beam_pipeline.sources.tar_stream import MAX_HEADER_BYTES, BrokenArchive, Member, members
-from tests.packing import entry, packed
+from beam_pipeline.sources import tar_stream
+from beam_pipeline.sources.tar_headers import MAX_HEADER_BYTES, BrokenArchive
+from beam_pipeline.sources.tar_stream import Member, TarStream, members
+from tests.packing import END, blocks, entry, header, member, packed, pax, sealed, sparse
 
 FILES = {"a.mp4": b"first" * 500, "deep/er/b.mp4": b"second" * 500, "c d.mp4": b"third" * 500}
 
@@ -204,3 +206,217 @@ def test_random_damage_ends_in_members_or_a_reason() -> None:
         for _ in range(dice.randrange(1, 20)):
             damaged[dice.randrange(3000)] = dice.randrange(256)
         assert read_until_it_breaks(bytes(damaged))[1]
+
+
+# Headers of any length
+
+
+def peak(read: Callable[[], object]) -> int:
+    """The most bytes of memory that something takes at once."""
+    tracemalloc.start()
+    try:
+        read()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+GLOBALS = [pax({f"key.{number}": "v" * 20_000}, tarfile.XGLTYPE) for number in range(300)]
+LARGE_HEADERS = {
+    "holes without end": sparse("a.mp4", b"", 10**12, 40_000),
+    "holes without end, and none of it a hole": sparse("a.mp4", b"", 0, 40_000),
+    "long names": member("x", b"n" * 60_000, tarfile.GNUTYPE_LONGNAME) * 100,
+    "long names of links": member("x", b"n" * 60_000, tarfile.GNUTYPE_LONGLINK) * 100,
+    "extended headers": pax({"comment": "v" * 60_000}) * 100,
+    "global headers": b"".join(GLOBALS),
+    "global headers before each member": b"".join(each + member("a.txt", b"1") for each in GLOBALS),
+    "many records": b"".join(
+        pax({f"key.{number}.{n}": "v" for n in range(1000)}) + member("a.mp4", b"1")
+        for number in range(20)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("stream", LARGE_HEADERS.values(), ids=LARGE_HEADERS)
+def test_headers_take_no_memory_that_adds_up(stream: bytes) -> None:
+    """What is held at once: one read of content, and the headers of one member."""
+    compressed = gzip.compress(stream + END)
+    assert peak(lambda: read_until_it_breaks(compressed)) < 2_000_000
+
+
+def test_headers_before_one_member_are_limited_together() -> None:
+    name = member("x", b"n" * (MAX_HEADER_BYTES // 2), tarfile.GNUTYPE_LONGNAME)
+    found, said = read_until_it_breaks(member("a.mp4", b"1") + 2 * name + member("b.mp4", b"2"))
+    assert (found, said) == (
+        {"a.mp4": b"1"}, "over 65,536 bytes of headers stand before one member",
+    )  # fmt: skip
+
+
+def test_what_a_global_header_says_is_true_of_no_member() -> None:
+    stated = pax({"path": "b.mp4", "size": "0", "GNU.sparse.major": "1"}, tarfile.XGLTYPE)
+    assert read(stated + member("a.mp4", b"1") + END) == {"a.mp4": b"1"}
+
+
+SPARSE_RECORDS = (
+    {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9" * 19},
+    {"GNU.sparse.map": "0,1," * 5000, "GNU.sparse.size": str(2**63)},
+    {"GNU.sparse.size": "1", "GNU.sparse.offset": "0", "GNU.sparse.numbytes": "1"},
+)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        sparse("a.mp4", b"1" * 600, 2**63),
+        sparse("a.mp4", b"1" * 600, 4 * 1024**3, 3),
+        *(
+            pax({**records, "GNU.sparse.name": "a.mp4"}) + member("GNUSparseFile.0/a", b"9\n" * 600)
+            for records in SPARSE_RECORDS
+        ),
+    ],
+)
+def test_a_sparse_member_is_named_so_and_passed_over(stored: bytes) -> None:
+    found = [
+        (member.name, member.is_sparse) for member in opened(stored, member("b.mp4", b"2"), END)
+    ]
+    assert found == [("a.mp4", True), ("b.mp4", False)]
+
+
+@pytest.mark.parametrize(
+    "records",
+    [b"", b"x path=a", b"5 a=b", b"99 path=a.mp4\n", b"9 path=ab", b"4 =\n", b"\xff" * 30],
+)
+def test_an_extended_header_that_is_none_is_damage(records: bytes) -> None:
+    damaged = member("PaxHeader", records, tarfile.XHDTYPE) + member("a.mp4", b"1") + END
+    found, said = read_until_it_breaks(damaged)
+    assert (found, said) == (
+        ({}, "damaged, or not a .tar or .tar.gz archive") if records else ({"a.mp4": b"1"}, "whole")
+    )
+
+
+@pytest.mark.parametrize("size", ["-1", "1e3", " 1", "9" * 30, "\u0661"])
+def test_a_size_in_a_record_that_is_no_number_is_damage(size: str) -> None:
+    found, said = read_until_it_breaks(pax({"size": size}) + member("a.mp4", b"1") + END)
+    assert (found, said) == ({}, "damaged, or not a .tar or .tar.gz archive")
+
+
+def test_a_record_gives_name_and_size() -> None:
+    stated = pax({"path": "ö.mp4", "size": "3"}) + header("x") + blocks(b"abc")
+    assert read(stated + member("b.mp4", b"2") + END) == {"ö.mp4": b"abc", "b.mp4": b"2"}
+
+
+def test_a_name_may_hold_anything() -> None:
+    name = "a\0b\x1b[31m\n" + "c" * 5000 + ".mp4"
+    assert read(pax({"path": name}) + member("x", b"1") + END) == {name: b"1"}
+
+
+def test_a_claim_beyond_the_end_of_the_archive_is_known_before_anything_is_written() -> None:
+    archive = header("a.mp4", 10**9) + blocks(b"1" * 5000)
+    for write in (Member.read, lambda member: member.save(Untouched())):
+        stream = io.BufferedReader(io.BytesIO(archive))
+        with pytest.raises(BrokenArchive, match="it ends early"):
+            write(next(TarStream(stream, len(archive)).members()))
+
+
+class Untouched(io.BytesIO):
+    def write(self, data: object) -> int:
+        raise AssertionError
+
+
+def test_a_size_that_no_column_can_hold_ends_nothing() -> None:
+    (found,) = [member.size for member in until_broken(opened(header("a.mp4", 2**80), END))]
+    assert found == 2**80
+
+
+def until_broken(members: Iterator[Member]) -> Iterator[Member]:
+    try:
+        yield from members
+    except BrokenArchive:
+        return
+
+
+# The end
+
+
+A, B, C = (member(f"{name}.mp4", name.encode() * 700) for name in "abc")
+
+
+@pytest.mark.parametrize("zeros", [0, 1, 2, 3, 18, 2048, 2048 * 8 + 5])
+def test_zeros_to_the_end_are_the_regular_end(zeros: int) -> None:
+    """As tar fills an archive up, to 10 KiB, or a tape drive's block."""
+    for compress in (bytes, gzip.compress):
+        found, said = read_until_it_breaks(compress(A + B + bytes(512) + bytes(512 * zeros)))
+        assert (list(found), said) == (["a.mp4", "b.mp4"], "whole")
+
+
+def test_zeros_in_part_of_a_block_are_the_regular_end() -> None:
+    assert read_until_it_breaks(A + END + bytes(100))[1] == "whole"
+
+
+@pytest.mark.parametrize("blocks_of_zeros", [1, 2, 20])
+def test_members_behind_an_end_marker_are_found(blocks_of_zeros: int) -> None:
+    """As in archives that were joined, or where a header of no content is zeroed."""
+    whole = TarStream(io.BufferedReader(io.BytesIO(A + B + END)))
+    assert [member.name for member in whole.members()] == ["a.mp4", "b.mp4"]
+    assert not whole.goes_on
+    for archive in (
+        A + bytes(512 * blocks_of_zeros) + B + C + END,
+        gzip.compress(A + bytes(512 * blocks_of_zeros)) + gzip.compress(B + C + END),
+    ):
+        joined = TarStream(io.BufferedReader(io.BytesIO(archive)))
+        assert [member.name for member in joined.members()] == ["a.mp4", "b.mp4", "c.mp4"]
+        assert joined.goes_on
+
+
+def test_a_zeroed_header_is_not_the_end() -> None:
+    found, said = read_until_it_breaks(A + bytes(512) + B[512:] + C + END)
+    assert (list(found), said) == (["a.mp4"], "damaged, or there is something else behind its end")
+
+
+@pytest.mark.parametrize("more", [b"x", b"\0\0x", bytes(512) + b"x" * 600, gzip.compress(A)])
+def test_what_is_not_zero_behind_the_end_is_said(more: bytes) -> None:
+    for compress in (bytes, gzip.compress):
+        found, said = read_until_it_breaks(compress(A + END + more))
+        assert list(found) == ["a.mp4"]
+        assert said == "damaged, or there is something else behind its end"
+
+
+def test_zeros_without_end_are_read_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tar_stream.MAX_ZEROS == 16 * 1024**2
+    monkeypatch.setattr(tar_stream, "MAX_ZEROS", 1024**2)
+    found, said = read_until_it_breaks(gzip.compress(A + END + bytes(2 * 1024**2)))
+    assert (list(found), said) == (["a.mp4"], "there are over 1,048,576 zeros behind a member")
+
+
+# Checksums of gzip
+
+
+def test_garbage_behind_the_compressed_costs_no_member() -> None:
+    for garbage in (b"garbage", b"<html>" * 5000):
+        found, said = read_until_it_breaks(gzip.compress(A + B + END) + garbage)
+        assert list(found) == ["a.mp4", "b.mp4"]
+        assert said == "there is something else behind its compressed data"
+
+
+@pytest.mark.parametrize("at", [-8, -5, -4, -1])  # the checksum, the length
+def test_a_wrong_checksum_casts_doubt_on_all_that_was_read(at: int) -> None:
+    archive = bytearray(gzip.compress(A + B + END))
+    archive[at] ^= 1
+    found = []
+    with pytest.raises(BrokenArchive, match="its checksum is wrong") as broken:
+        found += [member.name for member in opened(bytes(archive))]
+    assert broken.value.is_doubtful
+    assert read_until_it_breaks(bytes(archive))[0].keys() == {"a.mp4", "b.mp4"}
+
+
+def test_an_archive_that_ends_early_casts_no_doubt_on_what_was_read() -> None:
+    archive = gzip.compress(A + B + END)
+    for length in (len(archive) - 1, len(archive) - 8):
+        with pytest.raises(BrokenArchive, match="it ends early") as broken:
+            list(opened(archive[:length]))
+        assert not broken.value.is_doubtful
+
+
+def test_sealed_blocks_are_what_tarfile_makes() -> None:
+    made = entry("a.mp4", 5).tobuf(tarfile.GNU_FORMAT)
+    assert sealed(bytearray(made)) == made

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipeline.plan.decide import DOUBTFUL
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
 from tests.kinetics import (
@@ -108,7 +109,7 @@ def test_an_archive_of_any_shape_gives_what_its_files_give(tmp_path: Path) -> No
     rows = all_rows(tmp_path / "output")
     assert {clip_id: row["source"] for clip_id, row in rows.items()} == sources
     assert summary(tmp_path / "output")["archives"] == {
-        "read": 5, "videos": 10, "unannotated": 0, "broken": [],
+        "read": 5, "videos": 10, "unannotated": 0, "broken": [], "goes_on": [],
     }  # fmt: skip
 
 
@@ -351,6 +352,60 @@ def test_an_archive_that_is_not_there_is_one_line(five: Kinetics, tmp_path: Path
     ended = prepare(five, tmp_path / "output", tmp_path / "gone.tar.gz")
     assert ended.status == 1
     assert f"--videos {tmp_path}/gone.tar.gz: there is no such file" in ended.complaint
+
+
+# Checksums
+
+
+@pytest.mark.parametrize("annotated", [True, False])
+def test_clips_of_an_archive_whose_checksum_is_wrong_are_made_again(
+    five: Kinetics, tmp_path: Path, annotated: bool
+) -> None:
+    """They say so; once the archive is fetched again they do not; what cannot be made stays."""
+    archive, output = tmp_path / "all.tar.gz", tmp_path / "output"
+    contents = {A: small_clip(frames=21), B: small_clip(frames=22)}
+
+    def made() -> dict[str, tuple[str, int, str | None]]:
+        if annotated:
+            ended = prepare(five, output, archive)
+        else:
+            ended = run("--videos", str(archive), "--output", str(output), *SIZE)
+        assert (ended.status, ended.err) == (0, "")
+        rows = all_rows(output)
+        return {name: tuple(rows[name][key] for key in ("status", "frames", "detail"))
+                for name in contents}  # fmt: skip
+
+    damaged = bytearray(packed({f"{name}.mp4": data for name, data in contents.items()}))
+    damaged[-5] ^= 1
+    archive.write_bytes(damaged)
+    times = []
+    for _ in range(2):
+        assert made() == {A: ("resized", 21, DOUBTFUL), B: ("resized", 22, DOUBTFUL)}
+        times.append(snapshot(output / "videos"))
+        said = summary(output)
+        assert said["archives"]["broken"] == [
+            {"archive": str(archive), "detail": "its checksum is wrong"}
+        ]
+        assert said["damaged"]["kinds"] == {"archive_checksum": 2}
+    assert all(times[0][name] != times[1][name] for name in times[0])
+    archive.write_bytes(packed({f"{B}.mp4": contents[B]}))
+    assert made() == {A: ("reused", 21, DOUBTFUL), B: ("resized", 22, None)}
+    archive.write_bytes(packed({f"{A}.mp4": contents[A]}))
+    assert made() == {A: ("resized", 21, None), B: ("reused", 22, None)}
+
+
+def test_joined_archives_are_read_to_the_last_and_named(
+    five: Kinetics, loose: dict[str, bytes], tmp_path: Path
+) -> None:
+    content = files(five)
+    parts = (packed({name: content[name]}, "w") for name in content)
+    (tmp_path / "joined.tar").write_bytes(b"".join(parts))
+    ended = prepare(five, tmp_path / "output", tmp_path / "joined.tar")
+    assert (ended.status, ended.err) == (0, "")
+    check_equal(made_by(tmp_path / "output"), loose)
+    said = summary(tmp_path / "output")
+    assert said["archives"]["goes_on"] == [str(tmp_path / "joined.tar")]
+    assert "1 of 1 archives go on behind their end marker, first" in ended.out
 
 
 # Hostile members

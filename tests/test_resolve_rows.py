@@ -7,7 +7,8 @@ import pytest
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.elements import Clip, ReadArchive, Row
-from beam_pipeline.results.resolve_rows import best_rows, resolve_rows
+from beam_pipeline.plan.decide import DOUBTFUL
+from beam_pipeline.results.resolve_rows import add_doubt, best_rows, resolve_rows
 from beam_pipeline.work.make_clip import Source, make_clip
 from beam_pipeline.work.worker_pool import WorkerPool
 from tests.conftest import small_clip
@@ -98,3 +99,20 @@ def test_of_several_stages_the_earliest_counts_that_has_the_clip() -> None:
     assert best_rows([[failed], [missing]], no_two) == [failed]
     assert best_rows([[failed, made]], no_two) == [made]
     assert best_rows([[later, made]], max) == [max(later, made)]
+
+
+def test_a_wrong_checksum_is_told_once_of_all_clips_of_its_archive() -> None:
+    archives = [
+        ReadArchive("/a.tgz", 0, 2, 0, None), ReadArchive("/b.tgz", 0, 2, 0, "", is_doubtful=True)
+    ]  # fmt: skip
+
+    def told(source: str | None, status: str = "resized", detail: str | None = None) -> str | None:
+        row = Row.of(CLIP, status, source=source, detail=detail)  # type: ignore[arg-type]
+        return add_doubt(row, archives).detail
+
+    assert told("/b.tgz/a.mp4") == told("/b.tgz/a.mp4", "reused") == DOUBTFUL
+    assert told("/b.tgz/a.mp4", detail="1 error") == f"1 error; {DOUBTFUL}"
+    assert told("/b.tgz/a.mp4", detail=f"1 error; {DOUBTFUL}") == f"1 error; {DOUBTFUL}"
+    for source in ("/a.tgz/a.mp4", "/b.tgz.mp4", "/v/a.mp4", None):
+        assert told(source) is None
+    assert told("/b.tgz/a.mp4", "failed", "empty") == "empty"

@@ -13,6 +13,7 @@ Reason = Literal[
     "timeout",
     "crashed",
     "too_large",
+    "bad_name",
     "outside_video",
     "ambiguous",
     "conflicting_annotations",

@@ -9,6 +9,14 @@ from beam_pipeline.plan.candidates import Candidates
 from beam_pipeline.plan.resolve_annotations import ResolvedClip
 from beam_pipeline.storage import files
 
+DOUBTFUL = "the checksum of its archive is wrong"
+"""In the ``detail`` of a clip that may be wrong. The next run makes it again if it can."""
+
+
+def is_doubtful(row: Row | None) -> bool:
+    """Whether a clip was made from an archive whose checksum is wrong."""
+    return row is not None and DOUBTFUL in (row.detail or "")
+
 
 def finished_rows(rows: Iterable[Row], outputs: Iterable[Video], output: Output) -> dict[str, Row]:
     """By path, the rows of earlier runs whose output file exists and has the row's size."""

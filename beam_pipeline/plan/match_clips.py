@@ -11,7 +11,13 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import Annotation, ResizeTask, Row, Video
 from beam_pipeline.kinetics.file_names import base_name
 from beam_pipeline.plan.candidates import find_candidates, group_of
-from beam_pipeline.plan.decide import decide, finished_rows, listed_row, split_sources
+from beam_pipeline.plan.decide import (
+    decide,
+    finished_rows,
+    is_doubtful,
+    listed_row,
+    split_sources,
+)
 from beam_pipeline.plan.resolve_annotations import resolve_annotations
 from beam_pipeline.plan.wanted_clips import record_of
 from beam_pipeline.progress import metrics
@@ -106,7 +112,8 @@ class _Decide(beam.DoFn):
             path = self._config.clip_path(clip)
             within_limit = last_clip_id is None or clip.clip_id <= last_clip_id
             requested = within_limit and self._config.includes(clip)
-            wanted = requested and not resolved.conflict and path not in finished
+            made = path in finished and not is_doubtful(finished[path])
+            wanted = requested and not resolved.conflict and not made
             if archive_ranks:
                 is_only_clip = clips_per_video[clip.youtube_id] == 1
                 records.append(record_of(clip, wanted, is_only_clip))
@@ -120,8 +127,13 @@ class _Decide(beam.DoFn):
                 metrics.count_planned()
             if isinstance(decision, Row):
                 yield pvalue.TaggedOutput(ROWS, decision)
-                continue
-            if archive_ranks:
+                if not (wanted and path in finished):
+                    continue
+                # Doubtful: its row counts if it cannot be made again.
+                decision = decide(resolved, candidates, path, None)
+                if isinstance(decision, Row):
+                    continue
+            elif archive_ranks:
                 yield pvalue.TaggedOutput(ROWS, Row.of(clip, "missing", reason="no_file"))
             yield from split_sources(decision, candidates.sources[clip.clip_id], archive_ranks)
 

@@ -1,7 +1,7 @@
 """Plan every video that is found, for runs without annotations."""
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import apache_beam as beam
 from apache_beam import pvalue
@@ -12,7 +12,8 @@ from beam_pipeline.elements import Clip, ResizeTask, Row, Video
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.file_names import has_common_extension
 from beam_pipeline.output.output_folder import VIDEOS
-from beam_pipeline.plan.decide import finished_rows, split_sources
+from beam_pipeline.output.path_limits import why_unusable
+from beam_pipeline.plan.decide import finished_rows, is_doubtful, split_sources
 from beam_pipeline.plan.limit_clips import LastWithinLimit
 from beam_pipeline.plan.match_clips import ROWS, TASKS, WANTED
 from beam_pipeline.plan.wanted_clips import record_of
@@ -32,7 +33,8 @@ class PlanVideos(beam.PTransform):
     The id of a clip is the path of its file below its root, without the suffix. Files in
     several roots or with several suffixes may have the same id: the lower rank has priority,
     then the smaller path; the others are used if that file is unreadable. Clips made by an
-    earlier run stay in the manifest, whether or not their sources still exist.
+    earlier run stay in the manifest, whether or not their sources still exist. A video whose path
+    in the output is impossible, or that of a folder there, is a failed row.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class PlanVideos(beam.PTransform):
         )
         return (
             inputs
-            | JoinByBucket(_kinds(self._config))
+            | JoinByBucket(_kinds(self._config, by_root=True))
             | "Decide"
             >> beam.ParDo(
                 _Decide(self._config), *self._side_inputs, pvalue.AsSingleton(last_clip_id)
@@ -78,29 +80,89 @@ class _Decide(beam.DoFn):
                 "they are read; leave out --limit, or type --annotations"
             )
         _, bucket = element
-        for clip_id, group in groups_in(_kinds(self._config), bucket).items():
+        groups = groups_in(_kinds(self._config), bucket)
+        clashes = find_clashes(groups)
+        for clip_id, group in groups.items():
             if last_clip_id is None or clip_id <= last_clip_id:
-                decision = decide(clip_id, group, self._config)
+                decision = decide(clip_id, group, self._config, clashes.get(clip_id))
                 files = {video.path for video in group["videos"]}
                 if len(files) > 1:
                     yield pvalue.TaggedOutput(DUPLICATES, len(files) - 1)
                 if isinstance(decision, Row):
                     yield pvalue.TaggedOutput(ROWS, decision)
-                    yield pvalue.TaggedOutput(WANTED, record_of(Clip(clip_id), False, False))
-                elif decision is not None:
+                    if not is_doubtful(decision):
+                        yield pvalue.TaggedOutput(WANTED, record_of(Clip(clip_id), False, False))
+                        continue
+                    # Its row counts if it cannot be made again.
+                    decision = decide(clip_id, {**group, "rows": []}, self._config)
+                if isinstance(decision, ResizeTask):
                     metrics.count_planned()
                     yield from split_sources(decision, _best_first(group), archive_ranks)
 
 
-def decide(clip_id: str, group: Group, config: Config) -> ResizeTask | Row | None:
-    """Decide for one clip; None if it has neither a file nor an output."""
+def decide(
+    clip_id: str, group: Group, config: Config, clash: str | None = None
+) -> ResizeTask | Row | None:
+    """Decide for one clip; None if it has neither a file nor an output.
+
+    ``clash`` says why its path in the output is taken, see ``find_clashes``.
+    """
     clip = Clip(clip_id)
     path = config.clip_path(clip)
     if finished := finished_rows(group["rows"], group["outputs"], config.output).get(path):
         return finished.reused_for(clip)
     if not group["videos"]:
         return None
-    return ResizeTask(clip, path, tuple((v.path, v.size) for v in _best_first(group)))
+    sources = _best_first(group)
+    if problem := clash or why_unusable(path, config.output):
+        return Row.of(
+            clip, "failed", reason="bad_name", detail=problem, source=sources[0].path,
+            source_bytes=sources[0].size,
+        )  # fmt: skip
+    return ResizeTask(clip, path, tuple((v.path, v.size) for v in sources))
+
+
+def find_clashes(groups: Mapping[str, Group]) -> dict[str, str]:
+    """By clip_id, the clips that cannot be made because a file and a folder would have one name.
+
+    ``a.mp4`` and ``a.mp4/b.mp4`` are such clips. What is made already stays. Else the folder
+    counts, for there may be many clips in it.
+    """
+    made = {clip_id for clip_id, group in groups.items() if group["rows"] and group["outputs"]}
+    found = {clip_id for clip_id, group in groups.items() if group["videos"]} - made
+    clashes = {}
+    for clip_id in found:
+        for parent in parents_of(clip_id):
+            if parent in made:
+                clashes[clip_id] = (
+                    f"{parent}{SUFFIX} in the output is a file; rename one of the two"
+                )
+    folders = {parent for clip_id in found | made if clip_id not in clashes
+               for parent in parents_of(clip_id)}  # fmt: skip
+    for clip_id in found & folders:
+        clashes.setdefault(
+            clip_id, f"other videos are in a folder named {clip_id}{SUFFIX}; rename one of the two"
+        )
+    return clashes
+
+
+def may_clash(one: str, other: str) -> bool:
+    """Whether the file of one clip would be a folder of the other's."""
+    return one in parents_of(other) or other in parents_of(one)
+
+
+def parents_of(clip_id: str) -> list[str]:
+    """The clips whose file in the output would be a folder of this clip's."""
+    if f"{SUFFIX}/" not in clip_id:
+        return []
+    folders = clip_id.split("/")[:-1]
+    paths = ("/".join(folders[: depth + 1]) for depth in range(len(folders)))
+    return [path.removesuffix(SUFFIX) for path in paths if path.endswith(SUFFIX)]
+
+
+def _root(clip_id: str) -> str:
+    """What all clips have in common that could clash with this one."""
+    return next(iter(parents_of(clip_id)), clip_id)
 
 
 def _best_first(group: Group) -> list[Video]:
@@ -118,12 +180,17 @@ def clip_id_from_path(path: str) -> str:
     return posixpath.splitext("/".join(part for part in path.split("/") if part.strip(".")))[0]
 
 
-def _kinds(config: Config) -> JoinInputs:
+def _kinds(config: Config, by_root: bool = False) -> JoinInputs:
+    """The inputs of the join with their clip_id or, for what shares a bucket, its root."""
     below = config.output.url(VIDEOS) + "/"
+    group = _root if by_root else str
     return {
-        "videos": (Video, lambda video: clip_id_of(video, config)),
-        "rows": (Row, lambda row: row.clip_id),
-        "outputs": (Video, lambda video: video.path.removeprefix(below).removesuffix(SUFFIX)),
+        "videos": (Video, lambda video: group(clip_id_of(video, config))),
+        "rows": (Row, lambda row: group(row.clip_id)),
+        "outputs": (
+            Video,
+            lambda video: group(video.path.removeprefix(below).removesuffix(SUFFIX)),
+        ),
     }
 
 

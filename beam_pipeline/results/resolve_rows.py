@@ -10,9 +10,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 
+from beam_pipeline.codec.outcome import join_remarks
 from beam_pipeline.config import Config
 from beam_pipeline.elements import LISTED, Clip, ReadArchive, Row
-from beam_pipeline.sources.tar_stream import BrokenArchive, Member, members
+from beam_pipeline.plan.decide import DOUBTFUL, is_doubtful
+from beam_pipeline.sources.tar_headers import BrokenArchive
+from beam_pipeline.sources.tar_stream import Member, members
 from beam_pipeline.storage import files
 from beam_pipeline.storage.streams import open_stream
 from beam_pipeline.work.make_clip import make_clip
@@ -57,6 +60,17 @@ def explain_missing(row: Row, read: Sequence[ReadArchive]) -> Row:
     first = broken[0]
     detail = f"{first.path} could not be read completely: {first.broken}{more}"
     return row._replace(detail=detail)
+
+
+def add_doubt(row: Row, read: Sequence[ReadArchive]) -> Row:
+    """Add to the row of a clip that the checksum of its archive is wrong.
+
+    It stands at the end of the archive, where the clip has long been made.
+    """
+    doubtful = [archive for archive in read if archive.is_doubtful]
+    if row.status not in LISTED or is_doubtful(row) or not _archive_of(row, doubtful):
+        return row
+    return row._replace(detail=join_remarks(row.detail, DOUBTFUL))
 
 
 def resolve_rows(one: Row, other: Row, read: Sequence[ReadArchive], config: Config) -> Row:
@@ -119,6 +133,6 @@ def _make_from_member(member: Member, row: Row, pool: WorkerPool) -> Row | None:
     )
     start = time.monotonic()
     with ExitStack() as stack:
-        source = source_of(member, row.source or "", pool.config.output, stack)
+        source = source_of(member, row.source or "", pool, stack)
         result = make_clip(clip, row.path or "", source, start, pool)
     return None if result.row.status == "failed" else result.row

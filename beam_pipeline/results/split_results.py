@@ -13,6 +13,7 @@ from beam_pipeline.elements import LISTED, Split
 from beam_pipeline.kinetics.classes import UNLABELLED_FOLDER, UNLABELLED_ID
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import MANIFESTS, Output
+from beam_pipeline.plan.decide import DOUBTFUL
 from beam_pipeline.results.fingerprints import FINGERPRINT_COLUMNS
 
 
@@ -97,4 +98,6 @@ def damage_kinds(decode_errors: int | None, detail: str | None) -> set[str]:
         kinds.add("sound_dropped" if sound[1] == "dropped" else "sound_encoded_again")
     if "the file ends early" in detail:
         kinds.add("ended_early")
+    if DOUBTFUL in detail:
+        kinds.add("archive_checksum")
     return kinds or {"other"}

@@ -23,6 +23,7 @@ def warnings_about(
 ) -> Iterator[str]:
     """The warnings about an output, a sentence each, what to do included."""
     broken = list(_broken_archives(archives)) if archives else []
+    joined = list(_joined_archives(archives)) if archives else []
     if folders := passed_over["folders"]:
         yield (
             f"{folders:,} folders below --videos could not be read, first "
@@ -35,7 +36,7 @@ def warnings_about(
                 "path: their paths differ only in the suffix or the --videos argument; rename "
                 "them, or give each folder its own --output"
             )
-        yield from broken
+        yield from (*broken, *joined)
         return
     yield from label_id_warnings(label_ids, config.label_map)
     for result in results:
@@ -53,7 +54,7 @@ def warnings_about(
     elif empty:
         lists = ", ".join(f"{split}.csv" for split in empty)
         yield f"there are no annotations for {' and '.join(empty)}; without lines: {lists}"
-    yield from broken
+    yield from (*broken, *joined)
     if missing_ratio(total) == 1 and not broken:
         yield (
             "no annotated clip has a file: files are matched by name, "
@@ -101,4 +102,13 @@ def _broken_archives(archives: dict[str, Any]) -> Iterator[str]:
             f"{share} could not be read completely, first {broken[0]['archive']} "
             f"({broken[0]['detail']}): the clips before the break are made; summary.json lists "
             "these archives; run the same command again for the rest"
+        )
+
+
+def _joined_archives(archives: dict[str, Any]) -> Iterator[str]:
+    if joined := archives.get("goes_on"):
+        yield (
+            f"{len(joined):,} of {archives['read']:,} archives go on behind their end marker, "
+            f"first {joined[0]}: they were joined, and are read to the last, or are damaged; if "
+            "clips are missing, fetch them again"
         )

@@ -13,7 +13,12 @@ from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import SHARDS as FOLDER
 from beam_pipeline.output.output_folder import Output
 from beam_pipeline.progress import metrics
-from beam_pipeline.results.resolve_rows import best_rows, explain_missing, resolve_rows
+from beam_pipeline.results.resolve_rows import (
+    add_doubt,
+    best_rows,
+    explain_missing,
+    resolve_rows,
+)
 
 # A shard is a range of first characters, so shards in sequence are in the order of clip_ids. The
 # 64 characters of YouTube ids are about equally frequent. The ranges begin with these.
@@ -68,7 +73,8 @@ def _write(
     unpacked = [unpack(Row, stages[number]) for number in sorted(stages)]
     rows = best_rows(unpacked, lambda one, other: resolve_rows(one, other, read, config))
     metrics.count_rows(rows)
-    return write_shard(shard, (explain_missing(row, read) for row in rows), config.output)
+    explained = (add_doubt(explain_missing(row, read), read) for row in rows)
+    return write_shard(shard, explained, config.output)
 
 
 def _shard_key(row: Row, size: int) -> ShardKey:

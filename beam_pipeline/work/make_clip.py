@@ -14,8 +14,10 @@ from beam_pipeline.codec.outcome import Outcome, join_remarks
 from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.codec.timestamps import Segment
 from beam_pipeline.elements import Clip, ResizeTask, Row
+from beam_pipeline.errors import OutputError
 from beam_pipeline.kinetics.file_names import base_name
 from beam_pipeline.output.output_folder import as_write_error
+from beam_pipeline.output.path_limits import why_refused
 from beam_pipeline.storage import files, urls
 from beam_pipeline.work.worker_pool import ClipResult, WorkerPool
 
@@ -85,16 +87,31 @@ def make_clip(
         row = row_of(clip, relative, source.path, source.size, outcome, start)
         if row.status == "failed":
             return ClipResult(row, outcome.cpu_seconds)
-        if output.is_local:
-            output.remove_stale(relative, row.bytes, row.sha256)
-            pool.row_log.add(row)
-        if temporary is not None:
-            output.publish(temporary, relative)
-        elif outcome.output is not None:
-            output.write(relative, outcome.output)
-        if not output.is_local:
-            pool.row_log.add(row)  # any file of another run is replaced by now
+        try:
+            _publish(row, relative, temporary, outcome.output, pool)
+        except OutputError as error:
+            problem = why_refused(relative, output, error) if clip.split is None else None
+            if problem is None:
+                raise
+            refused = Outcome.failed("bad_name", problem, outcome.facts)
+            row = row_of(clip, relative, source.path, source.size, refused, start)
         return ClipResult(row, outcome.cpu_seconds)
+
+
+def _publish(
+    row: Row, relative: str, temporary: str | None, content: bytes | None, pool: WorkerPool
+) -> None:
+    """Put a clip into the output, from its temporary file or its content, and log its row."""
+    output = pool.config.output
+    if output.is_local:
+        output.remove_stale(relative, row.bytes, row.sha256)
+        pool.row_log.add(row)
+    if temporary is not None:
+        output.publish(temporary, relative)
+    elif content is not None:
+        output.write(relative, content)
+    if not output.is_local:
+        pool.row_log.add(row)  # any file of another run is replaced by now
 
 
 def _run(request: Request, timeout: float, codecs: CodecPool) -> Outcome:

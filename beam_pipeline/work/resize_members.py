@@ -13,17 +13,26 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, Clip, ReadArchive, Row
 from beam_pipeline.kinetics.datasets import class_of_archive
 from beam_pipeline.kinetics.file_names import is_hidden, is_video
-from beam_pipeline.output.output_folder import Output, as_write_error
+from beam_pipeline.output.output_folder import as_write_error
+from beam_pipeline.output.path_limits import why_unusable
 from beam_pipeline.plan.decide import ambiguous_row
-from beam_pipeline.plan.plan_videos import clip_id_from_path
+from beam_pipeline.plan.plan_videos import clip_id_from_path, may_clash
 from beam_pipeline.plan.wanted_clips import Match, WantedClips
 from beam_pipeline.progress import metrics
-from beam_pipeline.sources.tar_stream import BrokenArchive, Member, members
+from beam_pipeline.sources.tar_headers import BrokenArchive
+from beam_pipeline.sources.tar_stream import Member, TarStream
 from beam_pipeline.storage.streams import open_stream
 from beam_pipeline.work.make_clip import MAX_IN_MEMORY, Source, make_clip, row_of
-from beam_pipeline.work.worker_pool import RETRIES, ROWS, ClipResult, PooledDoFn, WorkerPool
+from beam_pipeline.work.worker_pool import (
+    MAX_ON_DISK,
+    RETRIES,
+    ROWS,
+    ClipResult,
+    PooledDoFn,
+    WorkerPool,
+)
 
-MAX_MEMBER_BYTES = 4 * 1024**3
+MAX_MEMBER_BYTES = MAX_ON_DISK
 """A member whose header states more is not read."""
 
 READ = "read"
@@ -82,9 +91,12 @@ class _ResizeMembers(PooledDoFn):
     ) -> Iterator[Row | pvalue.TaggedOutput]:
         videos = unannotated = 0
         broken: str | None = None
+        is_doubtful = goes_on = False
         try:
             with open_stream(archive.path) as stream:
-                for member in members(stream):
+                tar = TarStream(stream, archive.size)
+                for member in tar.members():
+                    goes_on = tar.goes_on
                     if not is_video(member.name) or is_hidden(member.name):
                         continue
                     videos += 1
@@ -102,9 +114,13 @@ class _ResizeMembers(PooledDoFn):
                             break
         except FileNotFoundError:
             broken = "there is no such file"
-        except (BrokenArchive, OSError) as error:  # OSError: not even its beginning could be read
-            broken = getattr(error, "strerror", None) or str(error)
-        read = ReadArchive(archive.path, archive.rank, videos, unannotated, broken)
+        except BrokenArchive as error:
+            broken, is_doubtful = str(error), error.is_doubtful
+        except OSError as error:  # not even its beginning could be read
+            broken = error.strerror or str(error)
+        read = ReadArchive(
+            archive.path, archive.rank, videos, unannotated, broken, is_doubtful, goes_on
+        )
         yield pvalue.TaggedOutput(READ, read)
 
     def _submit(self, archive: Archive, member: Member, clip: Clip) -> "Future[ClipResult]":
@@ -118,39 +134,55 @@ class _ResizeMembers(PooledDoFn):
         relative = self._config.clip_path(clip)
         if not self._config.annotations:
             metrics.count_planned()
-        if member.size > MAX_MEMBER_BYTES:
-            detail = (
-                f"its size in the archive is {member.size:,} bytes; at most {MAX_MEMBER_BYTES:,}"
-            )
-            outcome = Outcome.failed("too_large", detail)
-            return self._clips.submit(_fail, clip, relative, path, member.size, outcome, start)
+        if outcome := self._refuse(member, relative):
+            return self._clips.submit(_fail, clip, relative, path, outcome, start)
         with ExitStack() as stack:
-            source = source_of(member, path, self._config.output, stack)
+            source = source_of(member, path, self._pool, stack)
             future = self._clips.submit(make_clip, clip, relative, source, start)
             cleanup = stack.pop_all()
             future.add_done_callback(lambda _: cleanup.close())
             return future
 
+    def _refuse(self, member: Member, relative: str) -> Outcome | None:
+        """The failure of a member that is not read, whatever is in it; None if it is read."""
+        if not self._config.annotations and (
+            problem := why_unusable(relative, self._config.output)
+        ):
+            return Outcome.failed("bad_name", problem)
+        if member.is_sparse:
+            return Outcome.failed("unreadable", "a sparse file; pack it without holes")
+        if member.size > MAX_MEMBER_BYTES:
+            detail = (
+                f"its size in the archive is {member.size:,} bytes; at most {MAX_MEMBER_BYTES:,}"
+            )
+            return Outcome.failed("too_large", detail)
+        return None
 
-def source_of(member: Member, path: str, output: Output, stack: ExitStack) -> Source:
+
+def source_of(member: Member, path: str, pool: WorkerPool, stack: ExitStack) -> Source:
     """A member's content, in memory or in a temporary file that the stack removes.
+
+    Waits until the clips in progress leave room for it.
 
     Raises:
         BrokenArchive: the archive ends inside the member.
         OutputError: the temporary file cannot be written.
     """
     if member.size <= MAX_IN_MEMORY:
+        stack.enter_context(pool.memory.hold(member.size))
         return Source(path, member.read(), member.size)
-    copy = stack.enter_context(output.temporary_path())
+    stack.enter_context(pool.disk.hold(member.size))
+    copy = stack.enter_context(pool.config.output.temporary_path())
     with as_write_error(copy), open(copy, "wb") as file:
         member.save(file)
     return Source(path, copy, member.size)
 
 
 def _fail(
-    clip: Clip, relative: str, path: str, size: int, outcome: Outcome, start: float, _: WorkerPool
+    clip: Clip, relative: str, path: str, outcome: Outcome, start: float, _: WorkerPool
 ) -> ClipResult:
-    return ClipResult(row_of(clip, relative, path, size, outcome, start), None)
+    """The row of a member that is not read. Its size is a claim, so the row has none."""
+    return ClipResult(row_of(clip, relative, path, None, outcome, start), None)
 
 
 class _ArchiveSearch:
@@ -171,6 +203,10 @@ class _ArchiveSearch:
         if len(match.clips) == 1 and not match.ambiguous:
             self._update(match.clips[0].clip_id)
             match = self._wanted.find(name)
+        if not self._annotated:
+            # Of a file and a folder of one name the first is made, whichever is done sooner.
+            for clip_id in [clip_id for clip_id in self._pending if may_clash(clip_id, name)]:
+                self._update(clip_id)
         return match
 
     def add_pending(self, clip: Clip, future: "Future[ClipResult]") -> None:

@@ -18,12 +18,22 @@ from beam_pipeline.elements import Row
 from beam_pipeline.output.row_log import RowLog
 from beam_pipeline.progress import metrics
 from beam_pipeline.storage.retries import RETRY_COUNT
+from beam_pipeline.work.budget import Budget
 
 ROWS, RETRIES = "rows", "retries"
 """Names of the outputs of a stage that makes clips."""
 
 READ_AHEAD = 2
 """Extra clips that are read or written while every child is busy."""
+
+MAX_IN_FLIGHT = 128 * 1024**2
+"""Bytes in memory of members that are being made into clips; with many workers more, see below."""
+
+BYTES_PER_WORKER = 16 * 1024**2
+"""What a worker may need of it to stay busy: several clips of usual size."""
+
+MAX_ON_DISK = 4 * 1024**3
+"""Bytes in temporary files of such members, per process."""
 
 
 class ClipResult(NamedTuple):
@@ -49,6 +59,8 @@ class WorkerPool:
         self.row_log = RowLog(config.output)
         self.max_in_flight = workers + READ_AHEAD
         self.threads = ThreadPoolExecutor(self.max_in_flight)
+        self.memory = Budget(max(MAX_IN_FLIGHT, workers * BYTES_PER_WORKER))
+        self.disk = Budget(MAX_ON_DISK)
         self._users = 0
 
     @classmethod

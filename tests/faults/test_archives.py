@@ -1,4 +1,4 @@
-"""Runs through archives on the web that are killed, or cut, end as if nothing had been."""
+"""Archives of random seed; and runs through archives on the web that are killed, or cut."""
 
 import random
 from pathlib import Path
@@ -6,12 +6,20 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import COUNT, Many
+from tests.faults.hostile_archives import check_archive
 from tests.faults.runs import Run, clips, finish, result, wait_for
 from tests.kinetics import snapshot
 from tests.packing import pack
 from tests.site import Site
 
 PARTS = 4
+BATCH = 50
+
+
+@pytest.mark.parametrize("first", range(0, 200, BATCH))
+def test_hostile_archives_are_read_within_bounds(first: int) -> None:
+    for seed in range(first, first + BATCH):
+        check_archive(seed)
 
 
 @pytest.fixture
