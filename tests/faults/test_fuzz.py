@@ -13,9 +13,9 @@ from typing import get_args
 import av
 import pytest
 
-from beam_pipeline.codec.child import Request
 from beam_pipeline.codec.outcome import Outcome, Reason
 from beam_pipeline.codec.pool import MEMORY_LIMIT, CodecPool
+from beam_pipeline.codec.request import Request
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.codec.timestamps import Segment
 from tests.codec.test_pool import children
