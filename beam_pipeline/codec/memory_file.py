@@ -3,8 +3,6 @@
 import io
 from typing import TYPE_CHECKING
 
-from beam_pipeline.codec.outcome import BadClip
-
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
@@ -32,7 +30,7 @@ class MemoryFile:
 
 
 class _Handle(io.RawIOBase):
-    """A position in the bytes. Writing more than ``MAX_OUTPUT`` of them raises BadClip."""
+    """A position in the bytes. Writing more than ``MAX_OUTPUT`` of them raises MemoryError."""
 
     def __init__(self, data: bytearray) -> None:
         self._data = data
@@ -73,7 +71,7 @@ class _Handle(io.RawIOBase):
         if not view:
             return 0
         if end > MAX_OUTPUT:
-            raise BadClip("too_large", f"the clip would have more than {MAX_OUTPUT:,} bytes")
+            raise MemoryError(f"a clip of more than {MAX_OUTPUT:,} bytes")
         if self._position > len(self._data):
             self._data.extend(bytes(self._position - len(self._data)))
         self._data[self._position : end] = view

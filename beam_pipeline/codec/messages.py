@@ -77,7 +77,7 @@ def decode_outcome(header: bytes) -> Outcome:
             None if message["detail"] is None else _text(message["detail"], MAX_DETAIL),
             facts=_facts(message["facts"]),
             write_error=_write_error(message["write_error"]),
-            cpu_seconds=_plain(message["cpu_seconds"], (float,)),
+            cpu_seconds=_plain(message["cpu_seconds"], (float, type(None))),
         )
         return _check(outcome)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -90,8 +90,8 @@ def _check(outcome: Outcome) -> Outcome:
         consistent = bool(outcome.write_error or (outcome.reason and outcome.detail))
     else:
         consistent = not (outcome.write_error or outcome.reason)
-    if not consistent:
-        raise Malformed("a status that contradicts the rest")
+    if not consistent or (outcome.cpu_seconds or 0.0) < 0:
+        raise Malformed("fields that contradict each other")
     return outcome
 
 
