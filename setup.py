@@ -49,6 +49,8 @@ setup(
         # No range: it comes with Beam, which sets one.
         "pyarrow",
         "rich>=14",
+        # Narrow, for it is young: it confines the codecs, and nothing but that imports it.
+        "seccompy>=0.2,<0.3; platform_system == 'Linux'",
         "tenacity>=9",
     ],
     extras_require={

@@ -28,8 +28,8 @@ from contenders import CORES, LIMIT, MOVIEPY, NAMES, OURS, Contender, contenders
 from markdown import replace_section, table
 from quality import mean_window_seconds, picture_bytes, ssim
 
-from beam_pipeline.codec.child import Request
 from beam_pipeline.codec.pool import CodecPool
+from beam_pipeline.codec.request import Request
 from beam_pipeline.codec.settings import ClipSettings
 
 HEADINGS = (

@@ -11,7 +11,7 @@ import statistics
 import time
 from pathlib import Path
 
-from beam_pipeline.codec.child import Request, handle_request
+from beam_pipeline.codec.request import Request, handle_request
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.engines.dataflow import NUM_WORKERS
 from benchmarks.markdown import replace_section, table

@@ -1,7 +1,7 @@
 """One clip: what is done where its child dies."""
 
-from beam_pipeline.codec.child import Request
 from beam_pipeline.codec.outcome import Outcome
+from beam_pipeline.codec.request import Request
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.work.make_clip import _run
 

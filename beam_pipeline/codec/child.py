@@ -5,98 +5,82 @@ Separate from the pool, so that a child imports the codecs and nothing else.
 
 import multiprocessing
 import os
-import resource
+import socket
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from io import BytesIO, RawIOBase
+from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import BinaryIO
 
-import av.error
-import av.subtitles.stream  # PyAV imports it with the first file, when memory may be short
-
-from beam_pipeline.codec.disk_file import DiskFile
-from beam_pipeline.codec.memory_file import MemoryFile
-from beam_pipeline.codec.mp4 import OpenOutput
-from beam_pipeline.codec.outcome import BadClip, Facts, Outcome
-from beam_pipeline.codec.resize import resize
-from beam_pipeline.codec.settings import ClipSettings
-from beam_pipeline.codec.timestamps import Segment
+from beam_pipeline.codec import confinement
+from beam_pipeline.codec.messages import READY, decode_request, encode_outcome
+from beam_pipeline.codec.outcome import Outcome
+from beam_pipeline.codec.request import resize_bytes, resize_files
 
 
-@dataclass(frozen=True)
-class Request:
-    """A clip to resize.
+def serve(connection: Connection, memory_limit: int, output_limit: int) -> None:
+    """Answer every request on the connection; return when it closes.
 
-    ``source`` is the file's bytes, or the path of a local file that is too large for memory. With
-    a path, the clip is written to ``output_path``. ``segment`` is set if the source may be the
-    whole video: the part of the video that is the clip.
+    ``memory_limit`` is the bytes of memory that one clip may use, ``output_limit`` those of a
+    clip that is written to a file.
     """
-
-    source: bytes | str = field(repr=False)
-    output_path: str | None
-    settings: ClipSettings
-    segment: Segment | None = None
-
-
-def serve(connection: Connection, memory_limit: int) -> None:
-    """Send an Outcome for every Request on the connection; return when it closes."""
-    _limit_memory(memory_limit)
-    _lower_priority()
     _silence_output()
+    _lower_priority()
+    # The descriptors of large files come beside the bytes, which a Connection does not see.
+    beside = socket.socket(fileno=connection.fileno())
+    confine(connection, memory_limit, output_limit)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
-    connection.send(True)  # ready
+    connection.send_bytes(READY)
+    with suppress(EOFError, ConnectionResetError, BrokenPipeError):
+        answer_requests(connection, beside, output_limit)
+    beside.detach()
+
+
+def confine(connection: Connection, memory_limit: int, output_limit: int) -> None:
+    """Give up what a clip does not need. Nothing can be opened, reached or started afterwards."""
+    confinement.load_what_comes_late()
+    parent = multiprocessing.parent_process()
+    kept = [connection.fileno(), *([parent.sentinel] if parent else [])]
+    confinement.close_other_files(kept)  # among them the pipe to Python's resource tracker
+    system_calls = confinement.system_call_filter()
+    confinement.limit_resources(memory_limit, output_limit)
+    if system_calls is not None:
+        with suppress(OSError):  # a sandbox around this one may forbid it
+            system_calls.load()
+
+
+def answer_requests(connection: Connection, beside: socket.socket, output_limit: int) -> None:
+    """Resize the clips that are asked for, one after another.
+
+    ``beside`` is the socket of the connection.
+
+    Raises:
+        EOFError, ConnectionResetError, BrokenPipeError: the parent has gone.
+    """
     while True:
-        try:
-            request: Request = connection.recv()
-        except (EOFError, ConnectionResetError):
-            return
+        outcome = _answer(connection, beside, output_limit)
+        connection.send_bytes(encode_outcome(outcome))
+        if outcome.output is not None:
+            connection.send_bytes(outcome.output)
+        del outcome  # frees the clip before the next one arrives
+
+
+def _answer(connection: Connection, beside: socket.socket, output_limit: int) -> Outcome:
+    """Wait for a request; the outcome of its clip."""
+    settings, segment, in_memory = decode_request(connection.recv_bytes())
+    if in_memory:
+        source = connection.recv_bytes()
+        started = time.process_time()
+        outcome = resize_bytes(source, settings, segment)
+    else:
+        _, (source_file, output_file), _, _ = socket.recv_fds(beside, 1, 2)
         started = time.process_time()
         try:
-            outcome = handle_request(request)
-        except OSError as error:  # the source is a file that no longer exists
-            outcome = Outcome.failed("unreadable", error.strerror or str(error))
-        del request  # frees up to 64 MB before the next clip arrives
-        try:
-            connection.send(replace(outcome, cpu_seconds=time.process_time() - started))
-        except BrokenPipeError:
-            return
-
-
-def handle_request(request: Request) -> Outcome:
-    """Resize one clip. A clip that cannot be resized gives a failed Outcome, not an exception."""
-    if isinstance(request.source, bytes):
-        memory = MemoryFile()
-        outcome = _resize(BytesIO(request.source), memory.open, request)
-        if outcome.status == "failed":
-            return outcome
-        return Outcome(outcome.status, None, outcome.detail, memory.getvalue(), outcome.facts)
-    path = request.output_path
-    assert path is not None
-    read_errors: list[OSError] = []
-    write_errors: list[OSError] = []
-    with DiskFile(request.source, "rb", read_errors) as source:
-        outcome = _resize(source, lambda: DiskFile(path, "rb+", write_errors), request)
-    if write_errors:
-        return Outcome("failed", write_error=write_errors[0])
-    if read_errors:
-        return Outcome.failed("unreadable", read_errors[0].strerror or str(read_errors[0]))
-    return outcome
-
-
-def _resize(source: BinaryIO | RawIOBase, output: OpenOutput, request: Request) -> Outcome:
-    facts = Facts()
-    try:
-        resized = resize(source, output, request.settings, facts, request.segment)
-    except BadClip as bad:
-        return Outcome.failed(bad.reason, bad.detail, facts)
-    except (MemoryError, av.error.MemoryError):
-        return Outcome.failed("too_large", "the clip needs more memory than is allowed", facts)
-    except Exception as error:  # no clip may end the child, whatever the codecs raise
-        return Outcome.failed("crashed", f"{type(error).__name__}: {error}", facts)
-    return Outcome("copied" if resized.copied else "resized", None, resized.detail, None, facts)
+            outcome = resize_files(source_file, output_file, settings, segment, output_limit)
+        finally:
+            os.close(source_file)
+            os.close(output_file)
+    return replace(outcome, cpu_seconds=time.process_time() - started)
 
 
 def _lower_priority() -> None:
@@ -124,20 +108,3 @@ def _exit_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _limit_memory(limit: int) -> None:
-    """Let this process map ``limit`` bytes more than it has mapped now.
-
-    Only Linux reports what is mapped now. Elsewhere the limit is counted from zero.
-    """
-    try:
-        with open("/proc/self/statm") as statm:
-            mapped = int(statm.read().split()[0]) * resource.getpagesize()
-    except OSError:
-        mapped = 0
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    new_limit = mapped + limit
-    if hard != resource.RLIM_INFINITY:
-        new_limit = min(new_limit, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (new_limit, hard))

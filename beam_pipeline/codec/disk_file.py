@@ -1,37 +1,88 @@
 """A file on disk that records disk errors, so that they are not mistaken for a bad clip."""
 
-from io import FileIO
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import RawIOBase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
 
-class DiskFile(FileIO):
-    """Adds the disk's errors to ``errors``: FFmpeg may report another error, or none.
+class DiskFile(RawIOBase):
+    """A handle for an open file, with a position of its own; the descriptor stays open.
 
-    A write is complete or raises. A raw file may write only a part if the disk is nearly full.
+    Several handles may share a descriptor: a child process is given descriptors, for it cannot
+    open files, and a muxer opens its output twice.
+
+    Adds the disk's errors to ``errors``: FFmpeg may report another error, or none. A write is
+    complete or raises. The system may write only a part if the disk is nearly full.
     """
 
-    def __init__(self, path: str, mode: str, errors: list[OSError]) -> None:
-        super().__init__(path, mode)
-        self.name = ""  # FFmpeg would let the suffix say what the file holds
+    def __init__(self, descriptor: int, errors: list[OSError]) -> None:
+        self._descriptor = descriptor
         self._errors = errors
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = 0
+        if whence == os.SEEK_CUR:
+            base = self._position
+        elif whence == os.SEEK_END:
+            with self._recorded_errors():
+                base = os.lseek(self._descriptor, 0, os.SEEK_END)
+        if base + offset < 0:
+            raise ValueError(f"a position of {base + offset} is before the file")
+        self._position = base + offset
+        return self._position
 
     def read(self, size: int | None = -1) -> bytes:
-        try:
-            return super().read(-1 if size is None else size)
-        except OSError as error:
-            self._errors.append(error)
-            raise
+        if size is None or size < 0:
+            return self.readall()
+        with self._recorded_errors():
+            chunk = os.pread(self._descriptor, size, self._position)
+        self._position += len(chunk)
+        return chunk
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        with self._recorded_errors():
+            size = os.preadv(self._descriptor, [buffer], self._position)
+        self._position += size
+        return size
+
+    def truncate(self, size: int | None = None) -> int:
+        size = self._position if size is None else size
+        with self._recorded_errors():
+            os.ftruncate(self._descriptor, size)
+        return size
 
     def write(self, chunk: "ReadableBuffer") -> int:
         remaining = memoryview(chunk).cast("B")
         size = len(remaining)
-        try:
+        with self._recorded_errors():
             while remaining:
-                remaining = remaining[super().write(remaining) :]
+                written = os.pwrite(self._descriptor, remaining, self._position)
+                self._position += written
+                remaining = remaining[written:]
+        return size
+
+    @contextmanager
+    def _recorded_errors(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             self._errors.append(error)
             raise
-        return size

@@ -50,14 +50,6 @@ class Orientation:
             return cls((("rotate", f"{math.radians(degrees):.9f}"),))
         return cls((("vflip", ""),)) if d < 0 else cls()
 
-    @classmethod
-    def from_rotation(cls, degrees: int) -> Self:
-        """Orientation of a picture that has to be turned counterclockwise by ``degrees``."""
-        angle = -math.radians(degrees)
-        one = 1 << 16
-        cos, sin = round(math.cos(angle) * one), round(math.sin(angle) * one)
-        return cls.from_display_matrix(struct.pack("=9i", cos, -sin, 0, sin, cos, 0, 0, 0, 1 << 30))
-
 
 def output_size(
     width: int | Fraction, height: int | Fraction, short_edge: int, upscale: bool = True

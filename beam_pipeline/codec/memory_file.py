@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
+MAX_OUTPUT = 256 * 1024**2
+"""Bytes of a clip that is made in memory; its source has at most 64 MB."""
+
 
 class MemoryFile:
     """Bytes with any number of handles.
@@ -27,6 +30,8 @@ class MemoryFile:
 
 
 class _Handle(io.RawIOBase):
+    """A position in the bytes. Writing more than ``MAX_OUTPUT`` of them raises MemoryError."""
+
     def __init__(self, data: bytearray) -> None:
         self._data = data
         self._position = 0
@@ -65,6 +70,8 @@ class _Handle(io.RawIOBase):
         end = self._position + len(view)
         if not view:
             return 0
+        if end > MAX_OUTPUT:
+            raise MemoryError(f"a clip of more than {MAX_OUTPUT:,} bytes")
         if self._position > len(self._data):
             self._data.extend(bytes(self._position - len(self._data)))
         self._data[self._position : end] = view

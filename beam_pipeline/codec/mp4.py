@@ -69,7 +69,7 @@ def add_sound(
     if mode == "drop" or source.audio is None:
         return None
     track_type = CopiedSound if mode == "copy" else EncodedSound
-    return track_type(source.audio, start, container)
+    return track_type(source.audio, start, source.log, container)
 
 
 def feed_sound(sound: SoundTrack | None, packets: list[Packet], queue: PacketQueue) -> None:

@@ -21,6 +21,13 @@ Reason = Literal[
 """Why a clip failed. docs/troubleshooting.md explains each word."""
 
 
+Status = Literal["resized", "copied", "failed"]
+"""What became of a clip."""
+
+MAX_DETAIL = 500
+"""Characters of a ``detail``: FFmpeg may log a line for every packet of a damaged file."""
+
+
 class BadClip(Exception):
     """The source has no usable clip. Carries the manifest's ``reason`` and ``detail``."""
 
@@ -33,6 +40,12 @@ class BadClip(Exception):
 def join_remarks(*remarks: str | None) -> str | None:
     """Several remarks for the manifest's ``detail`` as one; None if there is none."""
     return "; ".join(filter(None, remarks)) or None
+
+
+def tidy(text: str) -> str:
+    """A text that a file may have had a part in, as a ``detail``: one short line."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text)
+    return line if len(line) <= MAX_DETAIL else line[: MAX_DETAIL - 3] + "..."
 
 
 @dataclass
@@ -80,7 +93,7 @@ class Outcome:
     is the processor time, None if the child died.
     """
 
-    status: Literal["resized", "copied", "failed"]
+    status: Status
     reason: Reason | None = None
     detail: str | None = None
     output: bytes | None = field(default=None, repr=False)
@@ -91,4 +104,4 @@ class Outcome:
     @classmethod
     def failed(cls, reason: Reason, detail: str, facts: Facts | None = None) -> "Outcome":
         """A failure. Facts about an output are dropped, because there is none."""
-        return cls("failed", reason, detail, facts=(facts or Facts()).source_only())
+        return cls("failed", reason, tidy(detail), facts=(facts or Facts()).source_only())

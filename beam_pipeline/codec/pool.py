@@ -7,20 +7,33 @@ among all children: a child that dies while it holds the pipe's lock blocks the 
 import multiprocessing
 import queue
 import signal
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from beam_pipeline.codec import child_processes
-from beam_pipeline.codec.child import Request, serve
+from beam_pipeline.codec.child import serve
+from beam_pipeline.codec.memory_file import MAX_OUTPUT
+from beam_pipeline.codec.messages import (
+    MAX_HEADER,
+    READY,
+    Malformed,
+    decode_outcome,
+    encode_request,
+)
 from beam_pipeline.codec.outcome import Outcome
+from beam_pipeline.codec.request import CannotOpen, Request, open_files
 from beam_pipeline.errors import RunError
 
 MEMORY_LIMIT = 2 * 1024**3
 """Bytes of memory that one clip may use."""
+
+MAX_OUTPUT_FILE = 4 * 1024**3
+"""Bytes of a clip that is written to a file."""
 
 MAX_START_ATTEMPTS = 3
 """Times that a child is started before the run fails."""
@@ -37,14 +50,16 @@ class CodecPool:
     Clips are processed in the order of the calls. A thread waits for each child.
     """
 
-    def __init__(self, size: int, memory_limit: int = MEMORY_LIMIT) -> None:
-        self._memory_limit = memory_limit
+    def __init__(
+        self, size: int, memory_limit: int = MEMORY_LIMIT, output_limit: int = MAX_OUTPUT_FILE
+    ) -> None:
+        self._limits = (memory_limit, output_limit)
         self._threads = ThreadPoolExecutor(size)
         self._idle: queue.SimpleQueue[_Child | None] = queue.SimpleQueue()
         self._busy: set[_Child] = set()
         self._closed = False
         for _ in range(size):
-            self._idle.put(_start_child(memory_limit))
+            self._idle.put(_start_child(*self._limits))
 
     def run(self, request: Request, timeout: float) -> Outcome:
         """Resize one clip in the next idle child, within ``timeout`` seconds.
@@ -78,7 +93,7 @@ class CodecPool:
 
     def _start_ready_child(self) -> "_Child":
         for _ in range(MAX_START_ATTEMPTS):
-            child = _start_child(self._memory_limit)
+            child = _start_child(*self._limits)
             if child.is_ready():
                 return child
         raise RunError(
@@ -107,7 +122,10 @@ class _Child:
         """Wait until the child is ready; False if it dies first."""
         if not self._ready:
             with suppress(EOFError, OSError):
-                self._ready = self.connection.poll(START_TIMEOUT) and self.connection.recv()
+                self._ready = (
+                    self.connection.poll(START_TIMEOUT)
+                    and self.connection.recv_bytes(MAX_HEADER) == READY
+                )
             if not self._ready:
                 self.kill()
         return self._ready
@@ -124,8 +142,14 @@ class _Child:
         timer.daemon = True
         timer.start()
         try:
-            self.connection.send(request)
-            return self.connection.recv()
+            self._send(request)
+            return self._receive(request)
+        except CannotOpen as error:
+            return error.outcome
+        except Malformed:
+            self.process.kill()
+            self.process.join()
+            return Outcome.failed("crashed", "its process sent what is no answer")
         except (EOFError, OSError):
             self.process.kill()  # it may only have closed its pipe
             self.process.join()
@@ -138,6 +162,50 @@ class _Child:
             if timed_out.is_set():
                 self.process.join()  # the kill may come just after the child's reply
 
+    def _send(self, request: Request) -> None:
+        """Send a clip to resize: its bytes, or its files, which the child cannot open.
+
+        Raises:
+            CannotOpen: one of the files.
+        """
+        if isinstance(request.source, bytes):
+            self.connection.send_bytes(encode_request(request.settings, request.segment, True))
+            self.connection.send_bytes(request.source)
+            return
+        assert request.output_path is not None
+        with (
+            open_files(request.source, request.output_path) as files,
+            socket.fromfd(self.connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as beside,
+        ):
+            self.connection.send_bytes(encode_request(request.settings, request.segment, False))
+            socket.send_fds(beside, [b"\0"], files)
+
+    def _receive(self, request: Request) -> Outcome:
+        """The child's answer.
+
+        Raises:
+            Malformed: it is none.
+        """
+        outcome = decode_outcome(self._receive_bytes(MAX_HEADER))
+        if not isinstance(request.source, bytes):
+            return outcome
+        if outcome.write_error is not None:
+            raise Malformed("nothing is written to a file")
+        if outcome.status == "failed":
+            return outcome
+        output = self._receive_bytes(MAX_OUTPUT)
+        if len(output) != outcome.facts.bytes:
+            raise Malformed("the clip has not the size that is stated")
+        return replace(outcome, output=output)
+
+    def _receive_bytes(self, most: int) -> bytes:
+        try:
+            return self.connection.recv_bytes(most)
+        except OSError as error:
+            if error.errno is None:  # longer than that
+                raise Malformed(str(error)) from error
+            raise
+
     def kill(self) -> None:
         self.process.kill()
         self.process.join()
@@ -148,15 +216,18 @@ def _exit_description(process: BaseProcess) -> str:
     code = process.exitcode or 0
     if code >= 0:
         return f"ended with status {code}"
+    if -code == signal.SIGSYS:
+        return "was killed by SIGSYS: it tried what a codec must not do"
     try:
         return f"was killed by {signal.Signals(-code).name}"
     except ValueError:
         return f"was killed by signal {-code}"
 
 
-def _start_child(memory_limit: int) -> _Child:
+def _start_child(memory_limit: int, output_limit: int) -> _Child:
     parent_end, child_end = _spawn.Pipe()
-    process = _spawn.Process(target=serve, args=(child_end, memory_limit), daemon=True)
+    arguments = (child_end, memory_limit, output_limit)
+    process = _spawn.Process(target=serve, args=arguments, daemon=True)
     child_processes.start(process)
     child_end.close()  # so that the child's death closes the pipe
     return _Child(process, parent_end)

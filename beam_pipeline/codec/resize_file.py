@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from beam_pipeline.codec.child import Request, handle_request
 from beam_pipeline.codec.outcome import Outcome
+from beam_pipeline.codec.request import Request, handle_request
 from beam_pipeline.codec.settings import ClipSettings
 
 

@@ -1,5 +1,7 @@
 """Scale and turn decoded pictures, and convert them for the encoder."""
 
+from typing import Any
+
 import av.filter
 from av.filter.context import FilterContext
 from av.sidedata.sidedata import Type
@@ -23,12 +25,22 @@ KERNEL = "flags=bicubic+accurate_rnd+bitexact:param0=0:param1=0.75"
 """Keys' cubic with a = -0.75, as sharp as OpenCV's. FFmpeg's default is a = -0.6."""
 
 
+def _unknown_side_data(kind: type[Type], number: object) -> Type:
+    """A member for side data that PyAV does not know, such as EXIF: it could list none otherwise.
+
+    The enumeration is PyAV's own, and asks this of a value that it lacks.
+    """
+    member: Any = object.__new__(kind)
+    member._name_, member._value_ = f"UNKNOWN_{number}", number
+    return member
+
+
+Type._missing_ = classmethod(_unknown_side_data)  # type: ignore[method-assign, assignment]
+
+
 def orientation_of(frame: VideoFrame) -> Orientation:
     """How to turn a decoded frame upright."""
-    try:
-        matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
-    except ValueError:  # PyAV cannot list side data that it does not know, such as EXIF
-        return Orientation.from_rotation(frame.rotation)
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
     return Orientation.from_display_matrix(None if matrix is None else bytes(matrix))
 
 

@@ -1,6 +1,6 @@
 """The sound of a clip: copied if every reader decodes it from MP4, otherwise encoded as AAC."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import av.error
@@ -24,6 +24,12 @@ AAC_RATES = (48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 AAC_BIT_RATE = 64_000
 """Bits per second and channel."""
 
+DECODER_OPTIONS = {"err_detect": "crccheck"}
+"""FFmpeg leaves checksums alone otherwise, and FLAC, MP3 and AC-3 have no other sign of damage."""
+
+Log = Sequence[tuple[int, str, str]]
+"""FFmpeg's errors so far: level, name of what reports it, message."""
+
 NEW_HEADERS: PktSideDataT = "new_extradata"
 
 
@@ -44,15 +50,18 @@ class SoundTrack:
     """The sound of one output: source packets in, packets to mux out.
 
     Every packet is decoded, even if it is copied, so that broken sound is found before training.
-    ``remark`` says afterwards what of it does not decode; None if all does.
+    A decoder may raise an error, or conceal it and only log it to ``log``. ``remark`` says
+    afterwards what of the sound does not decode; None if all does.
     """
 
-    def __init__(self, source: AudioStream, start: Fraction, target: AudioStream) -> None:
+    def __init__(self, source: AudioStream, start: Fraction, log: Log, target: AudioStream) -> None:
         self._source = source
+        self._log = log
         self._start = start
         self._target = target
         self._packets = 0
         self._good_packets = 0
+        self._concealed = 0  # of the good ones those with an error in the log
         self._is_empty = True
         self.remark: str | None = None
 
@@ -73,19 +82,22 @@ class SoundTrack:
             raise BrokenSound(f"none of its {self._packets} packets decodes")
         if self._is_empty:
             raise BrokenSound("its packets decode to nothing")
-        if self._good_packets < self._packets:
-            bad = self._packets - self._good_packets
+        if bad := self._packets - self._good_packets + self._concealed:
             self.remark = f"{bad} of {self._packets} sound packets do not decode"
 
     def _decode(self, packet: Packet) -> list[AudioFrame]:
         self._packets += bool(packet.size)
+        logged = len(self._log)
         try:
             frames = self._source.decode(packet)
         except av.error.MemoryError:
             raise
         except (av.error.FFmpegError, ValueError):
             return []
-        self._good_packets += bool(packet.size)
+        if packet.size:
+            decoder = self._source.codec_context.name
+            self._good_packets += 1
+            self._concealed += any(name == decoder for _, name, _ in self._log[logged:])
         return frames
 
     def _convert(self, packet: Packet, frames: list[AudioFrame]) -> Iterator[Packet]:
@@ -98,16 +110,18 @@ class SoundTrack:
 class CopiedSound(SoundTrack):
     """The source's packets, with times that count from the start of the file or segment."""
 
-    def __init__(self, source: AudioStream, start: Fraction, container: OutputContainer) -> None:
+    def __init__(
+        self, source: AudioStream, start: Fraction, log: Log, container: OutputContainer
+    ) -> None:
         target = container.add_stream_from_template(source, opaque=True)
-        super().__init__(source, start, target)
+        super().__init__(source, start, log, target)
         self._headers = source.codec_context.extradata
         self._last: int | None = None
 
     def _convert(self, packet: Packet, frames: list[AudioFrame]) -> Iterator[Packet]:
         if new_headers(packet) not in (None, self._headers):
             raise NotCopyable("its headers change in mid-stream")  # an MP4 track has one header
-        if self._good_packets < self._packets:
+        if self._good_packets < self._packets or self._concealed:
             raise NotCopyable("not all of its packets decode")
         shift = to_ticks(self._start, packet.time_base)
         dts = packet.dts if packet.dts is not None else packet.pts
@@ -128,7 +142,9 @@ class CopiedSound(SoundTrack):
 class EncodedSound(SoundTrack):
     """The decoded sound as AAC. Gaps become silence, so that it stays in sync with the picture."""
 
-    def __init__(self, source: AudioStream, start: Fraction, container: OutputContainer) -> None:
+    def __init__(
+        self, source: AudioStream, start: Fraction, log: Log, container: OutputContainer
+    ) -> None:
         source_rate = source.codec_context.sample_rate or AAC_RATES[0]
         rate = min(AAC_RATES, key=lambda rate: abs(rate - source_rate))
         layout = "mono" if source.codec_context.channels == 1 else "stereo"
@@ -136,7 +152,7 @@ class EncodedSound(SoundTrack):
         target.codec_context.bit_rate = AAC_BIT_RATE * target.codec_context.channels
         target.codec_context.thread_count = 1
         target.codec_context.time_base = Fraction(1, rate)
-        super().__init__(source, start, target)
+        super().__init__(source, start, log, target)
         self._rate, self._layout = rate, layout
         self._end: float | None = None
         self._graph: av.filter.Graph | None = None

@@ -24,6 +24,7 @@ from beam_pipeline.codec.declared_size import is_shorter_than_declared
 from beam_pipeline.codec.geometry import MAX_SIDE
 from beam_pipeline.codec.outcome import BadClip
 from beam_pipeline.codec.packet_clock import PacketClock, may_restart
+from beam_pipeline.codec.sound import DECODER_OPTIONS
 from beam_pipeline.codec.timestamps import FrameClock, Segment, output_time_base, to_ticks
 
 # Containers that hold their own pictures. Formats that name other files or addresses are left
@@ -312,6 +313,8 @@ def open_source(file: BinaryIO | RawIOBase) -> Iterator[Source]:
         video, audio = _pick_video(container), _pick_audio(container)
         video.codec_context.thread_count = 1
         check_size(video.codec_context.width, video.codec_context.height)
+        if audio is not None:
+            audio.codec_context.options = dict(DECODER_OPTIONS)
         undecodable = container.streams.audio and not audio
         no_audio_reason = "there is no decoder for it" if undecodable else None
         crop = _crop_of(file, container, video)

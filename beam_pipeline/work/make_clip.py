@@ -9,9 +9,9 @@ from dataclasses import asdict, replace
 from fractions import Fraction
 from typing import NamedTuple
 
-from beam_pipeline.codec.child import Request
 from beam_pipeline.codec.outcome import Outcome, join_remarks
 from beam_pipeline.codec.pool import CodecPool
+from beam_pipeline.codec.request import Request
 from beam_pipeline.codec.timestamps import Segment
 from beam_pipeline.elements import Clip, ResizeTask, Row
 from beam_pipeline.errors import OutputError

@@ -8,8 +8,8 @@ import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
-from beam_pipeline.codec.child import Request, handle_request
 from beam_pipeline.codec.outcome import Outcome
+from beam_pipeline.codec.request import Request, handle_request
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.codec.timestamps import Segment
 from tests.make_clips import beep_time, ffmpeg_pictures, ffmpeg_sound

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline.codec import child
-from beam_pipeline.codec.child import Request
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.pool import CodecPool
+from beam_pipeline.codec.request import Request
 from beam_pipeline.codec.settings import ClipSettings
 from tests.codec import outcome_of
 from tests.make_clips import clip
@@ -352,7 +352,7 @@ def test_close_may_be_called_twice() -> None:
 PARENT = textwrap.dedent(
     """
     import multiprocessing, pathlib, sys, threading
-    from beam_pipeline.codec.child import Request
+    from beam_pipeline.codec.request import Request
     from beam_pipeline.codec.pool import CodecPool
     from beam_pipeline.codec.settings import ClipSettings
 

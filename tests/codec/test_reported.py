@@ -7,7 +7,15 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tests.codec import codecs_of, made_of, opened, outcome_of, size_of, times_of
+from tests.codec import (
+    codecs_of,
+    difference_to_ffmpeg,
+    made_of,
+    opened,
+    outcome_of,
+    size_of,
+    times_of,
+)
 from tests.kinetics import SHARED
 from tests.make_clips import (
     Sound,
@@ -216,8 +224,9 @@ def test_an_aperture_that_does_not_fit_is_none() -> None:
     assert size_of(made_of(cropped_mp4(width=640, height=180), short_edge=240)) == (320, 240)
 
 
-def test_exif_in_a_picture_is_no_reason_to_fail() -> None:
-    entry = struct.pack("<HHIHH", 0x0112, 3, 1, 1, 0)  # orientation: as it is
+def with_exif(container: str, orientation: int) -> bytes:
+    """A clip of Motion JPEG whose pictures have EXIF, as cameras write them."""
+    entry = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
     tiff = b"II*\0" + struct.pack("<IH", 8, 1) + entry + struct.pack("<I", 0)
     exif = b"Exif\0\0" + tiff
     segment = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
@@ -225,9 +234,27 @@ def test_exif_in_a_picture_is_no_reason_to_fail() -> None:
     def marked(packets):
         return [with_payload(p, bytes(p)[:2] + segment + bytes(p)[2:]) for p in packets]
 
-    source = clip("mov", "mjpeg", (96, 64), frames=3, pix_fmt="yuvj420p", packets=marked)
-    outcome = outcome_of(source, short_edge=64)
-    assert (outcome.status, outcome.facts.frames) == ("resized", 3)
+    return clip(container, "mjpeg", (128, 96), frames=2, pix_fmt="yuvj420p", packets=marked)
+
+
+@pytest.mark.parametrize("container", ["mov", "avi", "matroska", "mp4"])
+@pytest.mark.parametrize("orientation", [0, 1, 6, 9])
+def test_exif_in_a_picture_is_no_reason_to_fail(container: str, orientation: int) -> None:
+    outcome = outcome_of(with_exif(container, orientation), short_edge=64)
+    assert (outcome.status, outcome.facts.frames) == ("resized", 2)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_and_mirrored_by_their_exif_as_by_ffmpeg(orientation: int) -> None:
+    source = with_exif("mov", orientation)
+    made = made_of(source, short_edge=96, crf=1)
+    assert difference_to_ffmpeg(source, made) < 1
+
+
+@pytest.mark.parametrize("pix_fmt", ["rgb24", "gray"])
+def test_tiff_in_a_movie_is_no_reason_to_fail(pix_fmt: str) -> None:
+    source = clip("mov", "tiff", (96, 64), frames=3, pix_fmt=pix_fmt)
+    assert outcome_of(source, short_edge=64).status == "resized"
 
 
 # The files of the reports themselves

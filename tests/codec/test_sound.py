@@ -1,9 +1,11 @@
 """Sound: copied where MP4 can hold it, else AAC, in step with the picture, or left out."""
 
 import random
+import subprocess
 from collections.abc import Callable
 from fractions import Fraction
 
+import imageio_ffmpeg
 import pytest
 
 from tests.codec import codecs_of, made_beep_time, made_of, opened, outcome_of, times_of
@@ -133,6 +135,51 @@ def test_a_scratch_in_the_sound_is_no_reason_to_drop_it() -> None:
     outcome = outcome_of(clip(sounds=[Sound(spoil=scratch)]))
     assert outcome.facts.has_audio is True
     assert outcome.facts.decode_errors == 0
+
+
+def one_bit_off(number: int, payload: bytes) -> bytes:
+    """A packet with a wrong bit, which its decoder finds by the checksum if at all."""
+    changed = bytearray(payload)
+    if changed:  # FLAC ends with an empty one
+        changed[len(payload) // 2] ^= 8
+    return bytes(changed)
+
+
+def complaints(clip: bytes) -> bytes:
+    """What ffmpeg says of the sound, checksums and all."""
+    return subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-err_detect", "crccheck", "-i", "-",
+         "-map", "0:a", "-f", "null", "-"],
+        input=clip, stderr=subprocess.PIPE, check=True,
+    ).stderr  # fmt: skip
+
+
+@pytest.mark.parametrize("codec", ["ac3", "flac"])
+def test_sound_with_errors_that_its_decoder_conceals_is_encoded_anew_and_said(codec: str) -> None:
+    def spoil(number: int, payload: bytes) -> bytes:
+        return one_bit_off(number, payload) if number % 5 == 4 else payload
+
+    source = clip("matroska", sounds=[Sound(codec, 48000, spoil=spoil)])
+    assert complaints(source), "the test's own clip is sound"
+
+    outcome = outcome_of(source)
+
+    assert outcome.output is not None
+    assert codecs_of(outcome.output) == ["h264", "aac"]
+    assert outcome.facts.decode_errors == 0
+    assert outcome.detail is not None
+    assert "sound encoded again" in outcome.detail
+    assert "sound packets do not decode" in outcome.detail
+    assert complaints(outcome.output) == b""
+
+
+@pytest.mark.parametrize("codec", ["ac3", "flac"])
+def test_sound_that_has_an_error_in_every_packet_is_not_dropped_if_it_decodes(codec: str) -> None:
+    source = clip("matroska", sounds=[Sound(codec, 48000, spoil=one_bit_off)])
+    outcome = outcome_of(source)
+    assert outcome.output is not None
+    assert codecs_of(outcome.output) == ["h264", "aac"]
+    assert "sound encoded again" in outcome.detail
 
 
 def test_sound_much_longer_than_the_picture_is_kept() -> None:

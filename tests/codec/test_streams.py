@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline.codec.child import Request, handle_request
+from beam_pipeline.codec.request import Request, handle_request
 from beam_pipeline.codec.settings import ClipSettings
 from tests.codec import codecs_of, made_of, opened, outcome_of
 from tests.make_clips import (

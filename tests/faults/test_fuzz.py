@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import get_args
 
 import av
+import av.error
+import av.logging
 import pytest
 
-from beam_pipeline.codec.child import Request
 from beam_pipeline.codec.outcome import Outcome, Reason
 from beam_pipeline.codec.pool import MEMORY_LIMIT, CodecPool
+from beam_pipeline.codec.request import Request
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.codec.timestamps import Segment
 from tests.codec.test_pool import children
@@ -68,6 +70,23 @@ def check(outcome: Outcome, seconds: float) -> None:
         assert bool(made.streams.audio) == outcome.facts.has_audio
         frames = list(made.decode(video=0))
     assert len(frames) == outcome.facts.frames
+    if outcome.facts.has_audio:
+        assert sound_errors(outcome.output) == []
+
+
+def sound_errors(clip: bytes) -> list[str]:
+    """What the decoder of a clip's sound says, and what it raises; checksums are looked at."""
+    av.logging.set_level(av.logging.ERROR)
+    with av.logging.Capture(local=False) as log, av.open(io.BytesIO(clip)) as container:
+        context = container.streams.audio[0].codec_context
+        context.options = {"err_detect": "crccheck"}
+        said = []
+        for packet in container.demux(audio=0):
+            try:
+                packet.decode()
+            except av.error.FFmpegError as error:
+                said.append(str(error))
+        return said + [message for _, name, message in log if name == context.name]
 
 
 def peak_memory(pid: int) -> int:

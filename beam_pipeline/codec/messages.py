@@ -1,0 +1,133 @@
+"""What a parent and a codec child tell each other: a short JSON header, then bytes.
+
+A child has worked on a file that may have been made to take it over. So nothing that it sends is
+unpickled, and every field is checked before it is believed.
+"""
+
+import json
+import math
+from dataclasses import asdict
+from fractions import Fraction
+from typing import Any, get_args, get_type_hints
+
+from beam_pipeline.codec.outcome import MAX_DETAIL, Facts, Outcome, Reason, Status
+from beam_pipeline.codec.settings import ClipSettings
+from beam_pipeline.codec.timestamps import Segment
+
+READY = b"ready"
+"""What a child says once it waits for clips."""
+
+MAX_HEADER = 16 * 1024
+"""Bytes of a header. The longest has a ``detail`` of letters that JSON takes 12 bytes each for."""
+
+MAX_NAME = 100
+"""Characters of a text among the facts."""
+
+_FACT_TYPES = {name: get_args(hint) for name, hint in get_type_hints(Facts).items()}
+
+
+class Malformed(ValueError):
+    """A child has sent what is no answer."""
+
+
+def encode_request(settings: ClipSettings, segment: Segment | None, in_memory: bool) -> bytes:
+    """The header of a clip to resize; its bytes follow, or the descriptors of its files."""
+    values = asdict(settings)
+    values["fps"] = None if settings.fps is None else str(settings.fps)
+    place = None if segment is None else [str(segment.start), str(segment.end)]
+    return json.dumps({"settings": values, "segment": place, "in_memory": in_memory}).encode()
+
+
+def decode_request(header: bytes) -> tuple[ClipSettings, Segment | None, bool]:
+    """The arguments of ``encode_request``. The parent is believed."""
+    message = json.loads(header)
+    values, place = message["settings"], message["segment"]
+    if values["fps"] is not None:
+        values["fps"] = Fraction(values["fps"])
+    segment = None if place is None else Segment(Fraction(place[0]), Fraction(place[1]))
+    return ClipSettings(**values), segment, message["in_memory"]
+
+
+def encode_outcome(outcome: Outcome) -> bytes:
+    """The header of an answer. The bytes of the clip follow it, if the outcome has them."""
+    error = outcome.write_error
+    return json.dumps(
+        {
+            "status": outcome.status,
+            "reason": outcome.reason,
+            "detail": outcome.detail,
+            "facts": asdict(outcome.facts),
+            "write_error": None if error is None else [error.errno, error.strerror],
+            "cpu_seconds": outcome.cpu_seconds,
+        }
+    ).encode()
+
+
+def decode_outcome(header: bytes) -> Outcome:
+    """The outcome of a header, without the bytes of the clip.
+
+    Raises:
+        Malformed: it is not one that a child of ours would send.
+    """
+    try:
+        message = json.loads(header)
+        outcome = Outcome(
+            _one_of(get_args(Status), message["status"]),
+            _one_of((None, *get_args(Reason)), message["reason"]),
+            None if message["detail"] is None else _text(message["detail"], MAX_DETAIL),
+            facts=_facts(message["facts"]),
+            write_error=_write_error(message["write_error"]),
+            cpu_seconds=_plain(message["cpu_seconds"], (float, type(None))),
+        )
+        return _check(outcome)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise Malformed(str(error)) from error
+
+
+def _check(outcome: Outcome) -> Outcome:
+    """The outcome, unless it contradicts itself."""
+    if outcome.status == "failed":
+        consistent = bool(outcome.write_error or (outcome.reason and outcome.detail))
+    else:
+        consistent = not (outcome.write_error or outcome.reason)
+    if not consistent or (outcome.cpu_seconds or 0.0) < 0:
+        raise Malformed("fields that contradict each other")
+    return outcome
+
+
+def _facts(values: Any) -> Facts:
+    if not isinstance(values, dict) or values.keys() != _FACT_TYPES.keys():
+        raise Malformed("other facts than there are")
+    return Facts(**{name: _plain(values[name], _FACT_TYPES[name]) for name in values})
+
+
+def _plain(value: Any, types: tuple[type, ...]) -> Any:
+    """A value that has one of the types, and is of a size that the manifest holds."""
+    if type(value) not in types:  # not isinstance: True is no number
+        raise Malformed(f"a {type(value).__name__} where there is none")
+    if isinstance(value, str):
+        return _text(value, MAX_NAME)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Malformed("a number that is none")
+    if isinstance(value, int) and not 0 <= value < 2**63:
+        raise Malformed("a number that is too large")
+    return value
+
+
+def _write_error(value: Any) -> OSError | None:
+    if value is None:
+        return None
+    number, text = value
+    return OSError(_plain(number, (int,)), _text(text, MAX_DETAIL))
+
+
+def _one_of(allowed: tuple[Any, ...], value: Any) -> Any:
+    if value not in allowed:
+        raise Malformed("a word that is not in its set")
+    return value
+
+
+def _text(value: Any, longest: int) -> str:
+    if not isinstance(value, str) or len(value) > longest or not value.isprintable():
+        raise Malformed("a text that is not one short line")
+    return value

@@ -1,0 +1,141 @@
+"""A clip to resize, and what becomes of it: from memory, or from one file into another."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO, RawIOBase
+from typing import BinaryIO
+
+import av.error
+
+from beam_pipeline.codec.disk_file import DiskFile
+from beam_pipeline.codec.memory_file import MemoryFile
+from beam_pipeline.codec.mp4 import OpenOutput
+from beam_pipeline.codec.outcome import BadClip, Facts, Outcome, tidy
+from beam_pipeline.codec.resize import resize
+from beam_pipeline.codec.settings import ClipSettings
+from beam_pipeline.codec.timestamps import Segment
+
+
+@dataclass(frozen=True)
+class Request:
+    """A clip to resize.
+
+    ``source`` is the file's bytes, or the path of a local file that is too large for memory. With
+    a path, the clip is written to ``output_path``. ``segment`` is set if the source may be the
+    whole video: the part of the video that is the clip.
+    """
+
+    source: bytes | str = field(repr=False)
+    output_path: str | None
+    settings: ClipSettings
+    segment: Segment | None = None
+
+
+class CannotOpen(Exception):
+    """A file of a request cannot be opened; ``outcome`` is what becomes of its clip."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+@contextmanager
+def open_files(source: str, output: str) -> Iterator[tuple[int, int]]:
+    """Descriptors of a source, and of an output that exists.
+
+    Raises:
+        CannotOpen: with an outcome that is ``unreadable``, or has a ``write_error``.
+    """
+    descriptors: list[int] = []
+    try:
+        try:
+            # A pipe that has come in the file's place would be waited for.
+            descriptors.append(os.open(source, os.O_RDONLY | os.O_NONBLOCK))
+        except OSError as error:
+            raise CannotOpen(_unreadable(error)) from error
+        try:
+            descriptors.append(os.open(output, os.O_RDWR | os.O_NONBLOCK))
+        except OSError as error:
+            raise CannotOpen(Outcome("failed", write_error=error)) from error
+        yield descriptors[0], descriptors[1]
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def handle_request(request: Request) -> Outcome:
+    """Resize one clip in this process.
+
+    A clip that cannot be resized gives a failed Outcome, not an exception.
+    """
+    if isinstance(request.source, bytes):
+        return resize_bytes(request.source, request.settings, request.segment)
+    assert request.output_path is not None
+    try:
+        with open_files(request.source, request.output_path) as (source, output):
+            return resize_files(source, output, request.settings, request.segment)
+    except CannotOpen as error:
+        return error.outcome
+
+
+def resize_bytes(source: bytes, settings: ClipSettings, segment: Segment | None) -> Outcome:
+    """Resize a clip in memory; the outcome has its bytes."""
+    memory = MemoryFile()
+    outcome = _resize(BytesIO(source), memory.open, settings, segment)
+    if outcome.status == "failed":
+        return outcome
+    return Outcome(outcome.status, None, outcome.detail, memory.getvalue(), outcome.facts)
+
+
+def resize_files(
+    source: int,
+    output: int,
+    settings: ClipSettings,
+    segment: Segment | None,
+    output_limit: int | None = None,
+) -> Outcome:
+    """Resize a clip from one open file into another. The descriptors stay open.
+
+    ``output_limit`` is the number of bytes of a file that this process has been limited to. A
+    clip that reaches it is too large; any other limit on file sizes is an error of the disk.
+    """
+    read_errors: list[OSError] = []
+    write_errors: list[OSError] = []
+    outcome = _resize(
+        DiskFile(source, read_errors), lambda: DiskFile(output, write_errors), settings, segment
+    )
+    if write_errors:
+        is_full = output_limit is not None and os.fstat(output).st_size >= output_limit
+        if is_full and write_errors[0].errno == errno.EFBIG:
+            detail = f"the clip would have more than {output_limit:,} bytes"
+            return Outcome.failed("too_large", detail, outcome.facts)
+        return Outcome("failed", write_error=write_errors[0])
+    if read_errors:
+        return _unreadable(read_errors[0])
+    return outcome
+
+
+def _resize(
+    source: BinaryIO | RawIOBase,
+    output: OpenOutput,
+    settings: ClipSettings,
+    segment: Segment | None,
+) -> Outcome:
+    facts = Facts()
+    try:
+        resized = resize(source, output, settings, facts, segment)
+    except BadClip as bad:
+        return Outcome.failed(bad.reason, bad.detail, facts)
+    except (MemoryError, av.error.MemoryError):
+        return Outcome.failed("too_large", "the clip needs more memory than is allowed", facts)
+    except Exception as error:  # no clip may end the child, whatever the codecs raise
+        return Outcome.failed("crashed", f"{type(error).__name__}: {error}", facts)
+    detail = tidy(resized.detail) if resized.detail else None
+    return Outcome("copied" if resized.copied else "resized", None, detail, None, facts)
+
+
+def _unreadable(error: OSError) -> Outcome:
+    return Outcome.failed("unreadable", error.strerror or str(error))
