@@ -60,7 +60,7 @@ def _run(engine: "Engine", options: "PipelineOptions") -> int:
     from beam_pipeline.run_job import run
 
     config = engine.configure(Config.from_options(options.view_as(KineticsOptions)))
-    earlier = None if config.overwrite else config.output.read_json(SUMMARY)
+    earlier = None if config.overwrite else config.output.read_json_if_whole(SUMMARY)
     try:
         summary = run(engine, config)
     except UsageError:

@@ -6,12 +6,13 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from beam_pipeline.errors import OutputError
+from beam_pipeline.errors import DamagedError, OutputError
+from beam_pipeline.output import durable
 from beam_pipeline.storage import files, urls
 
 STATE = "_state"
@@ -59,7 +60,8 @@ class Output:
         """The content of a JSON file; None if there is no such file.
 
         Raises:
-            OutputError: the file is damaged, or the output is not a folder.
+            DamagedError: it holds something else.
+            OutputError: it cannot be read, or the output is not a folder.
         """
         url = self.url(relative)
         try:
@@ -71,17 +73,28 @@ class Output:
         except OSError as error:
             raise read_error(url, error) from error
         except ValueError as error:
-            raise OutputError(f"{url} is damaged: {error}; type --overwrite to go on") from error
+            raise DamagedError(url, error) from error
         return content
 
-    def write(self, relative: str, data: bytes) -> None:
-        """Write a file atomically.
+    def read_json_if_whole(self, relative: str) -> dict[str, Any] | None:
+        """The content of a JSON file; None if there is none, or if it is damaged.
+
+        Raises:
+            OutputError: it cannot be read.
+        """
+        try:
+            return self.read_json(relative)
+        except DamagedError:
+            return None
+
+    def write(self, relative: str, data: bytes, *, synced: bool = True) -> None:
+        """Write a file atomically; ``synced`` as in ``publish``.
 
         Raises:
             OutputError: the file cannot be written.
         """
         if self.is_local:
-            with self.writing(relative) as file:
+            with self.writing(relative, synced=synced) as file:
                 file.write(data)
             return
         url = self.url(relative)
@@ -103,8 +116,10 @@ class Output:
         return earlier
 
     @contextmanager
-    def writing(self, relative: str) -> Iterator[BinaryIO]:
+    def writing(self, relative: str, *, synced: bool = True) -> Iterator[BinaryIO]:
         """Open a file to write; it appears when the block ends without an error.
+
+        ``synced`` as in ``publish``.
 
         Raises:
             OutputError: the file cannot be written.
@@ -112,7 +127,7 @@ class Output:
         with as_write_error(self.url(relative)), self.temporary_path() as path:
             with open(path, "wb") as file:
                 yield file
-            self.publish(path, relative)
+            self.publish(path, relative, synced=synced)
 
     @contextmanager
     def temporary_path(self) -> Iterator[str]:
@@ -134,19 +149,45 @@ class Output:
             with suppress(FileNotFoundError):
                 os.remove(path)
 
-    def publish(self, path: str, relative: str) -> None:
+    def publish(self, path: str, relative: str, *, synced: bool) -> None:
         """Move or upload a local file to its place in the output, atomically.
+
+        ``synced``: its content is on the disk before it appears. Otherwise it is durable after
+        the next ``sync``. Where a file system cannot be synced as a whole, every file is synced
+        by itself, but for the rows and shards of a run: what is lost of them is made again.
 
         Raises:
             OutputError: the file cannot be written there.
         """
         target = self.url(relative)
         with as_write_error(target):
-            if self.is_local:
-                target = urls.local_path(target)
-                _with_folder(target, lambda: os.replace(path, target))
-            else:
+            if not self.is_local:
                 files.upload(path, target)
+                return
+            target = urls.local_path(target)
+            alone = not durable.syncs_as_a_whole(os.path.dirname(path))
+            alone = alone and (synced or not relative.startswith(f"{STATE}/"))
+            if synced or alone:
+                durable.sync_file(path)
+            durable.with_folder(target, lambda: os.replace(path, target), synced=alone)
+            if alone:
+                durable.sync_file(os.path.dirname(target))
+
+    def sync(self) -> None:
+        """Wait until everything that this machine has written survives a power cut.
+
+        Does nothing in a bucket, which keeps what it has taken, and where files are synced one by
+        one as they appear.
+
+        Raises:
+            OutputError: something could not be written.
+        """
+        if not self.is_local:
+            return
+        root = urls.local_path(self.root)
+        with as_write_error(root):
+            if durable.syncs_as_a_whole(root):
+                durable.sync_file_system(root)
 
     def remove_stale(self, relative: str, size: int | None, sha256: str | None) -> None:
         """Remove a file that has this size but another SHA-256.
@@ -214,12 +255,3 @@ def _write_error(target: str, error: OSError) -> OutputError:
         f"cannot write {target}: {error.strerror or error}; {hint}, or choose another --output; "
         "then run the same command again"
     )
-
-
-def _with_folder(path: str, act: Callable[[], None]) -> None:
-    """Call ``act``; if the folder of ``path`` is missing, make it and call again."""
-    try:
-        act()
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        act()

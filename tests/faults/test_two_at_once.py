@@ -115,15 +115,15 @@ def test_rows_that_another_run_takes_away_before_they_are_read_are_no_error(
 ) -> None:
     output = tmp_path / "output"
     assert finish(flags(six, output), tmp_path).status == 0
-    (row, *_) = read_rows(str(output / "manifest" / "train.parquet"))
     first, second = (configured(*flags(six, output)) for _ in range(2))
+    (row, *_) = read_rows(str(output / "manifest" / "train.parquet"), first)
     list(prepare_output(first))
-    log = RowLog(first.output)
-    log.add(row)
+    with RowLog(first.output).recording(row):
+        pass
     seen = list(prepare_output(second))
     assert any(url.endswith(".jsonl") for url in seen)
     remove_state(first.output)
-    assert row in [found for url in seen for found in read_rows(url)]
+    assert row in [found for url in seen for found in read_rows(url, second)]
     remove_state(second.output)
 
 
