@@ -1,6 +1,5 @@
 """Rows of earlier runs, from row files and manifests."""
 
-import hashlib
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +10,11 @@ from apache_beam import pvalue
 
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.earlier.read_rows import NOTES, read_rows
-from beam_pipeline.elements import Row, Video
+from beam_pipeline.elements import Row
 from beam_pipeline.errors import DamagedError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import Output
-from beam_pipeline.output.row_log import ROWS_PER_FILE, RowLog, parse_rows, row_line
-from beam_pipeline.plan.decide import finished_rows
+from beam_pipeline.output.row_log import ROWS_PER_FILE, RowLog, row_line
 from tests.kinetics import configured
 
 MADE = Row("abc_000001_000011", "abc", "val", "zumba", "resized", path="videos/a.mp4", bytes=3)
@@ -42,12 +40,12 @@ def found_in(file: Path, folder: str = "/o") -> tuple[list[Row], list[str]]:
     return rows, [note.value for note in notes]
 
 
-def test_rows_are_there_before_their_clips(output: Output) -> None:
+def test_rows_are_there_as_soon_as_they_are_added(output: Output) -> None:
     log = RowLog(output)
     for number in range(ROWS_PER_FILE + 1):
-        with log.recording(MADE._replace(bytes=number)):
-            rows = [row for file in row_files(output) for row in found_in(file, output.root)[0]]
-            assert sorted(row.bytes for row in rows) == list(range(number + 1))
+        log.add(MADE._replace(bytes=number))
+        read = [row for file in row_files(output) for row in found_in(file, output.root)[0]]
+        assert sorted(row.bytes for row in read) == list(range(number + 1))
     assert len(row_files(output)) == 2
 
 
@@ -69,95 +67,6 @@ def test_a_line_that_is_not_as_written_costs_no_other(tmp_path: Path, line: byte
     assert rows == [MADE, MADE]
     (note,) = notes
     assert "made again" in note
-
-
-# Syncs
-
-
-@pytest.fixture
-def syncs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """One element for each sync of an output: the number of clips that had appeared."""
-    happened: list[int] = []
-    sync = Output.sync
-
-    def count(self: Output) -> None:
-        happened.append(len(list(Path(self.root, "videos").glob("*"))))
-        sync(self)
-
-    monkeypatch.setattr(Output, "sync", count)
-    return happened
-
-
-def make(log: RowLog, output: Output, number: int) -> None:
-    name = f"videos/{number}.mp4"
-    with log.recording(MADE._replace(path=name)):
-        output.write(name, b"abc", synced=False)
-
-
-def synced(output: Output) -> list[bool]:
-    """Of each row file, whether it says that its clips are on the disk."""
-    return sorted(parse_rows(file.read_bytes()).synced for file in row_files(output))
-
-
-def test_the_clips_of_a_full_row_file_are_synced_before_it_says_so(
-    output: Output, syncs: list[int]
-) -> None:
-    log = RowLog(output)
-    for number in range(ROWS_PER_FILE - 1):
-        make(log, output, number)
-    assert (syncs, synced(output)) == ([], [False])
-    make(log, output, ROWS_PER_FILE)
-    assert (syncs, synced(output)) == ([ROWS_PER_FILE], [True])
-
-
-def test_a_row_file_waits_for_a_clip_that_is_still_to_appear(
-    output: Output, syncs: list[int]
-) -> None:
-    log = RowLog(output)
-    with log.recording(MADE):
-        for number in range(ROWS_PER_FILE):
-            make(log, output, number)
-        assert syncs == []
-    assert syncs == [ROWS_PER_FILE]
-    assert synced(output) == [False, True]
-
-
-def test_the_end_of_a_bundle_syncs_once_what_it_has_made(output: Output, syncs: list[int]) -> None:
-    log = RowLog(output)
-    make(log, output, 1)
-    log.close()
-    log.close()
-    assert (syncs, synced(output)) == ([1], [True])
-
-
-def test_the_end_of_a_bundle_syncs_its_clips_while_another_is_at_work(
-    output: Output, syncs: list[int]
-) -> None:
-    log = RowLog(output)
-    with log.recording(MADE):
-        make(log, output, 1)
-        log.close()
-        assert (syncs, synced(output)) == ([1], [False])
-    assert (syncs, synced(output)) == ([1, 1], [True])
-
-
-def test_a_clip_that_nobody_has_synced_is_compared_with_its_row(output: Output) -> None:
-    """A power cut may leave a file of the right size full of zeros; an older row names it too."""
-    log, path = RowLog(output), "videos/1.mp4"
-    row = MADE._replace(path=path, sha256=hashlib.sha256(b"abc").hexdigest())
-    with log.recording(row):
-        output.write(path, b"abc", synced=False)
-    (file,) = row_files(output)
-    assert found_in(file, output.root) == ([row], [])
-    Path(output.root, path).write_bytes(bytes(3))
-    rows, (note,) = found_in(file, output.root)
-    assert rows == []
-    assert "power cut" in note
-    found = read_rows(str(file), configured("--output", output.root))
-    damaged = [each for each in found if isinstance(each, Row)]
-    there = [Video(output.url(path), 0, 3)]
-    assert finished_rows([row], there, output) == {path: row}
-    assert finished_rows([row, *damaged], there, output) == {}
 
 
 # Checksums

@@ -100,6 +100,7 @@ def _forget_earlier_runs(output: Output, runs: list[str]) -> None:
     output.write(SETTINGS, json.dumps(UNKNOWN).encode())
     for relative in (SUMMARY, MANIFESTS, *runs):
         output.remove(relative)
+    output.sync()  # or a power cut could bring rows of other settings back
 
 
 _VERSIONS = ("av", "revision")

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -149,12 +149,11 @@ class Output:
             with suppress(FileNotFoundError):
                 os.remove(path)
 
-    def publish(self, path: str, relative: str, *, synced: bool) -> None:
+    def publish(self, path: str, relative: str, *, synced: bool = True) -> None:
         """Move or upload a local file to its place in the output, atomically.
 
-        ``synced``: its content is on the disk before it appears. Otherwise it is durable after
-        the next ``sync``. Where a file system cannot be synced as a whole, every file is synced
-        by itself, but for the rows and shards of a run: what is lost of them is made again.
+        On a disk its content survives a power cut if its name does; call ``sync`` for the name.
+        Only what is made again if it is lost need not be ``synced``.
 
         Raises:
             OutputError: the file cannot be written there.
@@ -165,29 +164,23 @@ class Output:
                 files.upload(path, target)
                 return
             target = urls.local_path(target)
-            alone = not durable.syncs_as_a_whole(os.path.dirname(path))
-            alone = alone and (synced or not relative.startswith(f"{STATE}/"))
-            if synced or alone:
-                durable.sync_file(path)
-            durable.with_folder(target, lambda: os.replace(path, target), synced=alone)
-            if alone:
-                durable.sync_file(os.path.dirname(target))
+            if synced:
+                durable.sync(path)
+            _with_folder(target, lambda: os.replace(path, target))
+            durable.names_changed(os.path.dirname(target))
 
     def sync(self) -> None:
-        """Wait until everything that this machine has written survives a power cut.
+        """Wait until the names that this process has made or removed survive a power cut.
 
-        Does nothing in a bucket, which keeps what it has taken, and where files are synced one by
-        one as they appear.
+        Does nothing in a bucket, which keeps what it has taken.
 
         Raises:
-            OutputError: something could not be written.
+            OutputError: they cannot be written.
         """
-        if not self.is_local:
-            return
-        root = urls.local_path(self.root)
-        with as_write_error(root):
-            if durable.syncs_as_a_whole(root):
-                durable.sync_file_system(root)
+        if self.is_local:
+            root = urls.local_path(self.root)
+            with as_write_error(root):
+                durable.sync_names(root)
 
     def remove_stale(self, relative: str, size: int | None, sha256: str | None) -> None:
         """Remove a file that has this size but another SHA-256.
@@ -207,12 +200,15 @@ class Output:
                     same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
                 if not same:
                     os.remove(path)
+                    durable.sync(os.path.dirname(path))  # before the row can be on the disk
 
     def remove(self, relative: str) -> None:
         """Remove a file or a whole folder, if it exists."""
         url = self.url(relative)
         with as_write_error(url), suppress(FileNotFoundError):
             files.remove(url)
+            if self.is_local:
+                durable.names_changed(os.path.dirname(urls.local_path(url)))
 
 
 @contextmanager
@@ -255,3 +251,12 @@ def _write_error(target: str, error: OSError) -> OutputError:
         f"cannot write {target}: {error.strerror or error}; {hint}, or choose another --output; "
         "then run the same command again"
     )
+
+
+def _with_folder(path: str, act: Callable[[], None]) -> None:
+    """Call ``act``; if the folder of ``path`` is missing, make it and call again."""
+    try:
+        act()
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        act()

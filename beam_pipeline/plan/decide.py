@@ -11,20 +11,12 @@ from beam_pipeline.storage import files
 
 
 def finished_rows(rows: Iterable[Row], outputs: Iterable[Video], output: Output) -> dict[str, Row]:
-    """By path, the rows of earlier runs whose output file exists and has the row's size.
-
-    A failed row that has a path says that the file there is damaged: then no row counts for it.
-    """
+    """By path, the rows of earlier runs whose output file exists and has the row's size."""
     sizes = {video.path: video.size for video in outputs}
-    by_sha256 = sorted(rows, key=lambda row: row.sha256 or "")
-    damaged = {row.path for row in by_sha256 if row.status == "failed"}
     return {
         row.path: row
-        for row in by_sha256
-        if row.path
-        and row.bytes is not None
-        and row.path not in damaged
-        and sizes.get(output.url(row.path)) == row.bytes
+        for row in sorted(rows, key=lambda row: row.sha256 or "")
+        if row.path and row.bytes is not None and sizes.get(output.url(row.path)) == row.bytes
     }
 
 

@@ -9,6 +9,7 @@ from beam_pipeline.annotations.assign_label_ids import check_torchvision_ids
 from beam_pipeline.elements import Split
 from beam_pipeline.errors import OutputError
 from beam_pipeline.kinetics.classes import class_folder
+from beam_pipeline.output import durable
 from beam_pipeline.output.list_formats import TORCHVISION
 from beam_pipeline.output.output_folder import LISTS, Output, as_write_error
 from beam_pipeline.storage import urls
@@ -58,6 +59,7 @@ def link_classes(split: Split, clips: Sequence[ListedClip], output: Output) -> N
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 with suppress(FileExistsError):  # another run made the same link
                     os.symlink(target, path)
+                durable.names_changed(os.path.dirname(path))
     read = dict(read_classes(top))
     if read != {path: label_id for path, (_, label_id) in wanted.items()}:
         raise OutputError(

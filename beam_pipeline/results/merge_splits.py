@@ -155,6 +155,7 @@ def merge_split(
             tables = manifest.read_tables(output, paths)
             manifest.write_parquet(file, tables, config.identity())
     lists, replaced = write_lists(split, config) if config.annotations else ({}, [])
+    output.sync()
     notes += [
         f"{name} was not what the last finished run had written; it was written anew"
         for name in replaced

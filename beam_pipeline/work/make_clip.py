@@ -85,13 +85,15 @@ def make_clip(
         row = row_of(clip, relative, source.path, source.size, outcome, start)
         if row.status == "failed":
             return ClipResult(row, outcome.cpu_seconds)
-        output.remove_stale(relative, row.bytes, row.sha256)
-        # Clips are not synced one by one: the log syncs many at once.
-        with pool.row_log.recording(row):
-            if temporary is not None:
-                output.publish(temporary, relative, synced=False)
-            elif outcome.output is not None:
-                output.write(relative, outcome.output, synced=False)
+        if output.is_local:
+            output.remove_stale(relative, row.bytes, row.sha256)
+            pool.row_log.add(row)
+        if temporary is not None:
+            output.publish(temporary, relative)
+        elif outcome.output is not None:
+            output.write(relative, outcome.output)
+        if not output.is_local:
+            pool.row_log.add(row)  # any file of another run is replaced by now
         return ClipResult(row, outcome.cpu_seconds)
 
 
