@@ -124,9 +124,9 @@ def test_what_an_overwrite_forgets_cannot_come_back(
     output = config.output
     again = configured("--output", output.root, "--path_prefix=", "--overwrite")
     list(prepare_output(again))
-    forgotten = events.index(("removed", output.url("manifest")))
+    forgotten = events.index(("removed", output.url("manifest/val.parquet")))
     settings = len(events) - 1 - events[::-1].index(("named", output.url("_state/settings.json")))
-    assert ("synced", output.root) in events[forgotten:settings]
+    assert ("synced", output.url("manifest")) in events[forgotten:settings]
 
 
 def test_a_folder_that_cannot_be_synced_is_no_error(

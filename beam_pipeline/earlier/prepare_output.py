@@ -1,6 +1,8 @@
 """Before anything is written: check the settings of the output and clean up after dead runs."""
 
 import json
+import os
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +14,7 @@ from beam_pipeline.earlier.files_of_others import refuse_files_of_others
 from beam_pipeline.earlier.find_settings import find_settings, manifests_in
 from beam_pipeline.earlier.read_rows import NOTES
 from beam_pipeline.errors import InputError
-from beam_pipeline.output.leases import NEW, acquire_lease, dead_runs, is_alive, runs_in
+from beam_pipeline.output.leases import NEW, acquire_lease, dead_runs, is_alive, remove_run, runs_in
 from beam_pipeline.output.output_folder import (
     MANIFESTS,
     ROWS,
@@ -23,7 +25,7 @@ from beam_pipeline.output.output_folder import (
     VIDEOS,
     Output,
 )
-from beam_pipeline.storage import files
+from beam_pipeline.storage import files, urls
 
 ROW_FILES = "row files"
 
@@ -74,15 +76,17 @@ def prepare_output(config: Config) -> Iterator[str | pvalue.TaggedOutput]:
         _forget_earlier_runs(output, dead_runs(output))
     elif recorded.is_ours:
         for run in dead_runs(output):  # nobody knows the settings of their rows
-            output.remove(run)
+            remove_run(output, run)
     acquire_lease(output)
     output.write(SETTINGS, json.dumps(config.identity(), indent=2).encode())
     yield from (pvalue.TaggedOutput(NOTES, note) for note in recorded.notes)
     if output.is_local:  # a bucket has no temporary files, and finding dead runs in it is slow
         for folder in dead_runs(output):
-            names = ("",) if folder.endswith(NEW) else (f"/{TEMPORARY}", f"/{SHARDS}")
-            for name in names:
-                output.remove(f"{folder}{name}")
+            if folder.endswith(NEW):
+                remove_run(output, folder)
+            else:
+                for name in (TEMPORARY, SHARDS):
+                    output.remove(f"{folder}/{name}")
     if config.overwrite or not recorded.settings:
         return  # there are no rows, or nobody knows the settings that their clips were made with
     yield from manifests_in(output)
@@ -98,8 +102,11 @@ def _forget_earlier_runs(output: Output, runs: list[str]) -> None:
     """Remove what earlier runs have recorded. The output stays known as one of this program's."""
     acquire_lease(output)
     output.write(SETTINGS, json.dumps(UNKNOWN).encode())
-    for relative in (SUMMARY, MANIFESTS, *runs):
+    for relative in (SUMMARY, *runs):
         output.remove(relative)
+    if not (output.is_local and os.path.islink(urls.local_path(output.url(MANIFESTS)))):
+        for url in manifests_in(output):
+            output.remove(f"{MANIFESTS}/{posixpath.basename(url)}")
     output.sync()  # or a power cut could bring rows of other settings back
 
 

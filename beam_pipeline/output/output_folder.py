@@ -203,10 +203,13 @@ class Output:
                     durable.sync(os.path.dirname(path))  # before the row can be on the disk
 
     def remove(self, relative: str) -> None:
-        """Remove a file or a whole folder, if it exists."""
+        """Remove a file or a whole folder, if it exists; of a link only the link itself."""
         url = self.url(relative)
         with as_write_error(url), suppress(FileNotFoundError):
-            files.remove(url)
+            if self.is_local and os.path.islink(urls.local_path(url)):
+                os.remove(urls.local_path(url))
+            else:
+                files.remove(url)
             if self.is_local:
                 durable.names_changed(os.path.dirname(urls.local_path(url)))
 

@@ -1,6 +1,7 @@
 """A split as torchvision reads it: a folder per class that holds links to its clips."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -90,10 +91,16 @@ def check_classes(clips: Sequence[ListedClip], split: Split) -> None:
     )
 
 
+_LINK = re.compile(r".+_\d{6,}_\d{6,}\.mp4")
+
+
 def _links_below(folder: str) -> list[str]:
+    """The links in a folder that are named as a run names them; none if it is a link itself."""
+    if os.path.islink(folder):
+        return []
     return [
         os.path.join(root, name)
         for root, _, names in os.walk(folder)
         for name in names
-        if os.path.islink(os.path.join(root, name))
+        if _LINK.fullmatch(name) and os.path.islink(os.path.join(root, name))
     ]
