@@ -60,7 +60,7 @@ def _run(engine: "Engine", options: "PipelineOptions") -> int:
     from beam_pipeline.run_job import run
 
     config = engine.configure(Config.from_options(options.view_as(KineticsOptions)))
-    earlier = None if config.overwrite else config.output.read_json(SUMMARY)
+    earlier = None if config.overwrite else config.output.read_json_if_whole(SUMMARY)
     try:
         summary = run(engine, config)
     except UsageError:
@@ -94,7 +94,8 @@ def _on_signal(message: Callable[[], str]) -> None:
 def _stop(message: Callable[[], str], number: int, _frame: FrameType | None) -> NoReturn:
     """Exit inside the handler: Beam would treat a KeyboardInterrupt as a failed element."""
     for each in (signal.SIGINT, signal.SIGTERM):  # handle one signal, once
-        signal.signal(each, signal.SIG_IGN)
+        # Not SIG_IGN: Python prints an error for a signal that has come but was not handled yet.
+        signal.signal(each, _ignore)
     _call("progress.live_line", "stop_drawing", DRAW_SECONDS)
     # On a terminal, in place of the live line and of the ^C that the terminal shows behind it.
     start = _CLEAR_LINE if os.isatty(2) else "\n"
@@ -102,6 +103,10 @@ def _stop(message: Callable[[], str], number: int, _frame: FrameType | None) -> 
     _call("output.row_log", "flush_all", SAVE_SECONDS)
     _call("output.leases", "release_all", SAVE_SECONDS)
     _exit_now(SIGNAL_STATUS + number)
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Handle a signal that comes while another ends the program."""
 
 
 def _call(module: str, function: str, seconds: float) -> None:

@@ -18,6 +18,18 @@ class OutputError(RunError):
     """The output cannot be written."""
 
 
+class DamagedError(OutputError):
+    """A file of the output is not as a run has written it.
+
+    Attributes:
+        what: which file, and what is wrong with it, for a note.
+    """
+
+    def __init__(self, url: str, why: object) -> None:
+        self.what = " ".join(f"{url} was damaged: {why}".split())
+        super().__init__(f"{url} is damaged: {why}; run the same command again")
+
+
 class UsageError(Exception):
     """The command line is wrong. Raised before anything is read."""
 

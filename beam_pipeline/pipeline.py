@@ -39,4 +39,4 @@ def build(pipeline: beam.Pipeline, config: Config) -> None:
     earlier = pipeline | "Earlier runs" >> FindEarlierRuns(config)
     plan = (annotations, sources, earlier) | "Plan" >> PlanWork(config)
     work = (annotations, sources, plan) | "Work" >> MakeClips(config)
-    (annotations, sources, plan, work) | "Results" >> WriteResults(config)
+    (annotations, sources, earlier, plan, work) | "Results" >> WriteResults(config)

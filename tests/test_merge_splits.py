@@ -346,6 +346,7 @@ def test_rows_become_files_and_the_state_goes_with_the_last_step(tmp_path: Path)
             pvalue.AsSingleton(pipeline | "Others" >> beam.Create([NOTHING])),
             pvalue.AsSingleton(pipeline | "Retries" >> beam.Create([2])),
             pvalue.AsSingleton(pipeline | "Archives" >> beam.Create([[]])),
+            pvalue.AsList(pipeline | "Notes" >> beam.Create(["something was damaged"])),
         )
     output = Path(config.output.root)
     assert set(snapshot(output)) == {

@@ -1,6 +1,7 @@
 """Outputs that an older release has made: other bytes do not mix, and columns may lack."""
 
 import json
+import zlib
 from pathlib import Path
 
 import pyarrow as pa
@@ -48,22 +49,36 @@ def test_a_flag_that_differs_is_named_beside_the_release(tmp_path: Path) -> None
 def without_columns(file: Path, *names: str) -> None:
     with file.open("wb") as opened:
         manifest.write_parquet(opened, [manifest.to_table([MADE])])
-    pq.write_table(pq.read_table(file).drop_columns(list(names)), file)
+    table = pq.read_table(file).drop_columns(list(names))
+    pq.write_table(table.replace_schema_metadata(None), file)
 
 
 def test_a_column_that_a_manifest_lacks_is_null(tmp_path: Path) -> None:
     file = tmp_path / "val.parquet"
     without_columns(file, "start", "sha256")
-    assert list(read_rows(str(file))) == [MADE]
     (table,) = manifest.read_parquet(str(file))
     assert table.schema == manifest.SCHEMA
+    assert [Row(*values) for values in manifest.values_of(table)] == [MADE]
+
+
+def test_a_manifest_that_states_no_settings_has_no_clips_to_reuse(tmp_path: Path) -> None:
+    file = tmp_path / "val.parquet"
+    without_columns(file, "start")
+    assert list(read_rows(str(file), configured())) == []
 
 
 def test_a_column_that_a_row_file_lacks_is_null(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     columns = {name: value for name, value in MADE._asdict().items() if name != "start"}
-    file.write_text(json.dumps(columns) + "\n")
-    assert list(read_rows(str(file))) == [MADE]
+    content = json.dumps(columns)
+    file.write_text(f"{content}\t{zlib.crc32(content.encode()):08x}\n")
+    assert list(read_rows(str(file), configured())) == [MADE]
+
+
+def test_a_row_file_without_checksums_has_no_clips_to_reuse(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(MADE._asdict()) + "\n")
+    assert [found for found in read_rows(str(file), configured()) if isinstance(found, Row)] == []
 
 
 def test_a_table_that_is_no_manifest_is_damaged(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Atomic writes to the output folder."""
 
+import fcntl
 import os
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -118,3 +120,115 @@ def test_leaving_leaves_a_run_alone_that_is_under_way(output: Output) -> None:
     other.output.write("val.csv", b"still at work")
     remove_state(other.output)
     assert os.listdir(output.root) == ["val.csv"]
+
+
+# Runs that are just beginning
+
+
+def test_a_run_whose_folder_is_removed_as_it_begins_makes_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until it holds its lock, it cannot be told from one that was killed."""
+    config = configured("--output", str(tmp_path / "output"))
+    other = configured("--output", str(tmp_path / "output"))
+    lock_file, removed = leases._lock_file, []
+
+    def remove_first(lock: IO[bytes]) -> None:
+        if not removed:
+            removed.extend(leases.dead_runs(other.output))
+            for run in removed:
+                leases.remove_run(other.output, run)
+        lock_file(lock)
+
+    monkeypatch.setattr(leases, "_lock_file", remove_first)
+    leases.acquire_lease(config.output)
+    assert removed == [f"{config.output.state}.new"]
+    assert leases.runs_in(config.output) == [config.output.state]
+    assert leases.is_alive(config.output, config.output.state)
+    config.output.write("val.csv", b"can be written")
+    remove_state(config.output)
+
+
+def test_a_run_that_holds_its_lock_is_alive_before_it_has_its_name(output: Output) -> None:
+    lock = Path(output.root, "_state", "0" * 32 + ".new", "lock")
+    lock.parent.mkdir()
+    with lock.open("wb") as file:
+        assert leases.dead_runs(output) == [f"_state/{lock.parent.name}"]
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert leases.dead_runs(output) == []
+    remove_state(output)
+    assert not Path(output.root, "_state").exists()
+
+
+def test_two_workers_of_a_run_that_begin_at_once_share_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = configured("--output", str(tmp_path / "output")).output
+    lock_file, beginning = leases._lock_file, [True]
+
+    def let_another_begin(lock: IO[bytes]) -> None:
+        if beginning.pop():
+            Path(lock.name).parent.rename(output.url(output.state))
+            Path(output.url(output.state) + ".new").mkdir()
+            Path(output.url(output.state), "tmp").mkdir()
+        beginning.append(False)
+        lock_file(lock)
+
+    monkeypatch.setattr(leases, "_lock_file", let_another_begin)
+    leases.acquire_lease(output)
+    assert leases.runs_in(output) == [output.state]
+    remove_state(output)
+
+
+# Links
+
+
+@pytest.mark.parametrize("name", ["manifest", "_state/run/tmp", "val.csv"])
+def test_of_a_link_nothing_is_removed_but_the_link(
+    output: Output, tmp_path: Path, name: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "folder").mkdir(parents=True)
+    (elsewhere / "folder" / "file").write_bytes(b"1")
+    link = Path(output.root, name)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(elsewhere / "folder")
+    output.remove(name)
+    assert not link.is_symlink()
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.parent.joinpath("inside").mkdir()
+    link.parent.joinpath("inside", "link").symlink_to(elsewhere / "folder")
+    output.remove(str((link.parent / "inside").relative_to(output.root)))
+    assert (elsewhere / "folder" / "file").read_bytes() == b"1"
+
+
+def test_a_stale_clip_that_is_a_link_is_unlinked(output: Output, tmp_path: Path) -> None:
+    (tmp_path / "theirs.mp4").write_bytes(b"abc")
+    link = Path(output.root, "videos", "a.mp4")
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "theirs.mp4")
+    output.remove_stale("videos/a.mp4", 3, "another")
+    assert not link.is_symlink()
+    assert (tmp_path / "theirs.mp4").read_bytes() == b"abc"
+
+
+def test_an_overwrite_removes_manifests_and_nothing_else_beside_them(tmp_path: Path) -> None:
+    config = configured("--output", str(tmp_path / "output"))
+    list(prepare_output(config))
+    folder = Path(config.output.root, "manifest")
+    folder.mkdir()
+    for name in ("val.parquet", "notes.txt"):
+        (folder / name).write_bytes(b"1")
+    again = configured("--output", config.output.root, "--overwrite")
+    list(prepare_output(again))
+    assert os.listdir(folder) == ["notes.txt"]
+
+
+def test_an_overwrite_removes_no_manifest_through_a_link(tmp_path: Path) -> None:
+    config = configured("--output", str(tmp_path / "output"))
+    list(prepare_output(config))
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "val.parquet").write_bytes(b"1")
+    Path(config.output.root, "manifest").symlink_to(tmp_path / "theirs")
+    list(prepare_output(configured("--output", config.output.root, "--overwrite")))
+    assert os.listdir(tmp_path / "theirs") == ["val.parquet"]

@@ -1,6 +1,7 @@
 """What Ctrl-C leaves on a terminal that shows the live line."""
 
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -58,3 +59,43 @@ def test_sigterm_after_ctrl_c_is_no_second_message() -> None:
     assert sum("stopped" in line for line in screen.lines) == 1
     assert screen.lines[-1] == ""
     assert screen.has_cursor
+
+
+AS_IT_IS_IMPORTED = """
+import signal, sys
+from beam_pipeline import __main__
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "beam_pipeline.cli":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+__main__.main()
+"""
+
+
+def test_ctrl_c_while_the_program_is_imported_is_one_line() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", AS_IT_IS_IMPORTED], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (128 + signal.SIGINT, "")
+    assert ended.stderr == f"\nbeam_pipeline: {INTERRUPTED}\n"
+
+
+WHILE_IT_ENDS = """
+import os, signal
+from beam_pipeline import cli
+
+cli._exit_now = lambda status: print(*map(callable, map(signal.getsignal, (2, 15))))
+cli._on_signal(lambda: cli.INTERRUPTED)
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+def test_a_signal_that_has_come_and_waits_to_be_handled_is_no_error() -> None:
+    """Python prints one if a handler of its own was replaced by ``SIG_IGN`` meanwhile."""
+    ended = subprocess.run(
+        [sys.executable, "-c", WHILE_IT_ENDS], capture_output=True, text=True, check=False
+    )
+    assert ended.stdout == "True True\n"

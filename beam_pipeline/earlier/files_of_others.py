@@ -2,8 +2,9 @@
 
 import fnmatch
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 
 from beam_pipeline.config import Config
 from beam_pipeline.errors import InputError
@@ -13,14 +14,16 @@ from beam_pipeline.storage import files, urls
 WHOLE_OUTPUT = ("label2id.json", "missing.csv", "failed.csv", "damaged.csv", SUMMARY)
 
 
-def refuse_files_of_others(config: Config) -> None:
+def refuse_files_of_others(config: Config, found: Sequence[str] = ()) -> None:
     """Check an output in which no run has recorded its settings yet.
+
+    ``found`` are files of others, relative to the output, that are known already.
 
     Raises:
         InputError: a file lies where this run would write one.
         OutputError: the output cannot be listed.
     """
-    if relative := next(_files_of_others(config), None):
+    if relative := next(chain(found, _files_of_others(config)), None):
         raise InputError(
             f"{config.output.url(relative)} is no file of this program, and this run would write "
             "another in its place; type another --output, or move that file away"

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import apache_beam as beam
 
 from beam_pipeline.config import Config
-from beam_pipeline.earlier.prepare_output import PrepareOutput
-from beam_pipeline.earlier.read_rows import ReadRows
+from beam_pipeline.earlier.prepare_output import ROW_FILES, PrepareOutput
+from beam_pipeline.earlier.read_rows import NOTES, ROWS, ReadRows
 from beam_pipeline.elements import Row, Video
 from beam_pipeline.output.output_folder import VIDEOS, Output
 from beam_pipeline.sources.list_videos import VIDEO_FILES, Folder, ListTree
@@ -18,10 +18,12 @@ class EarlierRuns(NamedTuple):
 
     rows: the rows of clips that they recorded as made (Row).
     outputs: the files in the folder (Video).
+    notes: what was damaged, for the user (str).
     """
 
     rows: beam.PCollection[Row]
     outputs: beam.PCollection[Video]
+    notes: beam.PCollection[str]
 
 
 class FindEarlierRuns(beam.PTransform):
@@ -32,13 +34,15 @@ class FindEarlierRuns(beam.PTransform):
         self._config = config
 
     def expand(self, root: beam.Pipeline) -> EarlierRuns:
-        rows = root | PrepareOutput(self._config) | ReadRows()
+        prepared = root | PrepareOutput(self._config)
+        read = prepared[ROW_FILES] | ReadRows(self._config)
+        notes = (prepared[NOTES], read[NOTES]) | "Notes" >> beam.Flatten()
         listed = (
             root
             | "Output folder" >> beam.Create([_folder(self._config.output)])
             | "List outputs" >> ListTree(output=None)
         )
-        return EarlierRuns(rows, listed[VIDEO_FILES])
+        return EarlierRuns(read[ROWS], listed[VIDEO_FILES], notes)
 
 
 def _folder(output: Output) -> Folder:

@@ -1,16 +1,20 @@
 """Before anything is written: check the settings of the output and clean up after dead runs."""
 
 import json
+import os
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
+from apache_beam import pvalue
 
 from beam_pipeline.config import Config, flag_text
 from beam_pipeline.earlier.files_of_others import refuse_files_of_others
-from beam_pipeline.elements import ALL, SPLITS
-from beam_pipeline.errors import InputError, OutputError
-from beam_pipeline.output.leases import NEW, acquire_lease, dead_runs, is_alive, runs_in
+from beam_pipeline.earlier.find_settings import find_settings, manifests_in
+from beam_pipeline.earlier.read_rows import NOTES
+from beam_pipeline.errors import InputError
+from beam_pipeline.output.leases import NEW, acquire_lease, dead_runs, is_alive, remove_run, runs_in
 from beam_pipeline.output.output_folder import (
     MANIFESTS,
     ROWS,
@@ -21,61 +25,71 @@ from beam_pipeline.output.output_folder import (
     VIDEOS,
     Output,
 )
-from beam_pipeline.storage import files
+from beam_pipeline.storage import files, urls
+
+ROW_FILES = "row files"
 
 
 class PrepareOutput(beam.PTransform):
     """List the files with rows of clips made earlier.
 
     Refuses an output made with other settings, deletes files of dead runs that are of no more
-    use, and writes the settings for the next run.
+    use, and writes the settings for the next run. Outputs ``ROW_FILES`` (URLs) and ``NOTES``
+    (str), for the user.
     """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self._config = config
 
-    def expand(self, root: beam.Pipeline) -> beam.PCollection[str]:
-        return (
+    def expand(self, root: beam.Pipeline) -> dict[str, beam.PCollection[str]]:
+        prepared = (
             root
             | "Output" >> beam.Create([self._config])
-            | "Prepare" >> beam.FlatMap(prepare_output).with_output_types(str)
-            | "Spread row files" >> beam.Reshuffle()
+            | "Prepare"
+            >> beam.FlatMap(prepare_output)
+            .with_output_types(str, **{NOTES: str})
+            .with_outputs(NOTES, main=ROW_FILES)
         )
+        return {
+            ROW_FILES: prepared[ROW_FILES] | "Spread row files" >> beam.Reshuffle(),
+            NOTES: prepared[NOTES],
+        }
 
 
-def prepare_output(config: Config) -> Iterator[str]:
-    """Prepare an output; yields the URLs of manifests and row files to reuse.
+def prepare_output(config: Config) -> Iterator[str | pvalue.TaggedOutput]:
+    """Prepare an output; yields the URLs of manifests and row files to reuse, and notes.
 
     Raises:
         InputError: the output was made with other settings, or holds files of others.
         OutputError: the output cannot be written.
     """
     output = config.output
-    try:
-        earlier_settings = _settings_of(output)
-    except OutputError:
-        if not config.overwrite:
-            raise
-        earlier_settings = UNKNOWN
-    if earlier_settings is None:
-        refuse_files_of_others(config)
+    recorded = find_settings(output)
+    if not recorded.is_ours:
+        refuse_files_of_others(config, [SETTINGS] if recorded.notes else [])
     if config.overwrite:
-        _forget_earlier_runs(output)
-        earlier_settings = UNKNOWN
-    elif earlier_settings:
-        _refuse_other_settings(config, earlier_settings)
+        _forget_earlier_runs(output, [run for run in runs_in(output) if run != output.state])
+    elif recorded.settings:
+        _refuse_other_settings(config, recorded.settings)
+    elif recorded.settings == UNKNOWN:
+        _forget_earlier_runs(output, dead_runs(output))
+    elif recorded.is_ours:
+        for run in dead_runs(output):  # nobody knows the settings of their rows
+            remove_run(output, run)
     acquire_lease(output)
     output.write(SETTINGS, json.dumps(config.identity(), indent=2).encode())
+    yield from (pvalue.TaggedOutput(NOTES, note) for note in recorded.notes)
     if output.is_local:  # a bucket has no temporary files, and finding dead runs in it is slow
         for folder in dead_runs(output):
-            names = ("",) if folder.endswith(NEW) else (f"/{TEMPORARY}", f"/{SHARDS}")
-            for name in names:
-                output.remove(f"{folder}{name}")
-    if not earlier_settings:
+            if folder.endswith(NEW):
+                remove_run(output, folder)
+            else:
+                for name in (TEMPORARY, SHARDS):
+                    output.remove(f"{folder}/{name}")
+    if config.overwrite or not recorded.settings:
         return  # there are no rows, or nobody knows the settings that their clips were made with
-    known = {output.url(f"{MANIFESTS}/{split}.parquet") for split in (*SPLITS, ALL)}
-    yield from (url for url in files.list_names(output.url(MANIFESTS)) if url in known)
+    yield from manifests_in(output)
     for folder in runs_in(output):
         yield from files.list_names(output.url(f"{folder}/{ROWS}"))
 
@@ -84,21 +98,16 @@ UNKNOWN: dict[str, Any] = {}
 """The settings of clips that a killed ``--overwrite`` has left."""
 
 
-def _forget_earlier_runs(output: Output) -> None:
+def _forget_earlier_runs(output: Output, runs: list[str]) -> None:
     """Remove what earlier runs have recorded. The output stays known as one of this program's."""
     acquire_lease(output)
     output.write(SETTINGS, json.dumps(UNKNOWN).encode())
-    for relative in (SUMMARY, MANIFESTS, *(run for run in runs_in(output) if run != output.state)):
+    for relative in (SUMMARY, *runs):
         output.remove(relative)
-
-
-def _settings_of(output: Output) -> dict[str, Any] | None:
-    """The settings of the clips in an output; None if no run has recorded any."""
-    settings = output.read_json(SETTINGS)
-    if settings is not None:
-        return settings
-    summary = output.read_json(SUMMARY)
-    return None if summary is None else summary.get("settings")
+    if not (output.is_local and os.path.islink(urls.local_path(output.url(MANIFESTS)))):
+        for url in manifests_in(output):
+            output.remove(f"{MANIFESTS}/{posixpath.basename(url)}")
+    output.sync()  # or a power cut could bring rows of other settings back
 
 
 _VERSIONS = ("av", "revision")

@@ -3,12 +3,14 @@
 On a disk a lease is a file lock. In a bucket it is a heartbeat: an object that is rewritten.
 """
 
+import errno
 import fcntl
 import os
 import posixpath
 import re
 import threading
 import time
+import uuid
 from contextlib import suppress
 from typing import IO
 
@@ -26,10 +28,11 @@ from beam_pipeline.storage import files, urls
 
 LOCK = "lock"
 NEW = ".new"
-"""Suffix of a run's folder until the run holds its lock."""
+"""Suffix of a run's folder until the run holds its lock. Without a lock it may be removed: a run
+that is just beginning makes another."""
 
-STARTUP_TIMEOUT = 10.0
-"""Seconds after which the run of a folder with that suffix is dead."""
+ATTEMPTS = 20
+"""Times that a run makes its folder while others remove it."""
 
 ALIVE = "alive"
 
@@ -76,7 +79,7 @@ def remove_state(output: Output) -> None:
     if isinstance(lease, _Heartbeat):
         lease.close()  # so that it writes nothing into removed folders
     for run in dead_runs(output):
-        output.remove(run)
+        remove_run(output, run)
     if lease is not None:
         lease.close()  # FUSE and NFS keep a removed file in its folder until it is closed
     output.remove(output.state)
@@ -86,6 +89,20 @@ def remove_state(output: Output) -> None:
             # Only if it is empty: another run may just have started.
             with suppress(OSError):
                 os.rmdir(urls.local_path(output.url(STATE)))
+
+
+def remove_run(output: Output, run: str) -> None:
+    """Remove the folder of a dead run."""
+    if run.endswith(NEW) and output.is_local:
+        # It may come alive, and must not lose its lock then: so it loses its name first.
+        taken = f"{STATE}/{uuid.uuid4().hex}{NEW}"
+        with as_write_error(output.url(run)):
+            try:
+                os.rename(urls.local_path(output.url(run)), urls.local_path(output.url(taken)))
+            except FileNotFoundError:
+                return
+        run = taken
+    output.remove(run)
 
 
 def remove_unused_state(output: Output, remote: bool = False) -> None:
@@ -167,15 +184,30 @@ def _lock(output: Output) -> IO[bytes]:
     The folder gets its final name once the lock is held, so that no other run takes it for dead.
     """
     folder = urls.local_path(output.url(output.state))
-    current = folder if os.path.isdir(folder) else folder + NEW
     with as_write_error(folder):
-        os.makedirs(current, exist_ok=True)
-        lock = open(os.path.join(current, LOCK), "wb")  # noqa: SIM115 - held until the end
-        _lock_file(lock)
-        os.makedirs(os.path.join(current, TEMPORARY), exist_ok=True)
-        if current != folder:
-            os.rename(current, folder)
-    return lock
+        for _ in range(ATTEMPTS):
+            current = folder if os.path.isdir(folder) else folder + NEW
+            os.makedirs(current, exist_ok=True)
+            with suppress(FileNotFoundError):  # another run has removed it, or renamed it
+                lock = open(os.path.join(current, LOCK), "wb")  # noqa: SIM115 - held until the end
+                _lock_file(lock)
+                with suppress(FileExistsError):
+                    os.mkdir(os.path.join(current, TEMPORARY))
+                if current == folder or _rename(current, folder):
+                    return lock
+                output.remove(output.state + NEW)  # another worker of this run was faster
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
+
+
+def _rename(folder: str, name: str) -> bool:
+    """Rename a folder; False if there is another of that name."""
+    try:
+        os.rename(folder, name)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True
 
 
 def _lock_file(lock: IO[bytes]) -> None:
@@ -213,8 +245,6 @@ def is_alive(output: Output, run: str) -> bool:
         return False
     folder = urls.local_path(output.url(run))
     try:
-        if folder.endswith(NEW):
-            return time.time() - os.stat(folder).st_mtime < STARTUP_TIMEOUT
         with open(os.path.join(folder, LOCK), "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:

@@ -1,8 +1,10 @@
 """The manifest: one row per annotated clip, as Parquet and CSV."""
 
 import csv
+import json
 import types
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, BinaryIO, TextIO, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
@@ -10,7 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from beam_pipeline.elements import Row
-from beam_pipeline.errors import OutputError
+from beam_pipeline.errors import DamagedError
+from beam_pipeline.output.checksums import checksum_of, checksum_of_text, checksums_of
 from beam_pipeline.output.output_folder import Output, read_error
 from beam_pipeline.storage import files
 
@@ -41,44 +44,116 @@ def to_table(rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
-def write_parquet(file: BinaryIO, tables: Iterable[pa.Table]) -> None:
-    """Write tables one after the other, with at most one in memory."""
-    with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+SETTINGS, CHECKSUMS = "beam_pipeline.settings", "beam_pipeline.checksums"
+"""Keys of what a manifest states of itself, as JSON: with which settings its clips were made, and
+the checksums of that text and of each column in each of its tables."""
+
+
+def write_parquet(
+    file: BinaryIO, tables: Iterable[pa.Table], settings: dict[str, Any] | None = None
+) -> None:
+    """Write tables one after the other, with at most one in memory.
+
+    ``settings`` are those that decide bytes and paths of the clips, None if they are known
+    otherwise.
+    """
+    stated = "" if settings is None else json.dumps(settings)
+    checksums: list[Any] = [checksum_of_text(stated)]
+    with pq.ParquetWriter(file, SCHEMA, compression="zstd", write_page_checksum=True) as writer:
         for table in tables:
-            writer.write_table(table)
+            writer.write_table(table, row_group_size=max(len(table), 1))
+            checksums.append(checksums_of(table))
+        writer.add_key_value_metadata({SETTINGS: stated, CHECKSUMS: json.dumps(checksums)})
 
 
-def read_parquet(url: str, columns: Sequence[str] = COLUMNS) -> Iterator[pa.Table]:
+def read_parquet(
+    url: str, columns: Sequence[str] = COLUMNS, settings: dict[str, Any] | None = None
+) -> Iterator[pa.Table]:
     """The tables of a Parquet file, as they were written, one at a time.
 
+    With ``settings`` there are none if the file does not state the same ones.
+
     Raises:
-        OutputError: the file is damaged, is not a manifest, or cannot be read.
+        DamagedError: the file is not as it was written, or is no manifest. The tables before
+            that are as they were.
+        OutputError: the file cannot be read.
         FileNotFoundError: there is no such file.
     """
+    with _opened(url) as parquet:
+        checksums = _checksums_of(parquet)
+        if settings is not None and _settings_of(parquet) != settings:
+            return
+        for group in range(parquet.num_row_groups):
+            yield _read_group(parquet, group, columns, checksums[group] if checksums else {})
+
+
+def read_settings(url: str) -> dict[str, Any] | None:
+    """The settings that a manifest states; None if it states none.
+
+    Raises:
+        DamagedError, OutputError, FileNotFoundError: as ``read_parquet``.
+    """
+    with _opened(url) as parquet:
+        _checksums_of(parquet)
+        return _settings_of(parquet)
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[pq.ParquetFile]:
     try:
         with files.open_file(url) as file:
-            parquet = pq.ParquetFile(file)
-            for group in range(parquet.num_row_groups):
-                yield _read_group(parquet, group, columns)
+            yield pq.ParquetFile(file, page_checksum_verification=True)
     except FileNotFoundError:
         raise
-    except (OSError, KeyError, pa.ArrowException) as error:
+    except (OSError, LookupError, ValueError, TypeError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno is not None:  # Arrow's own have none
             raise read_error(url, error) from error
-        raise OutputError(f"{url} is damaged: {error}; type --overwrite to go on") from error
+        raise DamagedError(url, error) from error
+
+
+def _stated(parquet: pq.ParquetFile, key: str) -> str:
+    text: bytes = (parquet.metadata.metadata or {}).get(key.encode(), b"")
+    return text.decode()
+
+
+def _settings_of(parquet: pq.ParquetFile) -> dict[str, Any] | None:
+    text = _stated(parquet, SETTINGS)
+    return json.loads(text) if text else None
 
 
 REQUIRED_COLUMNS = {"clip_id", "status"}
 """Without these a file is no manifest. A manifest of an older release may lack others."""
 
 
-def _read_group(parquet: pq.ParquetFile, group: int, columns: Sequence[str]) -> pa.Table:
-    """Columns of a row group, in this order; a column that the file lacks is null."""
+def _checksums_of(parquet: pq.ParquetFile) -> list[dict[str, int]]:
+    """The checksums of each table; none in a manifest of an older release, which lacks columns."""
     present = set(parquet.schema_arrow.names)
     if missing := REQUIRED_COLUMNS - present:
         raise KeyError(f"it has no column {min(missing)}")
+    stated = _stated(parquet, CHECKSUMS)
+    if not stated:
+        if present >= set(COLUMNS):
+            raise ValueError("it states no checksums")
+        return []
+    of_settings, *checksums = json.loads(stated)
+    if of_settings != checksum_of_text(_stated(parquet, SETTINGS)):
+        raise ValueError("its settings are not as they were written")
+    if len(checksums) != parquet.num_row_groups:
+        raise ValueError(f"it has {parquet.num_row_groups} tables instead of {len(checksums)}")
+    return checksums
+
+
+def _read_group(
+    parquet: pq.ParquetFile, group: int, columns: Sequence[str], checksums: dict[str, int]
+) -> pa.Table:
+    """Columns of a row group, in this order; a column that the file lacks is null."""
+    present = set(parquet.schema_arrow.names)
     table = parquet.read_row_group(group, columns=[name for name in columns if name in present])
     for name in columns:
+        if name in checksums and (
+            name not in present or checksum_of(table.column(name)) != checksums[name]
+        ):
+            raise ValueError(f"the column {name} is not as it was written")
         if name not in present:
             nulls = pa.nulls(parquet.metadata.row_group(group).num_rows, SCHEMA.field(name).type)
             table = table.append_column(SCHEMA.field(name), nulls)

@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from beam_pipeline.errors import OutputError
+from beam_pipeline.errors import DamagedError, OutputError
+from beam_pipeline.output import durable
 from beam_pipeline.storage import files, urls
 
 STATE = "_state"
@@ -59,7 +60,8 @@ class Output:
         """The content of a JSON file; None if there is no such file.
 
         Raises:
-            OutputError: the file is damaged, or the output is not a folder.
+            DamagedError: it holds something else.
+            OutputError: it cannot be read, or the output is not a folder.
         """
         url = self.url(relative)
         try:
@@ -71,17 +73,28 @@ class Output:
         except OSError as error:
             raise read_error(url, error) from error
         except ValueError as error:
-            raise OutputError(f"{url} is damaged: {error}; type --overwrite to go on") from error
+            raise DamagedError(url, error) from error
         return content
 
-    def write(self, relative: str, data: bytes) -> None:
-        """Write a file atomically.
+    def read_json_if_whole(self, relative: str) -> dict[str, Any] | None:
+        """The content of a JSON file; None if there is none, or if it is damaged.
+
+        Raises:
+            OutputError: it cannot be read.
+        """
+        try:
+            return self.read_json(relative)
+        except DamagedError:
+            return None
+
+    def write(self, relative: str, data: bytes, *, synced: bool = True) -> None:
+        """Write a file atomically; ``synced`` as in ``publish``.
 
         Raises:
             OutputError: the file cannot be written.
         """
         if self.is_local:
-            with self.writing(relative) as file:
+            with self.writing(relative, synced=synced) as file:
                 file.write(data)
             return
         url = self.url(relative)
@@ -103,8 +116,10 @@ class Output:
         return earlier
 
     @contextmanager
-    def writing(self, relative: str) -> Iterator[BinaryIO]:
+    def writing(self, relative: str, *, synced: bool = True) -> Iterator[BinaryIO]:
         """Open a file to write; it appears when the block ends without an error.
+
+        ``synced`` as in ``publish``.
 
         Raises:
             OutputError: the file cannot be written.
@@ -112,7 +127,7 @@ class Output:
         with as_write_error(self.url(relative)), self.temporary_path() as path:
             with open(path, "wb") as file:
                 yield file
-            self.publish(path, relative)
+            self.publish(path, relative, synced=synced)
 
     @contextmanager
     def temporary_path(self) -> Iterator[str]:
@@ -134,19 +149,38 @@ class Output:
             with suppress(FileNotFoundError):
                 os.remove(path)
 
-    def publish(self, path: str, relative: str) -> None:
+    def publish(self, path: str, relative: str, *, synced: bool = True) -> None:
         """Move or upload a local file to its place in the output, atomically.
+
+        On a disk its content survives a power cut if its name does; call ``sync`` for the name.
+        Only what is made again if it is lost need not be ``synced``.
 
         Raises:
             OutputError: the file cannot be written there.
         """
         target = self.url(relative)
         with as_write_error(target):
-            if self.is_local:
-                target = urls.local_path(target)
-                _with_folder(target, lambda: os.replace(path, target))
-            else:
+            if not self.is_local:
                 files.upload(path, target)
+                return
+            target = urls.local_path(target)
+            if synced:
+                durable.sync(path)
+            _with_folder(target, lambda: os.replace(path, target))
+            durable.names_changed(os.path.dirname(target))
+
+    def sync(self) -> None:
+        """Wait until the names that this process has made or removed survive a power cut.
+
+        Does nothing in a bucket, which keeps what it has taken.
+
+        Raises:
+            OutputError: they cannot be written.
+        """
+        if self.is_local:
+            root = urls.local_path(self.root)
+            with as_write_error(root):
+                durable.sync_names(root)
 
     def remove_stale(self, relative: str, size: int | None, sha256: str | None) -> None:
         """Remove a file that has this size but another SHA-256.
@@ -166,12 +200,18 @@ class Output:
                     same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
                 if not same:
                     os.remove(path)
+                    durable.sync(os.path.dirname(path))  # before the row can be on the disk
 
     def remove(self, relative: str) -> None:
-        """Remove a file or a whole folder, if it exists."""
+        """Remove a file or a whole folder, if it exists; of a link only the link itself."""
         url = self.url(relative)
         with as_write_error(url), suppress(FileNotFoundError):
-            files.remove(url)
+            if self.is_local and os.path.islink(urls.local_path(url)):
+                os.remove(urls.local_path(url))
+            else:
+                files.remove(url)
+            if self.is_local:
+                durable.names_changed(os.path.dirname(urls.local_path(url)))
 
 
 @contextmanager

@@ -5,6 +5,8 @@ import threading
 import time
 import uuid
 import weakref
+import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 
 from beam_pipeline.elements import Row
@@ -17,11 +19,32 @@ FLUSH_INTERVAL = 30.0
 """Seconds, in a bucket, where each flush is a request. On a disk every row is flushed."""
 
 
+def row_line(row: Row) -> bytes:
+    """The line of a row in a row file: JSON, a tab, and the CRC-32 of the JSON."""
+    content = json.dumps(row._asdict()).encode()
+    return b"%s\t%s\n" % (content, _checksum(content))
+
+
+def parse_rows(data: bytes) -> Iterator[Row | None]:
+    """The rows in a row file; None for a line that is not as it was written."""
+    for line in filter(None, data.split(b"\n")):
+        content, _, checksum = line.rpartition(b"\t")
+        try:
+            yield Row(**json.loads(content)) if checksum == _checksum(content) else None
+        except (ValueError, TypeError):  # written by another version
+            yield None
+
+
+def _checksum(content: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(content)
+
+
 class RowLog:
     """Rows of finished clips, in small files that are written atomically.
 
-    A file is rewritten for each added row until it is full: object stores cannot append. Several
-    logs may hold rows of the same clip.
+    A file is rewritten for each added row until it is full: object stores cannot append. Only
+    then is it synced, so that a power cut takes no more rows than a file holds. Several logs may
+    hold rows of the same clip.
     """
 
     def __init__(self, output: Output) -> None:
@@ -37,11 +60,11 @@ class RowLog:
         where rows are written in batches, call it after.
         """
         with self._lock:
-            self._lines.append(json.dumps(row._asdict()) + "\n")
+            self._lines.append(row_line(row))
             full = len(self._lines) >= ROWS_PER_FILE
             due = time.monotonic() - self._flushed > FLUSH_INTERVAL
             if full or due or self._output.is_local:
-                self._flush()
+                self._flush(synced=full)
             if full:
                 self._start_file()
 
@@ -53,12 +76,12 @@ class RowLog:
                 self._start_file()
 
     def _start_file(self) -> None:
-        self._lines: list[str] = []
+        self._lines: list[bytes] = []
         self._name = f"{self._output.state}/{ROWS}/{uuid.uuid4().hex}.jsonl"
         self._flushed = time.monotonic()
 
-    def _flush(self) -> None:
-        self._output.write(self._name, "".join(self._lines).encode())
+    def _flush(self, *, synced: bool = False) -> None:
+        self._output.write(self._name, b"".join(self._lines), synced=synced)
         self._flushed = time.monotonic()
 
 

@@ -1,6 +1,7 @@
 """A split as torchvision reads it: a folder per class that holds links to its clips."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from beam_pipeline.annotations.assign_label_ids import check_torchvision_ids
 from beam_pipeline.elements import Split
 from beam_pipeline.errors import OutputError
 from beam_pipeline.kinetics.classes import class_folder
+from beam_pipeline.output import durable
 from beam_pipeline.output.list_formats import TORCHVISION
 from beam_pipeline.output.output_folder import LISTS, Output, as_write_error
 from beam_pipeline.storage import urls
@@ -58,6 +60,7 @@ def link_classes(split: Split, clips: Sequence[ListedClip], output: Output) -> N
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 with suppress(FileExistsError):  # another run made the same link
                     os.symlink(target, path)
+                durable.names_changed(os.path.dirname(path))
     read = dict(read_classes(top))
     if read != {path: label_id for path, (_, label_id) in wanted.items()}:
         raise OutputError(
@@ -88,10 +91,16 @@ def check_classes(clips: Sequence[ListedClip], split: Split) -> None:
     )
 
 
+_LINK = re.compile(r".+_\d{6,}_\d{6,}\.mp4")
+
+
 def _links_below(folder: str) -> list[str]:
+    """The links in a folder that are named as a run names them; none if it is a link itself."""
+    if os.path.islink(folder):
+        return []
     return [
         os.path.join(root, name)
         for root, _, names in os.walk(folder)
         for name in names
-        if os.path.islink(os.path.join(root, name))
+        if _LINK.fullmatch(name) and os.path.islink(os.path.join(root, name))
     ]

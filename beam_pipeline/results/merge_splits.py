@@ -12,7 +12,7 @@ from apache_beam import pvalue
 
 from beam_pipeline.config import Config
 from beam_pipeline.elements import LISTED, Split
-from beam_pipeline.errors import InputError
+from beam_pipeline.errors import DamagedError, InputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.list_formats import TORCHVISION
 from beam_pipeline.output.output_folder import MANIFESTS, Output
@@ -115,7 +115,7 @@ def _gone(
     output, gone = config.output, set()
     if config.annotations:
         now = {clip_id for clip_id, _ in _clips(output, paths)}
-        with suppress(FileNotFoundError):  # there is no manifest yet
+        with suppress(FileNotFoundError, DamagedError):  # it tells nothing of earlier clips
             earlier = _clips(output, [f"{MANIFESTS}/{split}.parquet"])
             gone = {(clip_id, path) for clip_id, path in earlier if clip_id not in now}
     if gone:
@@ -145,10 +145,17 @@ def merge_split(
         clips = "1 clip is" if left == 1 else f"{left:,} clips are"
         whose = "its file stays" if left == 1 else "their files stay"
         notes.append(f"{split}: {clips} in no list any more; {whose}")
-    if not _is_unchanged(output, name, paths):
+    try:
+        unchanged = _is_unchanged(config, name, paths)
+    except DamagedError as error:
+        unchanged = False
+        notes.append(f"{error.what}; it was written anew, and so were clips that only it knew")
+    if not unchanged:
         with output.writing(name) as file:
-            manifest.write_parquet(file, manifest.read_tables(output, paths))
+            tables = manifest.read_tables(output, paths)
+            manifest.write_parquet(file, tables, config.identity())
     lists, replaced = write_lists(split, config) if config.annotations else ({}, [])
+    output.sync()
     notes += [
         f"{name} was not what the last finished run had written; it was written anew"
         for name in replaced
@@ -156,14 +163,23 @@ def merge_split(
     return Merged(split, lists, notes)
 
 
-def _is_unchanged(output: Output, name: str, shards: Sequence[str]) -> bool:
-    """Whether a manifest already equals the shards, except for which run made a clip."""
+def _is_unchanged(config: Config, name: str, shards: Sequence[str]) -> bool:
+    """Whether a manifest already equals the shards, except for which run made a clip.
+
+    Raises:
+        DamagedError: the manifest is not as it was written.
+    """
+    output = config.output
     # Each shard is one table of the manifest, so the tables pair up.
-    pairs = zip_longest(manifest.read_tables(output, [name]), manifest.read_tables(output, shards))
+    earlier = manifest.read_parquet(output.url(name), settings=config.identity())
+    pairs = zip_longest(earlier, manifest.read_tables(output, shards))
     try:
-        return all(old and new and _comparable(old).equals(_comparable(new)) for old, new in pairs)
+        equal = [
+            bool(old and new and _comparable(old).equals(_comparable(new))) for old, new in pairs
+        ]
     except FileNotFoundError:
         return False  # there is no manifest yet
+    return all(equal)  # of all tables, so that damage in any is seen
 
 
 def _comparable(rows: pa.Table) -> pa.Table:

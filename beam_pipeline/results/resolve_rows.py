@@ -117,6 +117,7 @@ def _remake(row: Row, read: Sequence[ReadArchive], config: Config) -> Row | None
         return None
     finally:
         pool.row_log.close()
+        config.output.sync()
         pool.release()
     return None
 

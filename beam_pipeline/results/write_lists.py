@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from beam_pipeline.config import Config
 from beam_pipeline.elements import LISTED, Split
-from beam_pipeline.errors import OutputError
+from beam_pipeline.errors import DamagedError, OutputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.list_formats import SLOWFAST, TORCHVISION
 from beam_pipeline.output.output_folder import LISTS, MANIFESTS, SUMMARY, Output
@@ -50,7 +50,10 @@ def _is_of_others(relative: str, earlier: bytes | None, data: bytes, config: Con
     """Whether a list that was replaced is not the one that the last finished run wrote."""
     if earlier is None or earlier == data or config.overwrite:
         return False
-    summary = config.output.read_json(SUMMARY) or {"lists": {}}
+    try:
+        summary = config.output.read_json(SUMMARY) or {"lists": {}}
+    except DamagedError:
+        return False  # nobody knows any more
     recorded = summary.get("lists")
     if recorded is None:
         return False  # written by an older release

@@ -5,6 +5,7 @@ from apache_beam import pvalue
 
 from beam_pipeline.annotations.read_annotations import Annotations
 from beam_pipeline.config import Config
+from beam_pipeline.earlier.find_earlier_runs import EarlierRuns
 from beam_pipeline.plan.plan_work import Plan
 from beam_pipeline.results.merge_splits import MergeSplits
 from beam_pipeline.results.write_shards import WriteShards
@@ -20,8 +21,10 @@ class WriteResults(beam.PTransform):
         super().__init__()
         self._config = config
 
-    def expand(self, steps: tuple[Annotations, Sources, Plan, Work]) -> beam.PCollection[None]:
-        annotations, sources, plan, work = steps
+    def expand(
+        self, steps: tuple[Annotations, Sources, EarlierRuns, Plan, Work]
+    ) -> beam.PCollection[None]:
+        annotations, sources, earlier, plan, work = steps
         archives = pvalue.AsSingleton(work.archives)
         return (
             (*work.rows, plan.rows)
@@ -34,5 +37,6 @@ class WriteResults(beam.PTransform):
                 pvalue.AsSingleton(sources.passed_over),
                 pvalue.AsSingleton(work.retries),
                 archives,
+                pvalue.AsList(earlier.notes),
             )
         )

@@ -93,6 +93,6 @@ def write_shard(
     split, number = shard
     relative = f"{output.state}/{FOLDER}/{split}-{number:02d}-of-{SHARDS:02d}.parquet"
     table = manifest.to_table(sorted(rows, key=lambda row: row.clip_id))
-    with output.writing(relative) as file:
+    with output.writing(relative, synced=False) as file:
         manifest.write_parquet(file, [table])
     return split, (number, relative)

@@ -11,11 +11,12 @@ from apache_beam import pvalue
 
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL, SPLITS, ReadArchive, Split
+from beam_pipeline.errors import DamagedError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
-from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY
+from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, Output
 from beam_pipeline.results.merge_splits import Merged
-from beam_pipeline.results.split_results import read_split
+from beam_pipeline.results.split_results import SplitResults, read_split
 from beam_pipeline.results.summary import about_the_output, summarize
 from beam_pipeline.storage import files
 from beam_pipeline.storage.retries import RETRY_COUNT
@@ -32,10 +33,11 @@ class WriteSummary(beam.PTransform):
         passed_over: pvalue.AsSingleton,
         retries: pvalue.AsSingleton,
         read: pvalue.AsSingleton,
+        notes: pvalue.AsList,
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (label_ids, unannotated, passed_over, retries, read)
+        self._side_inputs = (label_ids, unannotated, passed_over, retries, read, notes)
 
     def expand(self, merged: beam.PCollection[Merged]) -> beam.PCollection[None]:
         return (
@@ -56,6 +58,7 @@ def finish(
     passed_over: dict[str, Any],
     retries: int,
     read: Sequence[ReadArchive],
+    earlier_notes: Sequence[str] = (),
 ) -> None:
     """Write the files for the whole output from the merged manifests, then remove the run's state.
 
@@ -63,23 +66,33 @@ def finish(
     write a manifest at the same time: then the files are written once more.
 
     ``passed_over`` is as ``CountPassedOver`` gives it, ``retries`` the number of retried requests
-    in earlier stages, ``read`` the list of archives that were read.
+    in earlier stages, ``read`` the list of archives that were read, ``earlier_notes`` the notes
+    about what earlier runs have left.
+
+    On a disk everything is synced before the summary appears, and the summary before the state
+    goes, so that a power cut leaves a finished output or one that the next run can finish.
     """
     output = config.output
+    notes = sorted({*earlier_notes})
     if config.annotations:
-        output.write_if_new("label2id.json", _json(label_ids))
-    notes = [note for each in merged for note in each.notes]
+        notes += _write(output, "label2id.json", _json(label_ids))
+    notes += [note for each in merged for note in each.notes]
     manifests = None
     while manifests != (manifests := files.list_folder(output.url(MANIFESTS))):
-        splits = _splits_in(manifests, config)
-        results = [read_split(output, split) for split in splits]
+        results, unread = _read_splits(_splits_in(manifests, config), output)
+        notes += unread
         if config.annotations:
             missing = (table for result in results for table in result.missing)
-            output.write_if_new("missing.csv", _csv(missing))
+            notes += _write(output, "missing.csv", _csv(missing))
         for name in ("failed", "damaged"):
             tables = (table for result in results for table in getattr(result, name))
-            output.write_if_new(f"{name}.csv", _csv(tables))
-        earlier = output.read_json(SUMMARY)
+            notes += _write(output, f"{name}.csv", _csv(tables))
+        try:
+            earlier = output.read_json(SUMMARY)
+        except DamagedError as error:
+            earlier = None
+            notes.append(f"{error.what}; it was written anew")
+        notes = list(dict.fromkeys(notes))  # each once, also if the manifests are read again
         archives = _archives_summary(earlier, read)
         summary = summarize(results, config, label_ids, unannotated, passed_over, archives, notes)
         if archives:
@@ -90,9 +103,34 @@ def finish(
         summary["lists"] = dict(sorted(lists.items()))
         retries += RETRY_COUNT.read_and_reset()
         summary["retries"] = retries
+        output.sync()
         if earlier is None or about_the_output(earlier) != about_the_output(summary):
             output.write(SUMMARY, _json(summary))
+            output.sync()
     remove_state(output)
+
+
+def _read_splits(splits: Sequence[Split], output: Output) -> tuple[list[SplitResults], list[str]]:
+    """What the manifests say, and notes about those that cannot tell."""
+    results, notes = [], []
+    for split in splits:
+        try:
+            results.append(read_split(output, split))
+        except DamagedError as error:
+            notes.append(
+                f"{error.what}; {split} is not counted here, and its files are left as they are; "
+                f"to make its manifest again, run with --splits {split}"
+            )
+    return results, notes
+
+
+def _write(output: Output, relative: str, data: bytes) -> list[str]:
+    """Write a file unless it is there already; a note if what was there was no such file."""
+    earlier = output.write_if_new(relative, data)
+    start = data[:1] if relative.endswith(".json") else data[: data.index(b"\n")]
+    if earlier is None or (earlier.startswith(start) and b"\0" not in earlier):
+        return []
+    return [f"{output.url(relative)} was damaged; it was written anew"]
 
 
 def _splits_in(manifests: Iterable[files.Entry], config: Config) -> list[Split]:

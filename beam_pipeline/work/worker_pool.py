@@ -133,10 +133,11 @@ class ClipsInFlight:
         return rows
 
     def drain(self) -> Iterator[Row]:
-        """Yield the rows of all remaining clips, then flush the row log."""
+        """Yield the rows of all remaining clips, then flush the row log and sync the clips."""
         while self._pending:
             yield from self.collect(1)
         self._pool.row_log.close()
+        self._pool.config.output.sync()
 
 
 def _in_global_window(element: Any) -> WindowedValue:

@@ -1,6 +1,5 @@
 """Several runs in one output: none spoils what another does."""
 
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -95,17 +94,11 @@ def test_a_run_that_sleeps_while_the_other_ends_goes_on_when_it_wakes(
     assert_same(output, many.undisturbed)
 
 
-def test_a_run_that_is_just_beginning_is_not_taken_for_a_dead_one(
+def test_what_a_run_left_that_was_killed_as_it_began_goes_with_the_next(
     six: Kinetics, tmp_path: Path
 ) -> None:
-    """Its folder is there before its lock is held; a killed one's stays a while and goes then."""
     output = tmp_path / "output"
-    beginning = output / "_state" / f"{'0' * 32}.new"
-    (beginning / "tmp").mkdir(parents=True)
-    assert finish(flags(six, output), tmp_path).status == 0
-    assert (beginning / "tmp").is_dir()
-    an_hour_ago = time.time() - 3600
-    os.utime(beginning, (an_hour_ago, an_hour_ago))
+    (output / "_state" / f"{'0' * 32}.new" / "tmp").mkdir(parents=True)
     assert finish(flags(six, output), tmp_path).status == 0
     assert not (output / "_state").exists()
 
@@ -115,15 +108,15 @@ def test_rows_that_another_run_takes_away_before_they_are_read_are_no_error(
 ) -> None:
     output = tmp_path / "output"
     assert finish(flags(six, output), tmp_path).status == 0
-    (row, *_) = read_rows(str(output / "manifest" / "train.parquet"))
     first, second = (configured(*flags(six, output)) for _ in range(2))
+    (row, *_) = read_rows(str(output / "manifest" / "train.parquet"), first)
     list(prepare_output(first))
     log = RowLog(first.output)
     log.add(row)
     seen = list(prepare_output(second))
     assert any(url.endswith(".jsonl") for url in seen)
     remove_state(first.output)
-    assert row in [found for url in seen for found in read_rows(url)]
+    assert row in [found for url in seen for found in read_rows(url, second)]
     remove_state(second.output)
 
 
