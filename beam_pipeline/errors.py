@@ -2,12 +2,18 @@
 
 import re
 
+from beam_pipeline.privacy import one_line
 
-class RunError(Exception):
-    """The run cannot continue. The message says what is wrong, where, and what to do."""
+
+class _OneLine(Exception):
+    """An error for the user. Its message is one line without secrets and control characters."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(one_line(message))
+
+
+class RunError(_OneLine):
+    """The run cannot continue. The message says what is wrong, where, and what to do."""
 
 
 class InputError(RunError):
@@ -18,7 +24,7 @@ class OutputError(RunError):
     """The output cannot be written."""
 
 
-class UsageError(Exception):
+class UsageError(_OneLine):
     """The command line is wrong. Raised before anything is read."""
 
 

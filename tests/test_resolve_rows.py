@@ -30,7 +30,9 @@ def made_of(archive: Path, content: bytes, config: Config) -> Row:
     pack(archive, {"before_000001_000011.mp4": b"x", "in/a_000001_000011.mp4": content})
     pool = WorkerPool.acquire(config)
     try:
-        source = Source(f"{archive}/in/a_000001_000011.mp4", content, len(content))
+        source = Source(
+            f"{archive}/in/a_000001_000011.mp4", content, len(content), "a_000001_000011"
+        )
         return make_clip(CLIP, PATH, source, 0.0, pool).row
     finally:
         pool.release()

@@ -12,13 +12,15 @@ from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, Clip, ReadArchive, Row
 from beam_pipeline.kinetics.datasets import class_of_archive
-from beam_pipeline.kinetics.file_names import is_hidden, is_video
+from beam_pipeline.kinetics.file_names import base_name, is_hidden, is_video
 from beam_pipeline.output.output_folder import Output, as_write_error
 from beam_pipeline.plan.decide import ambiguous_row
 from beam_pipeline.plan.plan_videos import clip_id_from_path
 from beam_pipeline.plan.wanted_clips import Match, WantedClips
+from beam_pipeline.privacy import one_line
 from beam_pipeline.progress import metrics
 from beam_pipeline.sources.tar_stream import BrokenArchive, Member, members
+from beam_pipeline.storage import urls
 from beam_pipeline.storage.streams import open_stream
 from beam_pipeline.work.make_clip import MAX_IN_MEMORY, Source, make_clip, row_of
 from beam_pipeline.work.worker_pool import RETRIES, ROWS, ClipResult, PooledDoFn, WorkerPool
@@ -92,7 +94,7 @@ class _ResizeMembers(PooledDoFn):
                     unannotated += not match.known
                     for clip in match.clips:
                         if match.ambiguous:
-                            yield ambiguous_row(clip, f"{archive.path}/{member.name}")
+                            yield ambiguous_row(clip, urls.member(archive.path, member.name))
                         else:
                             search.add_pending(clip, self._submit(archive, member, clip))
                     yield from self._clips.collect()
@@ -103,7 +105,7 @@ class _ResizeMembers(PooledDoFn):
         except FileNotFoundError:
             broken = "there is no such file"
         except (BrokenArchive, OSError) as error:  # OSError: not even its beginning could be read
-            broken = getattr(error, "strerror", None) or str(error)
+            broken = one_line(getattr(error, "strerror", None) or str(error))
         read = ReadArchive(archive.path, archive.rank, videos, unannotated, broken)
         yield pvalue.TaggedOutput(READ, read)
 
@@ -114,7 +116,7 @@ class _ResizeMembers(PooledDoFn):
             BrokenArchive: the archive ends inside the member.
         """
         start = time.monotonic()
-        path = f"{archive.path}/{member.name}"
+        path = urls.member(archive.path, member.name)
         relative = self._config.clip_path(clip)
         if not self._config.annotations:
             metrics.count_planned()
@@ -140,11 +142,11 @@ def source_of(member: Member, path: str, output: Output, stack: ExitStack) -> So
         OutputError: the temporary file cannot be written.
     """
     if member.size <= MAX_IN_MEMORY:
-        return Source(path, member.read(), member.size)
+        return Source(path, member.read(), member.size, base_name(member.name))
     copy = stack.enter_context(output.temporary_path())
     with as_write_error(copy), open(copy, "wb") as file:
         member.save(file)
-    return Source(path, copy, member.size)
+    return Source(path, copy, member.size, base_name(member.name))
 
 
 def _fail(
