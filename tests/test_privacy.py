@@ -1,16 +1,25 @@
 """What is shown of addresses, storage options and names."""
 
 import json
+import logging
 import pickle
+import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline import privacy
+from beam_pipeline.cli import main
 from beam_pipeline.elements import Clip, Row
+from beam_pipeline.engines.engine import _PublicFormatter
 from beam_pipeline.errors import InputError, UsageError
 from beam_pipeline.kinetics.file_names import base_name, has_common_extension, is_archive, is_video
 from beam_pipeline.privacy import one_line, public_address, redact
+from beam_pipeline.progress.counts import Counts
+from beam_pipeline.results.closing_table import ALWAYS_SHOWN, print_results
 from beam_pipeline.storage import urls
 from tests.kinetics import configured
 
@@ -163,9 +172,9 @@ def test_values_of_storage_options_are_hidden_in_any_spelling() -> None:
 
 
 def test_a_worker_elsewhere_hides_what_beam_has_passed_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    passed = {"source_names": "full", "storage_options": '{"token": "hunter2"}'}
+    passed = ["--source_names=full", "--storage_options", '{"token": "hunter2"}']
     monkeypatch.setattr(privacy, "_settings", None)
-    monkeypatch.setattr(privacy, "passed_options", lambda: passed)
+    monkeypatch.setattr(FileSystems, "_pipeline_options", PipelineOptions(passed))
     assert redact("https://me:x@host/a?b=1 hunter2") == "https://me@host/a?b=1 …"
 
 
@@ -223,3 +232,43 @@ def test_the_command_is_remembered_without_secrets() -> None:
 def test_the_lists_name_an_output_without_its_password() -> None:
     config = configured("--output", "ftp://me:hunter2@host/out")
     assert config.path_prefix == "ftp://host/out"
+
+
+def test_a_traceback_holds_no_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That of an error of the program itself, which should not be."""
+    for module in (sys, threading):
+        monkeypatch.setattr(module, "excepthook", module.excepthook)
+    assert main(["--limit=none"]) == 2
+    capsys.readouterr()
+    try:
+        raise ValueError("https://me:hunter2@host/a.mp4?sig=SECRET")
+    except ValueError:
+        sys.excepthook(*sys.exc_info())
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback")
+    assert "ValueError: https://host/a.mp4\n" in said
+
+
+def test_what_beam_and_services_log_holds_no_secret() -> None:
+    record = logging.LogRecord(
+        "", logging.INFO, "", 0, "%s\nand \x1b[31m", ("http://a:b@c/d?e",), None
+    )
+    first, second = _PublicFormatter("%(message)s").format(record).split("\n")
+    assert first.startswith("http://c/d#")
+    assert second == r"and \x1b[31m"
+
+
+def test_the_closing_table_holds_no_secret_and_no_control_character(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nothing = {"total": 0, "splits": {}, "kinds": {}}
+    summary = {
+        "total": dict.fromkeys(ALWAYS_SHOWN, 0), "splits": {}, "damaged": nothing, "reasons": {},
+        "unannotated": 0, "warnings": ["1 .\x1b[31m\n, http://me:hunter2@host/a.tar"],
+    }  # fmt: skip
+    print_results(summary, configured("--output", "/o\x1b]0;x", "--path_prefix="), Counts())
+    said = capsys.readouterr().out
+    assert "  note: 1 .\\x1b[31m , http://host/a.tar\n" in said
+    assert said.endswith(" are in /o\\x1b]0;x\n")

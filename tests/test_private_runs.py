@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -207,24 +205,6 @@ def test_a_message_that_ends_a_run_holds_no_secret(
     texts = {"stdout": ended.out, "stderr": ended.err}
     for secret in (PASSWORD, "me:", SIGNATURE, QUERY, HEADER):
         assert places(secret, texts) == []
-
-
-def test_a_traceback_holds_no_secret(site: Site, tmp_path: Path) -> None:
-    """An error of the program itself, which should not be."""
-    code = (
-        "import sys; from beam_pipeline import cli, run_job\n"
-        "def fail(*_): raise ValueError(sys.argv[2])\n"
-        "run_job.run = fail\n"
-        "sys.exit(cli.main())"
-    )
-    words = ("--videos", address(site, "list.txt"), "--output", str(tmp_path / "output"))
-    ended = subprocess.run(
-        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60
-    )
-    assert "Traceback" in ended.stderr
-    assert f"{site.address}/list.txt" in ended.stderr
-    for secret in (PASSWORD, SIGNATURE, QUERY):
-        assert secret not in ended.stderr
 
 
 def test_lists_of_videos_as_they_are_hold_no_secret(site: Site, tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipeline import privacy
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.elements import Clip, ReadArchive, Row
 from beam_pipeline.results.resolve_rows import best_rows, resolve_rows
+from beam_pipeline.storage import urls
 from beam_pipeline.work.make_clip import Source, make_clip
 from beam_pipeline.work.worker_pool import WorkerPool
 from tests.conftest import small_clip
@@ -100,3 +102,19 @@ def test_of_several_stages_the_earliest_counts_that_has_the_clip() -> None:
     assert best_rows([[failed], [missing]], no_two) == [failed]
     assert best_rows([[failed, made]], no_two) == [made]
     assert best_rows([[later, made]], max) == [max(later, made)]
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_archives_at_addresses_with_a_query_are_told_apart(config: Config, full: bool) -> None:
+    privacy.configure(full, {})
+    read = [
+        ReadArchive("http://me:word@host/b.tar?id=1", 0, 1, 0, None),
+        ReadArchive("http://me:word@host/b.tar?id=0", 1, 1, 0, None),
+    ]
+    one, other = (
+        Row.of(CLIP, "failed", source=urls.member(archive.path, "a_000001_000011.mp4"))
+        for archive in read
+    )
+    assert one.source != other.source
+    assert resolve_rows(other, one, read, config) is one
+    privacy.configure(False, {})
