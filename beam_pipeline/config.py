@@ -306,7 +306,9 @@ def _command(options: KineticsOptions) -> str:
 
 
 def _without_secrets(value: str) -> str:
-    return ",".join(map(public_address, value.split(","))) if "://" in value else value
+    if "://" not in value:
+        return value
+    return ",".join(map(public_address, _split_addresses([value])))
 
 
 def flag_text(value: Any) -> str:
@@ -349,7 +351,7 @@ def _refuse(options: KineticsOptions, names: Sequence[str], why: str) -> None:
 def _arguments(flag: str, values: list[str] | None) -> tuple[str, ...]:
     if values is None:
         return ()
-    parts = split_commas(values)
+    parts = _split_addresses(values)
     if not parts:
         raise UsageError(f"{flag} is empty; type {flag} FOLDER")
     for part in parts:
@@ -382,6 +384,23 @@ def _label_map(name: str | None) -> str | None:
 def split_commas(values: list[str]) -> list[str]:
     """Values separated by spaces or commas, or from repeated flags, as one list."""
     return [part.strip() for value in values for part in value.split(",") if part.strip()]
+
+
+# Before it a comma ends the query of an address; any other is part of the query.
+_BEGINS_ARGUMENT = re.compile(r"\s|[A-Za-z][A-Za-z0-9+.-]*://|[/.~]|$")
+
+
+def _split_addresses(values: list[str]) -> list[str]:
+    """Paths and addresses separated by spaces or commas; a query may contain commas."""
+    parts: list[str] = []
+    for value in values:
+        for number, part in enumerate(value.split(",")):
+            in_query = number and urls.without_query(parts[-1]) != parts[-1]
+            if in_query and not _BEGINS_ARGUMENT.match(part):
+                parts[-1] += f",{part}"
+            else:
+                parts.append(part)
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _splits(values: list[str] | None) -> tuple[Split, ...]:

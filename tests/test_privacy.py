@@ -229,6 +229,16 @@ def test_the_command_is_remembered_without_secrets() -> None:
     assert not any(secret in command for secret in SECRETS)
 
 
+def test_a_comma_in_a_query_is_part_of_it() -> None:
+    videos = "https://h/a.mp4?ids=1,2&key=SECRET,https://h/b.mp4, /data,gs://b/c"
+    config = configured("--videos", videos, "more,clips")
+    assert config.videos[:4] == (
+        "https://h/a.mp4?ids=1,2&key=SECRET", "https://h/b.mp4", "/data", "gs://b/c",
+    )  # fmt: skip
+    assert [path.rpartition("/")[2] for path in config.videos[4:]] == ["more", "clips"]
+    assert "SECRET" not in config.command
+
+
 def test_the_lists_name_an_output_without_its_password() -> None:
     config = configured("--output", "ftp://me:hunter2@host/out")
     assert config.path_prefix == "ftp://host/out"
