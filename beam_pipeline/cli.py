@@ -4,15 +4,18 @@ import logging
 import os
 import signal
 import sys
+import threading
+import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from beam_pipeline.codec import child_processes
 from beam_pipeline.errors import RunError, UsageError, message_of
+from beam_pipeline.privacy import one_line, redact
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -38,6 +41,8 @@ INTERRUPTED = "stopped; run the same command again to continue"
 def main(argv: list[str] | None = None) -> int:
     """Run the job; returns an exit status that the README lists."""
     _on_signal(lambda: INTERRUPTED)
+    sys.excepthook = _print_traceback
+    threading.excepthook = lambda error: _print_traceback(*error[:3])
     _silence_beam()  # before Beam is imported
     from beam_pipeline.engines.choose import choose_engine
     from beam_pipeline.options import parse_command_line
@@ -48,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         _on_signal(lambda: engine.interrupt_message)
         return _run(engine, options)
     except (UsageError, RunError) as error:
-        print(f"beam_pipeline: {error}", file=sys.stderr)
+        _complain(str(error))
         return BAD_USAGE if isinstance(error, UsageError) else RUN_FAILED
 
 
@@ -69,7 +74,7 @@ def _run(engine: "Engine", options: "PipelineOptions") -> int:
         message = message_of(error) or engine.explain(error)
         if message is None:
             raise
-        print(f"beam_pipeline: {message}", file=sys.stderr)
+        _complain(message)
         _exit_now(RUN_FAILED)
     if summary is None:
         print("The template is written; nothing was run.")
@@ -79,9 +84,19 @@ def _run(engine: "Engine", options: "PipelineOptions") -> int:
         print("The output is already complete: nothing was written. Results of the earlier run:")
     print_results(summary, config, engine.counts)
     if message := failure_message(summary, config):
-        print(f"beam_pipeline: {message}", file=sys.stderr)
+        _complain(message)
         return RUN_FAILED
     return OK
+
+
+def _complain(message: str) -> None:
+    print(f"beam_pipeline: {one_line(message)}", file=sys.stderr)
+
+
+def _print_traceback(kind: type[BaseException], *error: Any) -> None:
+    """Print the traceback of an error of this program, without the secrets in its messages."""
+    if not issubclass(kind, KeyboardInterrupt):
+        print(redact("".join(traceback.format_exception(kind, *error))), file=sys.stderr)
 
 
 def _on_signal(message: Callable[[], str]) -> None:

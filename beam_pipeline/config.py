@@ -29,7 +29,9 @@ from beam_pipeline.output.list_formats import (
     list_format,
 )
 from beam_pipeline.output.output_folder import VIDEOS, Output
-from beam_pipeline.storage import file_systems, urls
+from beam_pipeline.privacy import HIDDEN, public_address
+from beam_pipeline.privacy import configure as configure_privacy
+from beam_pipeline.storage import file_systems, urls, web_addresses
 
 Layout = Literal["class", "flat"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
@@ -73,6 +75,8 @@ class Config:
     command: str
     dataset: str | None
     mirror: str | None
+    allow_local: bool
+    source_names: str
 
     @classmethod
     def from_flags(cls, **flags: Any) -> Self:
@@ -99,16 +103,19 @@ class Config:
         Raises:
             UsageError: the value of a flag is invalid; the message says what to type instead.
         """
+        full_names = options.source_names == "full"
+        configure_privacy(full_names, {})
         for name in ("videos", "output"):
             if not getattr(options, name) and (name == "output" or options.dataset is None):
                 raise UsageError(f"--{name} is missing; type --{name} FOLDER")
         try:
-            file_systems.configure(file_systems.parse_options(options.storage_options))
-        except ValueError as error:
+            storage_options = file_systems.parse_options(options.storage_options)
+        except ValueError as error:  # which says where, and not what stands there
             raise UsageError(
-                f"--storage_options {options.storage_options!r}: {error}; type JSON such as "
-                '\'{"gs": {"token": "anon"}}\''
-            ) from error
+                f'--storage_options: {error}; type JSON such as \'{{"gs": {{"token": "anon"}}}}\''
+            ) from None
+        file_systems.configure(storage_options)
+        configure_privacy(full_names, storage_options)
         if options.dataset_mirror is not None and options.dataset is None:
             raise UsageError(
                 "--dataset_mirror works only with --dataset; type --dataset "
@@ -130,7 +137,7 @@ class Config:
         output = Output(urls.absolute(options.output), run=uuid.uuid4().hex)
         prefix = options.path_prefix
         if prefix is None and options.resize:
-            prefix = output.root
+            prefix = public_address(output.root)
         mirror = options.dataset_mirror and urls.absolute(options.dataset_mirror)
         annotations, videos = options.annotations, options.videos
         label_map = _label_map(options.label_map)
@@ -168,6 +175,8 @@ class Config:
             command=_command(options),
             dataset=options.dataset,
             mirror=mirror,
+            allow_local=options.allow_local,
+            source_names=options.source_names,
         )  # fmt: skip
         config._check()
         return config
@@ -245,11 +254,12 @@ class Config:
 
     def relative_source(self, source: str) -> str:
         """The path of a video relative to the ``--videos`` argument that it was found in."""
+        path = urls.path_of(source)
         for argument in self.videos:
-            if relative := path_under_root(source, argument):
+            if relative := path_under_root(path, argument):
                 return relative
         # Named by a listing in another folder: use the whole path, so that no two are equal.
-        return source.split("://", 1)[-1].lstrip("/")
+        return path.split("://", 1)[-1].lstrip("/")
 
     def slowfast_lists(self) -> list[str]:
         """The URLs of the lists for SlowFast."""
@@ -289,10 +299,16 @@ def _command(options: KineticsOptions) -> str:
     for name, value in options.get_all_options(drop_default=True, current_only=True).items():
         values = value if isinstance(value, list) else [value]
         if name == "storage_options":
-            values = ["…"]
+            values = [HIDDEN]
         words.append(f"--{name}")
-        words += [shlex.quote(urls.without_secrets(flag_text(value))) for value in values]
+        words += [shlex.quote(_without_secrets(flag_text(value))) for value in values]
     return " ".join(words)
+
+
+def _without_secrets(value: str) -> str:
+    if "://" not in value:
+        return value
+    return ",".join(map(public_address, _split_addresses([value])))
 
 
 def flag_text(value: Any) -> str:
@@ -305,6 +321,11 @@ def _check_protocol(flag: str, address: str) -> None:
         file_systems.filesystem_class(address)
     except (ValueError, ImportError) as error:
         raise UsageError(f"{flag} {address}: {error}") from error
+    if urls.is_on_the_web(address) and web_addresses.is_forbidden(address):
+        raise UsageError(
+            f"{flag} {address} is a link-local or metadata address, which is never read; type "
+            "another address"
+        )
     protocol, remote, rest = address.partition("://")
     if remote and not rest.partition("/")[0]:
         raise UsageError(f"{flag} {address} names no bucket; type {protocol}://BUCKET/FOLDER")
@@ -330,7 +351,7 @@ def _refuse(options: KineticsOptions, names: Sequence[str], why: str) -> None:
 def _arguments(flag: str, values: list[str] | None) -> tuple[str, ...]:
     if values is None:
         return ()
-    parts = split_commas(values)
+    parts = _split_addresses(values)
     if not parts:
         raise UsageError(f"{flag} is empty; type {flag} FOLDER")
     for part in parts:
@@ -363,6 +384,23 @@ def _label_map(name: str | None) -> str | None:
 def split_commas(values: list[str]) -> list[str]:
     """Values separated by spaces or commas, or from repeated flags, as one list."""
     return [part.strip() for value in values for part in value.split(",") if part.strip()]
+
+
+# Before it a comma ends the query of an address; any other is part of the query.
+_BEGINS_ARGUMENT = re.compile(r"\s|[A-Za-z][A-Za-z0-9+.-]*://|[/.~]|$")
+
+
+def _split_addresses(values: list[str]) -> list[str]:
+    """Paths and addresses separated by spaces or commas; a query may contain commas."""
+    parts: list[str] = []
+    for value in values:
+        for number, part in enumerate(value.split(",")):
+            in_query = number and urls.without_query(parts[-1]) != parts[-1]
+            if in_query and not _BEGINS_ARGUMENT.match(part):
+                parts[-1] += f",{part}"
+            else:
+                parts.append(part)
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _splits(values: list[str] | None) -> tuple[Split, ...]:

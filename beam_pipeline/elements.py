@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple, get_args
 from apache_beam import coders
 from apache_beam.coders import coder_impl
 
+from beam_pipeline.privacy import public_address, redact
+
 Split = Literal["train", "val", "test", "all"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -160,7 +162,10 @@ class Row(NamedTuple):
 
     @classmethod
     def of(cls, clip: Clip, status: Status, **columns: Any) -> "Row":
-        """The row of a clip, with the columns of its annotation filled in."""
+        """The row of a clip, with the columns of its annotation filled in.
+
+        ``source`` and ``detail`` may name addresses; the row holds their public names.
+        """
         return cls(
             clip_id=clip.clip_id,
             youtube_id=clip.youtube_id,
@@ -171,11 +176,18 @@ class Row(NamedTuple):
             time_end=None if clip.time_end is None else float(clip.time_end),
             status=status,
             **columns,
+        ).without_secrets()
+
+    def without_secrets(self) -> "Row":
+        """This row with public names for the addresses that it holds."""
+        return self._replace(
+            source=self.source and public_address(self.source),
+            detail=self.detail and redact(self.detail),
         )
 
     def reused_for(self, clip: Clip) -> "Row":
         """This row of an earlier run, with status ``reused`` and the clip's current annotation."""
-        return self._replace(
+        return self.without_secrets()._replace(
             status="reused",
             split=clip.split,
             label=clip.label,

@@ -2,12 +2,18 @@
 
 import re
 
+from beam_pipeline.privacy import one_line
 
-class RunError(Exception):
-    """The run cannot continue. The message says what is wrong, where, and what to do."""
+
+class _OneLine(Exception):
+    """An error for the user. Its message is one line without secrets and control characters."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(one_line(message))
+
+
+class RunError(_OneLine):
+    """The run cannot continue. The message says what is wrong, where, and what to do."""
 
 
 class InputError(RunError):
@@ -26,11 +32,11 @@ class DamagedError(OutputError):
     """
 
     def __init__(self, url: str, why: object) -> None:
-        self.what = " ".join(f"{url} was damaged: {why}".split())
+        self.what = one_line(f"{url} was damaged: {why}")
         super().__init__(f"{url} is damaged: {why}; run the same command again")
 
 
-class UsageError(Exception):
+class UsageError(_OneLine):
     """The command line is wrong. Raised before anything is read."""
 
 

@@ -43,6 +43,13 @@ class KineticsOptions(PipelineOptions):
             "(.tar, .tar.gz, .tgz), or .txt files with one path or URL per line; if a clip has "
             "several files, earlier arguments have priority",
         )
+        what.add_argument(
+            "--allow_local",
+            **boolean,
+            default=False,
+            help="let a .txt file with one path or URL per line that is read from the web or a "
+            "bucket name files of this machine too (default: false)",
+        )
         what.add_argument("--output", metavar="O", help="folder for clips, lists and manifest")
         what.add_argument(
             "--dataset",
@@ -201,6 +208,13 @@ class KineticsOptions(PipelineOptions):
             'protocol: {"gs": {…}, "s3": {…}} (default: none)',
         )
         run.add_argument(
+            "--source_names",
+            choices=("safe", "full"),
+            default="safe",
+            help="safe: addresses in files and messages have no user, password or query; full: "
+            "they keep user and query, never a password (default: %(default)s)",
+        )
+        run.add_argument(
             "--overwrite",
             **boolean,
             default=False,
@@ -266,11 +280,23 @@ def parse_command_line(argv: list[str]) -> PipelineOptions:
     if unknown:
         flags = [flag for action in everything._actions for flag in action.option_strings]
         name = unknown[0].partition("=")[0]
+        if not name.startswith("-") and _follows_storage_options(unknown[0], argv):
+            raise UsageError(
+                "--storage_options takes one value; put it in quotes, such as "
+                '\'{"gs": {"token": "anon"}}\''
+            )
         near = difflib.get_close_matches(name, flags, n=1)
         hint = f"did you mean {near[0]}?" if near else "--help lists the flags"
         what = "flag" if name.startswith("-") else "argument"
         raise UsageError(f"unknown {what} {name}; {hint}")
     return PipelineOptions(argv)
+
+
+def _follows_storage_options(argument: str, argv: list[str]) -> bool:
+    """Whether an argument is the rest of storage options that the shell has taken apart."""
+    before = argv[: argv.index(argument)] if argument in argv else argv
+    flags = [word for word in before if word.startswith("-")]
+    return bool(flags) and flags[-1].partition("=")[0] == "--storage_options"
 
 
 def _help_parser() -> argparse.ArgumentParser:

@@ -374,3 +374,92 @@ def test_a_link_into_a_hidden_folder_is_followed(tmp_path: Path) -> None:
     put(tmp_path, ".store/videos/a.mp4")
     (tmp_path / "train").symlink_to(".store/videos")
     assert names(tmp_path, tmp_path) == ["train/a.mp4"]
+
+
+# Listings from elsewhere, and addresses in listings
+
+
+def resolved(
+    listing: str, text: str, monkeypatch: pytest.MonkeyPatch, allow_local: bool = False
+) -> list[str]:
+    """The paths that a listing at an address names."""
+    monkeypatch.setattr(files, "read", lambda url: text.encode())
+    monkeypatch.setattr(files, "info", lambda url: files.Entry(url, False, len(text)))
+    named = resolve_argument(0, listing, "/elsewhere", allow_local=allow_local)
+    return [entry.path for entry in named if not isinstance(entry, PassedOver)]
+
+
+@pytest.mark.parametrize("listing", ["https://host/a/list.txt", "gs://host/a/list.txt"])
+def test_a_listing_from_elsewhere_names_addresses(
+    listing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "\n".join(
+        ("https://other/a.mp4", "gs://bucket/b.mp4", "s3://bucket/c.mp4", "near.mp4", "../d.mp4",
+         "../../../../up/e.tar", "")
+    )  # fmt: skip
+    below = listing.removesuffix("/a/list.txt")
+    assert resolved(listing, text, monkeypatch) == [
+        "https://other/a.mp4", "gs://bucket/b.mp4", "s3://bucket/c.mp4", f"{below}/a/near.mp4",
+        f"{below}/d.mp4", f"{below}/up/e.tar",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("listing", ["https://host/list.txt", "gs://host/a/list.txt"])
+@pytest.mark.parametrize("name", ["/etc/a.mp4", "file:///etc/a.mp4", "//other/a.mp4"])
+def test_it_names_local_files_only_if_that_is_allowed(
+    listing: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError) as caught:
+        resolved(listing, f"good.mp4\n{name}\n", monkeypatch)
+    assert f"--videos {listing} line 2: {name!r}" in str(caught.value)
+    assert "type --allow_local" in str(caught.value)
+    path = os.path.abspath(name.removeprefix("file://"))
+    assert resolved(listing, name, monkeypatch, allow_local=True) == [path]
+
+
+@pytest.mark.parametrize("listing", ["https://host/list.txt", "gs://host/list.txt", "/a/list.txt"])
+@pytest.mark.parametrize(
+    "name", ["local:///a.mp4", "ftp://host/a.mp4", "memory://a.mp4", "github://o:r@/a.mp4"]
+)
+@pytest.mark.parametrize("allow_local", [False, True])
+def test_no_listing_names_other_protocols(
+    listing: str, name: str, allow_local: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"line 1: .* which a listing cannot name; type a path"):
+        resolved(listing, name, monkeypatch, allow_local)
+
+
+@pytest.mark.parametrize("listing", ["https://host/list.txt", "/a/list.txt"])
+@pytest.mark.parametrize("host", ["169.254.169.254", "2852039166", "[::ffff:a9fe:a9fe]"])
+def test_no_listing_names_a_metadata_server(
+    listing: str, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"line 2: .* never read; remove the line"):
+        resolved(listing, f"https://host/a.mp4\nhttp://{host}/a.mp4", monkeypatch, True)
+
+
+def test_a_refused_line_is_told_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    listing = "https://me:hunter2@host/list.txt?sig=SECRET"
+    with pytest.raises(InputError) as caught:
+        resolved(listing, "ftp://me:hunter2@host/a.mp4", monkeypatch)
+    assert "hunter2" not in str(caught.value)
+    assert "SECRET" not in str(caught.value)
+
+
+def test_addresses_with_a_query_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "\n".join(
+        ("https://h/v.mp4?id=1", "https://h/v.mp4?id=2#top", "https://h/get?file=a", "w.mp4?id=3",
+         "https://h/a.tar?sig=x", "https://h/page.html?v=1", "notes.txt", "https://h/a.mp4#top")
+    )  # fmt: skip
+    listing = "https://me:word@host/list.txt?sig=1"
+    assert resolved(listing, text, monkeypatch) == [
+        "https://h/v.mp4?id=1", "https://h/v.mp4?id=2", "https://h/get?file=a",
+        "https://me:word@host/w.mp4?id=3", "https://h/a.tar?sig=x", "https://h/a.mp4",
+    ]  # fmt: skip
+    passed = [e for e in resolve_argument(0, listing, "/o") if isinstance(e, PassedOver)]
+    assert sorted(passed) == [PassedOver("suffixes", ".html"), PassedOver("suffixes", ".txt")]
+
+
+def test_a_local_listing_takes_a_question_mark_for_a_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("what?.mp4\n#1.mp4\n")
+    assert names(tmp_path / "list.txt", tmp_path) == ["#1.mp4", "what?.mp4"]

@@ -1,9 +1,16 @@
-"""One clip: what is done where its child dies."""
+"""One clip: what is done where its child dies, and what its source is called."""
+
+import io
+from contextlib import ExitStack
 
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.request import Request
 from beam_pipeline.codec.settings import ClipSettings
-from beam_pipeline.work.make_clip import _run
+from beam_pipeline.elements import Clip
+from beam_pipeline.sources.tar_stream import Member
+from beam_pipeline.work.make_clip import _run, _segment
+from beam_pipeline.work.resize_members import source_of
+from tests.kinetics import configured
 
 
 class Codecs:
@@ -43,3 +50,13 @@ def test_without_sound_nothing_is_tried_twice() -> None:
     codecs = Codecs(Outcome.failed("crashed", "its process was ended by SIGSEGV"))
     assert run(codecs, "drop").reason == "crashed"
     assert codecs.asked == ["drop"]
+
+
+def test_a_member_s_name_does_not_depend_on_the_archive_s_address() -> None:
+    """A query may hold slashes; a clip named by its own id is never cut out of it."""
+    member = Member("in/a_000001_000011.mp4", 1, io.BytesIO(b"x"))
+    path = "https://host/a.tar?path=/x/in/a_000001_000011.mp4"
+    source = source_of(member, path, configured().output, ExitStack())
+    clip = Clip("a_000001_000011", "a", 1, 11)
+    assert _segment(clip, source.name) is None
+    assert _segment(clip, "a") is not None

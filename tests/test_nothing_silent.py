@@ -12,9 +12,9 @@ from beam_pipeline.earlier.files_of_others import may_be_written
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.elements import STATUSES
 from beam_pipeline.errors import InputError
+from beam_pipeline.privacy import public_address
 from beam_pipeline.results.closing_table import failure_message
 from beam_pipeline.results.split_results import damage_kinds
-from beam_pipeline.storage import urls
 from tests.conftest import small_clip
 from tests.kinetics import (
     Kinetics,
@@ -118,7 +118,7 @@ def test_the_summary_says_when_and_by_what_command_it_was_made(
     ],
 )
 def test_addresses_are_shown_without_secrets(address: str, shown: str) -> None:
-    assert urls.without_secrets(address) == shown
+    assert public_address(address, full=False) == shown
 
 
 def test_a_split_without_annotations_is_said(finished: tuple[Path, str]) -> None:

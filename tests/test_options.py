@@ -52,6 +52,8 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
         lambda c: file_systems._options,
         {"gs": {"token": "anon"}},
     ),
+    ("--allow_local", "true", lambda c: c.allow_local, True),
+    ("--source_names", "full", lambda c: c.source_names, "full"),
     ("--overwrite", "true", lambda c: c.overwrite, True),
     ("--workers", "7", lambda c: c.workers, 7),
     ("--clip_timeout", "2.5", lambda c: c.clip_timeout, 2.5),

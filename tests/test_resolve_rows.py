@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipeline import privacy
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.elements import Clip, ReadArchive, Row
 from beam_pipeline.plan.decide import DOUBTFUL
 from beam_pipeline.results.resolve_rows import add_doubt, best_rows, resolve_rows
+from beam_pipeline.storage import urls
 from beam_pipeline.work.make_clip import Source, make_clip
 from beam_pipeline.work.worker_pool import WorkerPool
 from tests.conftest import small_clip
@@ -31,7 +33,9 @@ def made_of(archive: Path, content: bytes, config: Config) -> Row:
     pack(archive, {"before_000001_000011.mp4": b"x", "in/a_000001_000011.mp4": content})
     pool = WorkerPool.acquire(config)
     try:
-        source = Source(f"{archive}/in/a_000001_000011.mp4", content, len(content))
+        source = Source(
+            f"{archive}/in/a_000001_000011.mp4", content, len(content), "a_000001_000011"
+        )
         return make_clip(CLIP, PATH, source, 0.0, pool).row
     finally:
         pool.release()
@@ -116,3 +120,19 @@ def test_a_wrong_checksum_is_told_once_of_all_clips_of_its_archive() -> None:
     for source in ("/a.tgz/a.mp4", "/b.tgz.mp4", "/v/a.mp4", None):
         assert told(source) is None
     assert told("/b.tgz/a.mp4", "failed", "empty") == "empty"
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_archives_at_addresses_with_a_query_are_told_apart(config: Config, full: bool) -> None:
+    privacy.configure(full, {})
+    read = [
+        ReadArchive("http://me:word@host/b.tar?id=1", 0, 1, 0, None),
+        ReadArchive("http://me:word@host/b.tar?id=0", 1, 1, 0, None),
+    ]
+    one, other = (
+        Row.of(CLIP, "failed", source=urls.member(archive.path, "a_000001_000011.mp4"))
+        for archive in read
+    )
+    assert one.source != other.source
+    assert resolve_rows(other, one, read, config) is one
+    privacy.configure(False, {})

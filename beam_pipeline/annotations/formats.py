@@ -14,6 +14,8 @@ from typing import Any
 from beam_pipeline.elements import Annotation, Split
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.splits import SPLIT_WORDS
+from beam_pipeline.output.csv_fields import from_text
+from beam_pipeline.storage import urls
 
 REQUIRED_COLUMNS = ("youtube_id", "time_start", "time_end")
 """Columns of every CSV; ``label``, ``split`` and ``is_cc`` are optional."""
@@ -214,7 +216,7 @@ def _annotation(
         youtube_id,
         time_start,
         time_end,
-        label.strip() or None if label else None,
+        from_text(label.strip()) or None if label else None,
         _split(where, path, split),
         place,
     )
@@ -239,7 +241,7 @@ def _split(where: str, path: str, stated: Any) -> Split:
             raise InputError(
                 f"{where}: the split {stated!r} is not one of {', '.join(SPLIT_WORDS)}"
             ) from None
-    named = set(_splits_named(posixpath.basename(path)))
+    named = set(_splits_named(posixpath.basename(urls.without_query(path))))
     if len(named) != 1:
         raise InputError(
             f"{where}: no split in the row and none in the file's name; add a column split, or put "

@@ -16,6 +16,7 @@ from beam_pipeline.annotations.formats import parse
 from beam_pipeline.elements import Annotation
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.file_names import ANNOTATION_EXTENSIONS, is_video
+from beam_pipeline.privacy import public_address
 from beam_pipeline.storage import files, urls
 
 # Magic numbers of gzip, bzip2 and xz, of zip, and that of tar with its offset in the first header.
@@ -100,16 +101,17 @@ def read_file(rank: int, path: str) -> Iterator[Annotation]:
     if data.startswith(_ZIP):
         members = list(_zip_members(path, data))
     elif not data.startswith(_COMPRESSED) and data[_TAR_OFFSET : _TAR_OFFSET + len(_TAR)] != _TAR:
-        yield from parse(rank, path, data)
+        yield from parse(rank, public_address(path), data)
         return
     else:
         members = list(_members(path, data))
     if not members:
         raise InputError(f"{path}: no .csv or .json file in this archive")
+    shown = public_address(path, full=False)
     for name, content in members:
         if content.startswith(_GZIP):
             content = _decompress(f"{path}/{name}", content)
-        yield from parse(rank, f"{path}/{name}", content)
+        yield from parse(rank, f"{shown}/{name}", content)
 
 
 def _is_annotation(name: str) -> bool:

@@ -10,6 +10,7 @@ from apache_beam.runners.runner import PipelineResult
 from beam_pipeline.config import Config
 from beam_pipeline.errors import UsageError
 from beam_pipeline.output.leases import remove_unused_state
+from beam_pipeline.privacy import printable, redact
 from beam_pipeline.progress import metrics
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.progress.live_line import LiveLine
@@ -73,7 +74,9 @@ class Engine:
 
     def run(self, pipeline: beam.Pipeline, config: Config) -> bool:
         """Run a pipeline until it finishes; False if only a template was written."""
-        logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
+        logging.basicConfig(level=logging.INFO, force=True)
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(_PublicFormatter("%(message)s"))
         result = pipeline.run()
         if not getattr(result, "has_job", True):
             return False
@@ -99,6 +102,13 @@ class Engine:
             f"--runner {self.name}: {text}; check the options that this runner needs, or leave out "
             "--runner"
         )
+
+
+class _PublicFormatter(logging.Formatter):
+    """Formats messages of Beam and of services without the secrets that they may quote."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(printable(line) for line in redact(super().format(record)).split("\n"))
 
 
 def runner_name(options: PipelineOptions) -> str:

@@ -2,6 +2,7 @@
 
 import posixpath
 
+from beam_pipeline.privacy import public_address
 from beam_pipeline.storage import urls
 
 COMMON_EXTENSIONS = (".mp4", ".mkv", ".webm", ".avi", ".mov")
@@ -31,12 +32,22 @@ def is_text(path: str) -> bool:
 
 def base_name(path: str) -> str:
     """A file's name without its folder and extension."""
-    return posixpath.splitext(posixpath.basename(path))[0]
+    return posixpath.splitext(posixpath.basename(urls.without_query(path)))[0]
 
 
 def is_video(path: str) -> bool:
-    """Whether a file's name has the extension of a video."""
-    return path.lower().endswith(EXTENSIONS)
+    """Whether a file's name has the extension of a video.
+
+    A web address with a query may be that of a video if its name has no extension at all.
+    """
+    name = urls.without_query(path)
+    asks = name != path and "." not in posixpath.basename(name)
+    return asks or name.lower().endswith(EXTENSIONS)
+
+
+def is_listing(path: str) -> bool:
+    """Whether a file's name has the extension of a listing."""
+    return urls.without_query(path).lower().endswith(LISTING_EXTENSION)
 
 
 def is_hidden(path: str) -> bool:
@@ -52,14 +63,12 @@ def is_hidden(path: str) -> bool:
 
 def has_common_extension(path: str) -> bool:
     """Whether a video has one of the extensions that go before the others."""
-    return path.lower().endswith(COMMON_EXTENSIONS)
+    return urls.without_query(path).lower().endswith(COMMON_EXTENSIONS)
 
 
 def is_archive(path: str) -> bool:
-    """Whether a file's name has the extension of an archive. A web address may have a query."""
-    if urls.is_on_the_web(path):
-        path = path.partition("?")[0]
-    return path.lower().endswith(ARCHIVE_EXTENSIONS)
+    """Whether a file's name has the extension of an archive."""
+    return urls.without_query(path).lower().endswith(ARCHIVE_EXTENSIONS)
 
 
 def search_root(pattern: str) -> str:
@@ -73,13 +82,15 @@ def path_under_root(path: str, argument: str) -> str | None:
     """The path of a video relative to the folder that a ``--videos`` argument names.
 
     For a glob this is the folder before the first wildcard; for a listing or a single file it is
-    the folder of that file. None if the video is not in the folder.
+    the folder of that file. None if the video is not in the folder. ``path`` is as ``urls.path_of``
+    gives it.
     """
-    roots = [argument]
-    if urls.is_glob(argument):
-        roots.append(search_root(argument))
-    elif is_video(argument) or argument.lower().endswith(LISTING_EXTENSION):
-        roots.append(posixpath.dirname(argument))
+    folder = urls.without_query(public_address(argument, full=False))
+    roots = [folder]
+    if urls.is_glob(folder):
+        roots.append(search_root(folder))
+    elif is_video(argument) or is_listing(argument):
+        roots.append(posixpath.dirname(folder))
     for root in roots:
         if path.startswith(f"{root}/"):
             return path.removeprefix(f"{root}/")

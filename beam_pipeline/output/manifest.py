@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from beam_pipeline.elements import Row
 from beam_pipeline.errors import DamagedError
 from beam_pipeline.output.checksums import checksum_of, checksum_of_text, checksums_of
+from beam_pipeline.output.csv_fields import as_text
 from beam_pipeline.output.output_folder import Output, read_error
 from beam_pipeline.storage import files
 
@@ -185,8 +186,9 @@ CSV_COLUMNS = (*LOOKED_FOR, *(name for name in COLUMNS if name not in LOOKED_FOR
 
 
 def write_csv(file: TextIO, tables: Iterable[pa.Table]) -> None:
-    """Write tables as CSV with a header. None becomes an empty field."""
+    """Write tables as CSV with a header. None becomes an empty field, see also ``as_text``."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for table in tables:
-        writer.writerows(values_of(table.select(CSV_COLUMNS)))
+        for values in values_of(table.select(CSV_COLUMNS)):
+            writer.writerow(as_text(v) if isinstance(v, str) else v for v in values)

@@ -4,9 +4,11 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 
 from beam_pipeline.elements import Clip, ResizeTask, Row, Video
+from beam_pipeline.errors import InputError
 from beam_pipeline.output.output_folder import Output
 from beam_pipeline.plan.candidates import Candidates
 from beam_pipeline.plan.resolve_annotations import ResolvedClip
+from beam_pipeline.privacy import public_address
 from beam_pipeline.storage import files
 
 DOUBTFUL = "the checksum of its archive is wrong"
@@ -60,6 +62,9 @@ def listed_row(task: ResizeTask) -> Row:
 
     A listing may name files that no longer exist, so each of its files is looked up. Addresses
     on the web are not: only reading them would show whether they exist.
+
+    Raises:
+        InputError: the file's address holds secrets, which no list may hold.
     """
     failure: Row | None = None
     for source, size in task.sources:
@@ -73,10 +78,27 @@ def listed_row(task: ResizeTask) -> Row:
             details |= {"reason": "unreadable", "detail": error.strerror or str(error)}
         else:
             if details["source_bytes"] != 0:
+                _check_listable(source)
                 return Row.of(task.clip, "listed", **details)
             details |= {"reason": "empty_file", "detail": "0 bytes"}
         failure = failure or Row.of(task.clip, "failed", **details)
     return failure or Row.of(task.clip, "missing", reason="no_file")
+
+
+def _check_listable(source: str) -> None:
+    """Raise InputError if a list would name an address that cannot be read without its secrets."""
+    shown = public_address(source)
+    if shown == source:
+        return
+    if public_address(source, full=True) == source:
+        raise InputError(
+            f"the lists would name {shown} without its user and query; type --source_names full, "
+            "or leave out --resize false"
+        )
+    raise InputError(
+        f"the lists would name {shown} without its password; name an address without one, or "
+        "leave out --resize false"
+    )
 
 
 def split_sources(

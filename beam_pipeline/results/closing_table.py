@@ -10,6 +10,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from beam_pipeline.config import Config
+from beam_pipeline.privacy import one_line
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.results.ratios import failure_ratio, missing_ratio, total_of
 
@@ -47,11 +48,11 @@ def print_results(summary: dict[str, Any], config: Config, counts: Counts) -> No
     for kind, count in damaged["kinds"].items():
         print(f"  {count:,} damaged: {kind}")
     for warning in summary["warnings"]:
-        print(f"  note: {warning}")
+        print(f"  note: {one_line(warning)}")
     lists = ", ".join(f"{split}.csv" for split in config.splits)
     written = [f"Lists ({lists})", "manifest"] if config.annotations else ["Manifest"]
     *first, last = [*written, "clips"] if config.resize else written
-    print(f"{', '.join(first)} and {last} are in {config.output.root}")
+    print(f"{', '.join(first)} and {last} are in {one_line(config.output.root)}")
 
 
 def _speed(counts: Counts, seconds: float) -> str:

@@ -14,9 +14,10 @@ from beam_pipeline.codec.outcome import join_remarks
 from beam_pipeline.config import Config
 from beam_pipeline.elements import LISTED, Clip, ReadArchive, Row
 from beam_pipeline.plan.decide import DOUBTFUL, is_doubtful
+from beam_pipeline.privacy import public_address
 from beam_pipeline.sources.tar_headers import BrokenArchive
 from beam_pipeline.sources.tar_stream import Member, members
-from beam_pipeline.storage import files
+from beam_pipeline.storage import files, urls
 from beam_pipeline.storage.streams import open_stream
 from beam_pipeline.work.make_clip import make_clip
 from beam_pipeline.work.resize_members import source_of
@@ -58,7 +59,7 @@ def explain_missing(row: Row, read: Sequence[ReadArchive]) -> Row:
         return row
     more = f"; and {len(broken) - 1} more" if len(broken) > 1 else ""
     first = broken[0]
-    detail = f"{first.path} could not be read completely: {first.broken}{more}"
+    detail = f"{public_address(first.path)} could not be read completely: {first.broken}{more}"
     return row._replace(detail=detail)
 
 
@@ -99,7 +100,7 @@ def _archive_order(row: Row, read: Sequence[ReadArchive]) -> tuple[int, str]:
 
 def _archive_of(row: Row, read: Sequence[ReadArchive]) -> ReadArchive | None:
     source = row.source or ""
-    return next((archive for archive in read if source.startswith(f"{archive.path}/")), None)
+    return next((each for each in read if source.startswith(urls.member(each.path, ""))), None)
 
 
 def _remake(row: Row, read: Sequence[ReadArchive], config: Config) -> Row | None:
@@ -111,7 +112,7 @@ def _remake(row: Row, read: Sequence[ReadArchive], config: Config) -> Row | None
     try:
         with open_stream(archive.path) as stream:
             for member in members(stream):
-                if f"{archive.path}/{member.name}" == row.source:
+                if urls.member(archive.path, member.name) == row.source:
                     return _make_from_member(member, row, pool)
     except (BrokenArchive, OSError):
         return None

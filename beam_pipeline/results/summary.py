@@ -14,11 +14,11 @@ import pyarrow as pa
 from beam_pipeline import __version__
 from beam_pipeline.config import Config
 from beam_pipeline.elements import STATUSES
+from beam_pipeline.privacy import one_line, public_address
 from beam_pipeline.results.fingerprints import fingerprints
 from beam_pipeline.results.ratios import failure_ratio, missing_ratio
 from beam_pipeline.results.split_results import SplitResults
 from beam_pipeline.results.warnings import warnings_about
-from beam_pipeline.storage import urls
 
 ABOUT_THE_RUN = ("date", "duration", "command", "inputs", "retries", "versions")
 """Keys about the run that wrote the summary; the others are about what the output holds."""
@@ -59,8 +59,8 @@ def summarize(
         "duration": round(time.time() - config.started, 1),
         "command": config.command,
         "inputs": {
-            "annotations": [urls.without_secrets(url) for url in config.annotations],
-            "videos": [urls.without_secrets(url) for url in config.videos],
+            "annotations": [public_address(url) for url in config.annotations],
+            "videos": [public_address(url) for url in config.videos],
         },
         "splits": splits,
         "total": total,
@@ -82,15 +82,18 @@ def summarize(
         "fingerprint": fingerprint if config.resize else None,
         "membership_fingerprint": membership,
         "warnings": [
-            *warnings_about(results, config, label_ids, unannotated, passed_over, archives),
-            *notes,
+            one_line(warning)
+            for warning in (
+                *warnings_about(results, config, label_ids, unannotated, passed_over, archives),
+                *notes,
+            )
         ],
         "settings": {
             **config.identity(),
-            "path_prefix": config.path_prefix,
+            "path_prefix": config.path_prefix and public_address(config.path_prefix),
             "separator": config.separator,
             "list_format": list(config.list_formats),
-            "label_map": config.label_map,
+            "label_map": config.label_map and public_address(config.label_map),
             "limit": config.limit,
             "classes": None if config.classes is None else sorted(config.classes),
             "dataset": config.dataset,

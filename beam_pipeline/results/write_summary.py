@@ -15,6 +15,7 @@ from beam_pipeline.errors import DamagedError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
 from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, Output
+from beam_pipeline.privacy import public_address
 from beam_pipeline.results.merge_splits import Merged
 from beam_pipeline.results.split_results import SplitResults, read_split
 from beam_pipeline.results.summary import about_the_output, summarize
@@ -154,7 +155,7 @@ def _archives_summary(
         "videos": sum(archive.videos for archive in read),
         "unannotated": sum(archive.unannotated for archive in read),
         "broken": [
-            {"archive": archive.path, "detail": archive.broken}
+            {"archive": public_address(archive.path), "detail": archive.broken}
             for archive in read
             if archive.broken
         ],

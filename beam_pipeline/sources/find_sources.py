@@ -42,7 +42,7 @@ class FindSources(beam.PTransform):
         listed = (
             root
             | "Video arguments" >> beam.Create(list(enumerate(config.videos)))
-            | ListVideos(config.output.root, config.mirror)
+            | ListVideos(config.output.root, config.mirror, config.allow_local)
         )
         videos, archives = listed[VIDEO_FILES], listed[ARCHIVES]
         count = (

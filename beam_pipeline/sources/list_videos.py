@@ -10,7 +10,6 @@ from apache_beam import pvalue
 
 from beam_pipeline.elements import Archive, PassedOver, Video
 from beam_pipeline.errors import InputError
-from beam_pipeline.kinetics.datasets import mirrored
 from beam_pipeline.kinetics.file_names import (
     ANNOTATION_EXTENSIONS,
     ARCHIVE_EXTENSIONS,
@@ -18,11 +17,14 @@ from beam_pipeline.kinetics.file_names import (
     LISTING_EXTENSION,
     is_archive,
     is_hidden,
+    is_listing,
     is_text,
     is_video,
     search_root,
 )
 from beam_pipeline.output.output_folder import STATE, VIDEOS
+from beam_pipeline.privacy import one_line
+from beam_pipeline.sources.read_listing import read_listing
 from beam_pipeline.storage import files, urls
 
 Folder = tuple[int, str, str]
@@ -38,17 +40,19 @@ class ListVideos(beam.PTransform):
 
     Also outputs what was ``passed over`` (PassedOver). The input is (rank, argument); ranks number
     the arguments in order. The output folder is skipped. ``mirror`` replaces the public hosts of
-    addresses in listings.
+    addresses in listings. With ``allow_local`` a listing from the web or a bucket may name local
+    files.
     """
 
-    def __init__(self, output: str, mirror: str | None = None) -> None:
+    def __init__(self, output: str, mirror: str | None = None, allow_local: bool = False) -> None:
         super().__init__()
         self._output = output
         self._mirror = mirror
+        self._allow_local = allow_local
 
     def expand(self, arguments: beam.PCollection[tuple[int, str]]) -> dict[str, beam.PCollection]:
         named = arguments | "Resolve arguments" >> _tagged_outputs(
-            ResolveArgument(self._output, self._mirror)
+            ResolveArgument(self._output, self._mirror, self._allow_local)
         )
         searched = named[FOLDERS] | ListTree(self._output)
         return {
@@ -99,12 +103,15 @@ def _tagged_outputs(fn: beam.DoFn) -> beam.ParDo:
 class ResolveArgument(beam.DoFn):
     """See ``resolve_argument``."""
 
-    def __init__(self, output: str, mirror: str | None) -> None:
+    def __init__(self, output: str, mirror: str | None, allow_local: bool) -> None:
         self._output = output
         self._mirror = mirror
+        self._allow_local = allow_local
 
     def process(self, element: tuple[int, str]) -> Iterator[Video | pvalue.TaggedOutput]:
-        yield from _tagged(resolve_argument(*element, self._output, self._mirror))
+        yield from _tagged(
+            resolve_argument(*element, self._output, self._mirror, self._allow_local)
+        )
 
 
 class ListFolder(beam.DoFn):
@@ -147,7 +154,11 @@ def _tagged(found: Iterable[Found]) -> Iterator[Video | pvalue.TaggedOutput]:
 
 
 def resolve_argument(
-    rank: int, argument: str, output: str, mirror: str | None = None
+    rank: int,
+    argument: str,
+    output: str,
+    mirror: str | None = None,
+    allow_local: bool = False,
 ) -> Iterator[Found]:
     """What an argument names: a folder, a video, an archive, the lines of a listing, or a glob.
 
@@ -165,11 +176,11 @@ def resolve_argument(
         raise InputError(f"--videos {argument}: {error.strerror or error}") from error
     if named.is_folder:
         yield rank, argument, urls.real(argument)
-    elif argument.lower().endswith(LISTING_EXTENSION):
-        yield from _read_listing(rank, argument, output, mirror)
+    elif is_listing(argument):
+        yield from _listed(rank, argument, output, mirror, allow_local)
     elif found := _as_file(named, rank):
         yield found
-    elif argument.lower().endswith(ANNOTATION_EXTENSIONS):
+    elif urls.without_query(argument).lower().endswith(ANNOTATION_EXTENSIONS):
         raise InputError(
             f"--videos {argument} is an annotation file; type --annotations {argument}, and the "
             "folder of the videos as --videos"
@@ -217,7 +228,7 @@ def list_folder(folder: Folder, output: str | None) -> Iterator[Found]:
         below = output is not None and urls.real(url) != root
         if not (below and isinstance(error, PermissionError)):
             raise InputError(f"cannot list {url}: {reason}") from error
-        yield PassedOver("folders", f"{_as_text(url)} ({reason})")
+        yield PassedOver("folders", one_line(f"{_as_text(url)} ({reason})"))
         return
     suffixes: Counter[str] = Counter()
     for entry in entries:
@@ -231,7 +242,7 @@ def list_folder(folder: Folder, output: str | None) -> Iterator[Found]:
         elif found := _as_file(entry, rank):
             yield found
         else:
-            suffixes[posixpath.splitext(_as_text(entry.url))[1].lower()] += 1
+            suffixes[_suffix(entry.url)] += 1
     if output is not None:
         yield from (PassedOver("suffixes", *counted) for counted in suffixes.items())
 
@@ -258,25 +269,23 @@ def search_folder(top: Folder, output: str | None) -> Iterator[Video | Archive |
                 pending.append(found)
 
 
-def _read_listing(
-    rank: int, listing: str, output: str, mirror: str | None
-) -> Iterator[Video | Archive]:
-    """One path or URL per line, which may contain spaces; relative to the listing's folder."""
-    try:
-        lines = files.read(listing).decode("utf-8-sig").split("\n")
-    except OSError as error:
-        raise InputError(f"--videos {listing}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"--videos {listing}: not UTF-8 text") from error
-    base = posixpath.dirname(listing)
-    for line in lines:
-        name = line.strip()
-        path = urls.absolute(name if "://" in name else urls.join(base, name))
-        path = mirrored(path, mirror)
-        if not _is_output(path, output) and (
-            found := _as_file(files.Entry(path, is_folder=False, size=None), rank)
-        ):
+def _listed(
+    rank: int, listing: str, output: str, mirror: str | None, allow_local: bool
+) -> Iterator[Video | Archive | PassedOver]:
+    """The videos and archives that a listing names, without the output."""
+    suffixes: Counter[str] = Counter()
+    for path in read_listing(listing, mirror, allow_local):
+        if _is_output(path, output):
+            continue
+        if found := _as_file(files.Entry(path, is_folder=False, size=None), rank):
             yield found
+        else:
+            suffixes[_suffix(path)] += 1
+    yield from (PassedOver("suffixes", *counted) for counted in suffixes.items())
+
+
+def _suffix(path: str) -> str:
+    return posixpath.splitext(_as_text(urls.without_query(path)))[1].lower()
 
 
 def _is_output(path: str, output: str) -> bool:

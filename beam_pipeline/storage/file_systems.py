@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import fsspec
 
+from beam_pipeline.privacy import passed_options
 from beam_pipeline.storage import urls
 from beam_pipeline.storage.retries import Unavailable, one_line
 
@@ -44,12 +45,7 @@ def parse_options(text: str | None) -> dict[str, dict[str, Any]]:
 
 def _options_of(protocol: str) -> dict[str, Any]:
     if _options is None:
-        # A worker on another machine: Beam has passed it the options of the command line.
-        from apache_beam.io.filesystems import FileSystems
-
-        passed = FileSystems._pipeline_options
-        options = passed.get_all_options(retain_unknown_options=True) if passed else {}
-        configure(parse_options(options.get("storage_options")))
+        configure(parse_options(passed_options().get("storage_options")))
     assert _options is not None
     return _options.get(protocol, _options.get(EVERY_PROTOCOL, {}))
 

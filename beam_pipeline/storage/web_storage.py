@@ -8,6 +8,7 @@ from fsspec.asyn import sync
 from fsspec.implementations.http import HTTPFileSystem
 
 from beam_pipeline.storage.request_retries import TIMEOUT, with_backoff
+from beam_pipeline.storage.web_addresses import open_session
 
 CHUNK = 256 * 1024
 """Bytes to read from a response at once."""
@@ -19,7 +20,7 @@ class WebFileSystem(HTTPFileSystem):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Proxies come from the environment, as with curl.
         client_options = {"timeout": TIMEOUT, "trust_env": True, **kwargs.pop("client_kwargs", {})}
-        super().__init__(*args, client_kwargs=client_options, **kwargs)
+        super().__init__(*args, get_client=open_session, client_kwargs=client_options, **kwargs)
 
     _cat_file = with_backoff(HTTPFileSystem._cat_file)
     _get_file = with_backoff(HTTPFileSystem._get_file)

@@ -29,12 +29,14 @@ class Source(NamedTuple):
     """The video file that a clip is made from.
 
     ``path`` is its location, for rows and messages. ``content`` is its bytes, or a local path to
-    them. ``size`` is in bytes.
+    them. ``size`` is in bytes. ``name`` is its base name, which the path may not end with: an
+    address may have a query.
     """
 
     path: str
     content: bytes | str
     size: int
+    name: str
 
 
 def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
@@ -54,7 +56,7 @@ def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
                 outcome = Outcome.failed("unreadable", error.strerror or str(error))
                 row = row_of(task.clip, task.path, path, size, outcome, start)
             else:
-                source = Source(path, content, size)
+                source = Source(path, content, size, base_name(path))
                 row, source_cpu_seconds = make_clip(task.clip, task.path, source, start, pool)
                 cpu_seconds += source_cpu_seconds or 0.0
         if row.status != "failed":
@@ -78,7 +80,7 @@ def make_clip(
         temporary: str | None = None
         if isinstance(source.content, str):
             temporary = stack.enter_context(output.temporary_path())
-        segment = _segment(clip, source.path)
+        segment = _segment(clip, source.name)
         request = Request(source.content, temporary, pool.config.clip, segment)
         outcome = _run(request, pool.config.timeout_of(clip, source.size), pool.codecs)
         if outcome.write_error is not None:
@@ -143,12 +145,12 @@ def row_of(
     )
 
 
-def _segment(clip: Clip, path: str) -> Segment | None:
+def _segment(clip: Clip, name: str) -> Segment | None:
     """The segment to cut from the source; None if the source is named by the clip's own id.
 
     A source named by the video's id may be the whole video.
     """
-    if clip.time_start is None or clip.time_end is None or base_name(path) == clip.clip_id:
+    if clip.time_start is None or clip.time_end is None or name == clip.clip_id:
         return None
     return Segment(Fraction(clip.time_start), Fraction(clip.time_end))
 

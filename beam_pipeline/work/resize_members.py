@@ -12,15 +12,17 @@ from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, Clip, ReadArchive, Row
 from beam_pipeline.kinetics.datasets import class_of_archive
-from beam_pipeline.kinetics.file_names import is_hidden, is_video
+from beam_pipeline.kinetics.file_names import base_name, is_hidden, is_video
 from beam_pipeline.output.output_folder import as_write_error
 from beam_pipeline.output.path_limits import why_unusable
 from beam_pipeline.plan.decide import ambiguous_row
 from beam_pipeline.plan.plan_videos import clip_id_from_path, may_clash
 from beam_pipeline.plan.wanted_clips import Match, WantedClips
+from beam_pipeline.privacy import one_line
 from beam_pipeline.progress import metrics
 from beam_pipeline.sources.tar_headers import BrokenArchive
 from beam_pipeline.sources.tar_stream import Member, TarStream
+from beam_pipeline.storage import urls
 from beam_pipeline.storage.streams import open_stream
 from beam_pipeline.work.make_clip import MAX_IN_MEMORY, Source, make_clip, row_of
 from beam_pipeline.work.worker_pool import (
@@ -104,7 +106,7 @@ class _ResizeMembers(PooledDoFn):
                     unannotated += not match.known
                     for clip in match.clips:
                         if match.ambiguous:
-                            yield ambiguous_row(clip, f"{archive.path}/{member.name}")
+                            yield ambiguous_row(clip, urls.member(archive.path, member.name))
                         else:
                             search.add_pending(clip, self._submit(archive, member, clip))
                     yield from self._clips.collect()
@@ -115,9 +117,9 @@ class _ResizeMembers(PooledDoFn):
         except FileNotFoundError:
             broken = "there is no such file"
         except BrokenArchive as error:
-            broken, is_doubtful = str(error), error.is_doubtful
+            broken, is_doubtful = one_line(str(error)), error.is_doubtful
         except OSError as error:  # not even its beginning could be read
-            broken = error.strerror or str(error)
+            broken = one_line(error.strerror or str(error))
         read = ReadArchive(
             archive.path, archive.rank, videos, unannotated, broken, is_doubtful, goes_on
         )
@@ -130,7 +132,7 @@ class _ResizeMembers(PooledDoFn):
             BrokenArchive: the archive ends inside the member.
         """
         start = time.monotonic()
-        path = f"{archive.path}/{member.name}"
+        path = urls.member(archive.path, member.name)
         relative = self._config.clip_path(clip)
         if not self._config.annotations:
             metrics.count_planned()
@@ -170,12 +172,12 @@ def source_of(member: Member, path: str, pool: WorkerPool, stack: ExitStack) -> 
     """
     if member.size <= MAX_IN_MEMORY:
         stack.enter_context(pool.memory.hold(member.size))
-        return Source(path, member.read(), member.size)
+        return Source(path, member.read(), member.size, base_name(member.name))
     stack.enter_context(pool.disk.hold(member.size))
     copy = stack.enter_context(pool.config.output.temporary_path())
     with as_write_error(copy), open(copy, "wb") as file:
         member.save(file)
-    return Source(path, copy, member.size)
+    return Source(path, copy, member.size, base_name(member.name))
 
 
 def _fail(
