@@ -3,9 +3,9 @@
 import os
 import posixpath
 
-GOOGLE, WEB = "gs", ("http", "https")
+GOOGLE, AMAZON, WEB = "gs", "s3", ("http", "https")
 
-_ALIASES = {"gcs": GOOGLE, "s3a": "s3"}
+_ALIASES = {"gcs": GOOGLE, "s3a": AMAZON}
 
 ALIASES = tuple(_ALIASES)
 """Alternative spellings of protocols."""
