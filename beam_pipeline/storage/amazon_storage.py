@@ -66,6 +66,8 @@ class AmazonFileSystem(S3FileSystem):
                 answer["Body"].close()
         except (aiohttp.ClientError, BotoCoreError) as error:
             raise OSError(errno.EIO, one_line(error)) from error
+        except TimeoutError as error:  # fsspec would drop the message
+            raise OSError(errno.EIO, str(error)) from error
         except OSError as error:
             code = _code(error.__cause__)
             if code in ("PreconditionFailed", "412"):

@@ -1,11 +1,12 @@
 """Web addresses: fsspec's HTTP file system, with retries, and with limits for what servers send."""
 
+import base64
 import errno
 import io
 import ipaddress
 from typing import Any
 
-from aiohttp import BasicAuth, ClientResponse
+from aiohttp import ClientResponse
 from fsspec.asyn import sync
 from fsspec.implementations.http import HTTPFileSystem
 from yarl import URL
@@ -102,10 +103,12 @@ class WebFileSystem(HTTPFileSystem):
     def _own_options(self, url: URL) -> dict[str, Any]:
         """The options of requests, with the user and password of an address."""
         options = dict(self.kwargs)
-        if isinstance(options.get("auth"), list):  # JSON has no tuples
-            options["auth"] = BasicAuth(*options["auth"])
+        user, password = options.pop("auth", None) or (None, None)
         if url.user is not None or url.password is not None:
-            options["auth"] = BasicAuth(url.user or "", url.password or "")
+            user, password = url.user, url.password
+        if user is not None or password is not None:
+            both = base64.b64encode(f"{user or ''}:{password or ''}".encode()).decode()
+            options["headers"] = {**options.get("headers", {}), "Authorization": f"Basic {both}"}
         return options
 
     def _check(self, response: ClientResponse, url: str, partial: bool) -> None:
