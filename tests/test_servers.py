@@ -339,10 +339,7 @@ def test_a_user_in_an_address_is_not_sent_to_another_host(server: Server, other:
     assert secrets_in(other.asked[0]) == set()
 
 
-@pytest.mark.parametrize(
-    "location",
-    ["file:///etc/passwd", "gs://bucket/a", "http://169.254.169.254/latest/", "http://[fe80::1]/"],
-)
+@pytest.mark.parametrize("location", ["file:///etc/passwd", "gs://bucket/a", "mailto:a@b.c"])
 def test_a_redirect_leads_to_web_addresses_only(server: Server, location: str) -> None:
     server.answer = to(location)
     with pytest.raises(OSError, match="a redirect to"):

@@ -39,9 +39,11 @@ class AmazonFileSystem(S3FileSystem):
                 return await responses.read_whole(answer["Body"], answer.get("ContentLength"))
             return await responses.read_at_most(answer["Body"], end - begin)
 
-    async def _get_file(self, rpath: str, lpath: str, **_: Any) -> None:
+    async def _get_file(
+        self, rpath: str, lpath: str, limit: int = responses.MAX_DOWNLOAD, **_: Any
+    ) -> None:
         async with self._object(rpath) as answer:
-            await responses.save(answer["Body"], answer.get("ContentLength"), lpath)
+            await responses.save(answer["Body"], answer.get("ContentLength"), lpath, limit)
 
     @asynccontextmanager
     async def _object(

@@ -135,20 +135,25 @@ def upload(path: str, url: str) -> None:
 
 
 @with_retries
-def download(url: str, path: str) -> None:
+def download(url: str, path: str, limit: int | None = None) -> None:
     """Download a file to a local path.
 
     Raises:
-        TooLarge: it has more than ``responses.MAX_DOWNLOAD`` bytes.
+        TooLarge: it has more than ``limit`` bytes, ``responses.MAX_DOWNLOAD`` if that is None.
     """
+    limit = responses.MAX_DOWNLOAD if limit is None else limit
+    if urls.protocol_of(url) in _VERSIONS:
+        filesystem(url).get_file(url, path, limit=limit)
+        return
     if not urls.is_on_the_web(url):
+        responses.check_size(info(url).size or 0, limit)
         filesystem(url).get_file(url, path)
         return
     with web_stream(url) as stream, open(path, "wb") as file:
         size = 0
         while data := stream.read(responses.CHUNK):
             size += len(data)
-            responses.check_size(max(size, stream.length or 0), responses.MAX_DOWNLOAD)
+            responses.check_size(max(size, stream.length or 0), limit)
             file.write(data)
 
 
@@ -180,16 +185,16 @@ def web_stream(url: str) -> "WebStream":
 
 
 @contextmanager
-def open_file(url: str) -> Iterator[BinaryIO]:
+def open_file(url: str, limit: int | None = None) -> Iterator[BinaryIO]:
     """A seekable file for reading. A file that is not local is copied to a temporary one.
 
     Raises:
-        TooLarge: it is not local, and has more than ``responses.MAX_DOWNLOAD`` bytes.
+        TooLarge: it is not local, and too large, see ``download``.
     """
     with ExitStack() as stack:
         if urls.is_local(url):
             path = urls.local_path(url)
         else:
             path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "copy")
-            download(url, path)
+            download(url, path, limit)
         yield stack.enter_context(open(path, "rb"))

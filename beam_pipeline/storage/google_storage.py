@@ -64,9 +64,11 @@ class GoogleFileSystem(GCSFileSystem):
             return await responses.read_at_most(response.content, end - begin)
 
     @with_backoff
-    async def _get_file(self, rpath: str, lpath: str, **_: Any) -> None:
+    async def _get_file(
+        self, rpath: str, lpath: str, limit: int = responses.MAX_DOWNLOAD, **_: Any
+    ) -> None:
         async with await self._respond(rpath) as response:
-            await responses.save(response.content, response.content_length, lpath)
+            await responses.save(response.content, response.content_length, lpath, limit)
 
     async def _respond(
         self, path: str, begin: int = 0, end: int | None = None, version: str | None = None

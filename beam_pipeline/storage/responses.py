@@ -91,19 +91,19 @@ async def read_whole(content: Content, length: int | None) -> bytes:
     return data
 
 
-async def save(content: Content, length: int | None, path: str) -> None:
+async def save(content: Content, length: int | None, path: str, limit: int) -> None:
     """Write the whole response to a local file. ``length`` is what the server states, in bytes.
 
     Raises:
-        TooLarge: it has more than ``MAX_DOWNLOAD`` bytes.
+        TooLarge: it has more than ``limit`` bytes.
         TimeoutError: the server is too slow.
     """
-    check_size(length or 0, MAX_DOWNLOAD)
+    check_size(length or 0, limit)
     pace, size = Pace(), 0
     with open(path, "wb") as file:
         while data := await pace.read(content, CHUNK):
             size += len(data)
-            check_size(size, MAX_DOWNLOAD)
+            check_size(size, limit)
             file.write(data)
 
 

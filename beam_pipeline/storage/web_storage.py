@@ -3,7 +3,6 @@
 import base64
 import errno
 import io
-import ipaddress
 from typing import Any
 
 from aiohttp import ClientResponse
@@ -134,7 +133,7 @@ def _redirected(url: URL, location: str) -> URL:
     """The address that a redirect leads to.
 
     Raises:
-        Unavailable: it is not on the web, or is one of a cloud machine's own.
+        Unavailable: it is not on the web.
     """
     try:
         target = without_user(url.join(URL(location)))
@@ -142,12 +141,6 @@ def _redirected(url: URL, location: str) -> URL:
         raise Unavailable(errno.EIO, "a redirect to what is no address") from None
     if target.scheme not in urls.WEB or not target.host:
         raise Unavailable(errno.EIO, "a redirect to what is no web address")
-    try:
-        link_local = ipaddress.ip_address(target.host).is_link_local
-    except ValueError:
-        link_local = False
-    if link_local:  # where cloud machines have their credentials
-        raise Unavailable(errno.EIO, f"a redirect to the link-local address {target.host}")
     return target
 
 
