@@ -6,6 +6,7 @@ counted as they come.
 
 import asyncio
 import errno
+import io
 import re
 from typing import NamedTuple, Protocol
 
@@ -71,11 +72,11 @@ async def read_at_most(content: Content, count: int) -> bytes:
     Raises:
         TimeoutError: the server is too slow.
     """
-    pace, chunks, missing = Pace(), [], count
-    while missing and (data := await pace.read(content, min(CHUNK, missing))):
-        chunks.append(data)
-        missing -= len(data)
-    return b"".join(chunks)
+    pace, data = Pace(), io.BytesIO()  # gives its content without copying it
+    while (missing := count - data.tell()) > 0:
+        if not data.write(await pace.read(content, min(CHUNK, missing))):
+            break
+    return data.getvalue()
 
 
 async def read_whole(content: Content, length: int | None) -> bytes:
