@@ -42,6 +42,8 @@ class Site(Serving):
         begin = (request.http_range.start or 0) if self.ranges else 0
         self.begun_at.append((path, begin))
         status = 206 if self.ranges and "Range" in request.headers else 200
+        if status == 206 and not content:
+            return web.Response(status=416, headers={"Content-Range": "bytes */0"})
         answer = web.StreamResponse(status=status, headers={"ETag": f'"{len(content)}"'})
         answer.content_length = len(content) - begin
         if status == 206:

@@ -1,28 +1,16 @@
 """Find and read annotation files, also those inside archives."""
 
-import gzip
-import io
-import lzma
-import posixpath
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 
 import apache_beam as beam
 
 from beam_pipeline.annotations.formats import parse
+from beam_pipeline.annotations.unpack import MAX_FILE_BYTES, is_annotation, unpack
 from beam_pipeline.elements import Annotation
 from beam_pipeline.errors import InputError
-from beam_pipeline.kinetics.file_names import ANNOTATION_EXTENSIONS, is_video
+from beam_pipeline.kinetics.file_names import is_video
 from beam_pipeline.privacy import public_address
 from beam_pipeline.storage import files, urls
-
-# Magic numbers of gzip, bzip2 and xz, of zip, and that of tar with its offset in the first header.
-_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
-_COMPRESSED = (_GZIP, b"BZh", b"\xfd7zXZ")
-_TAR, _TAR_OFFSET = b"ustar", 257
 
 
 class ReadFiles(beam.PTransform):
@@ -76,7 +64,7 @@ def _find(argument: str) -> list[str]:
     if not named.is_folder:
         return [argument]
     below = files.find(argument)
-    found = [entry for entry in below if _is_annotation(entry.url)]
+    found = [entry for entry in below if is_annotation(entry.url)]
     if not found and any(is_video(entry.url) for entry in below):
         raise InputError(
             f"--annotations {argument}: this folder holds videos, no annotations; type --videos "
@@ -93,68 +81,9 @@ def _find(argument: str) -> list[str]:
 def read_file(rank: int, path: str) -> Iterator[Annotation]:
     """Every annotation in one file, or in all annotation files of an archive."""
     try:
-        data = files.read(path)
+        with files.open_file(path, MAX_FILE_BYTES) as file:
+            # A member's name is told from its address by the last slash, so no query follows it.
+            for name, content in unpack(public_address(path, full=False), file):
+                yield from parse(rank, name, content)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if data.startswith(_GZIP) and not _is_tar(data):
-        data = _decompress(path, data)
-    if data.startswith(_ZIP):
-        members = list(_zip_members(path, data))
-    elif not data.startswith(_COMPRESSED) and data[_TAR_OFFSET : _TAR_OFFSET + len(_TAR)] != _TAR:
-        yield from parse(rank, public_address(path), data)
-        return
-    else:
-        members = list(_members(path, data))
-    if not members:
-        raise InputError(f"{path}: no .csv or .json file in this archive")
-    shown = public_address(path, full=False)
-    for name, content in members:
-        if content.startswith(_GZIP):
-            content = _decompress(f"{path}/{name}", content)
-        yield from parse(rank, f"{shown}/{name}", content)
-
-
-def _is_annotation(name: str) -> bool:
-    hidden = posixpath.basename(name).startswith(".")  # such as the ._ files of macOS
-    return name.lower().endswith(ANNOTATION_EXTENSIONS) and not hidden
-
-
-def _is_tar(data: bytes) -> bool:
-    """Whether gzip data holds a tar archive, by its first header."""
-    with suppress(OSError, EOFError, zlib.error), gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-        return file.read(_TAR_OFFSET + len(_TAR))[_TAR_OFFSET:] == _TAR
-    return False
-
-
-def _decompress(path: str, data: bytes) -> bytes:
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: damaged gzip data; download it again") from error
-
-
-def _zip_members(path: str, archive: bytes) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the annotation files in a zip archive."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(archive)) as members:
-            for member in members.infolist():
-                name = posixpath.normpath(member.filename)
-                if not member.is_dir() and _is_annotation(name):
-                    yield name, members.read(member)
-    except (zipfile.BadZipFile, RuntimeError, OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: a damaged zip archive; download it again") from error
-
-
-def _members(path: str, archive: bytes) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the annotation files in a tar archive, compressed or not."""
-    try:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as members:
-            for member in members:
-                name = posixpath.normpath(member.name)
-                if member.isfile() and _is_annotation(name):
-                    content = members.extractfile(member)
-                    yield name, content.read() if content else b""
-    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise InputError(
-            f"{path}: not a tar archive, or a damaged one; unpack it or download it again"
-        ) from error

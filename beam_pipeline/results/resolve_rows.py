@@ -17,7 +17,7 @@ from beam_pipeline.plan.decide import DOUBTFUL, is_doubtful
 from beam_pipeline.privacy import public_address
 from beam_pipeline.sources.tar_headers import BrokenArchive
 from beam_pipeline.sources.tar_stream import Member, members
-from beam_pipeline.storage import files, urls
+from beam_pipeline.storage import urls
 from beam_pipeline.storage.streams import open_stream
 from beam_pipeline.work.make_clip import make_clip
 from beam_pipeline.work.resize_members import source_of
@@ -84,7 +84,8 @@ def resolve_rows(one: Row, other: Row, read: Sequence[ReadArchive], config: Conf
     if first.status not in LISTED or first.sha256 == second.sha256:
         return first
     url = config.output.url(first.path or "")
-    existing_sha256 = hashlib.sha256(files.read(url)).hexdigest()
+    with open_stream(url) as existing:
+        existing_sha256 = hashlib.file_digest(existing, "sha256").hexdigest()
     if existing_sha256 == first.sha256:
         return first
     # The same source, encoded on two kinds of processors: both are right.

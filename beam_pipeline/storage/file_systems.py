@@ -82,5 +82,9 @@ def filesystem_class(url: str) -> type[FileSystem]:
         from beam_pipeline.storage.web_storage import WebFileSystem
 
         return WebFileSystem
+    if protocol == urls.AMAZON:
+        from beam_pipeline.storage.amazon_storage import AmazonFileSystem
+
+        return AmazonFileSystem
     fs_class: type[FileSystem] = fsspec.get_filesystem_class(protocol)
     return fs_class

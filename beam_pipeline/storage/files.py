@@ -1,22 +1,34 @@
 """Read, write and list files in any storage. Transient errors are retried here."""
 
 import errno
-import io
+import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, BinaryIO, NamedTuple
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from beam_pipeline.storage import urls
+from beam_pipeline.storage import responses, urls
 from beam_pipeline.storage.file_systems import FileSystem, filesystem
 from beam_pipeline.storage.retries import with_retries
 
+if TYPE_CHECKING:
+    from beam_pipeline.storage.web_storage import WebStream
+
 
 class Entry(NamedTuple):
-    """A file or folder in a listing. ``size`` is in bytes, None if unknown."""
+    """A file or folder in a listing. ``size`` is in bytes, None if unknown.
+
+    ``version`` is an object's generation or ETag, if ``read`` can hold to it.
+    """
 
     url: str
     is_folder: bool
     size: int | None
+    version: str | None = None
+
+
+_VERSIONS = {urls.GOOGLE: "generation", urls.AMAZON: "ETag"}
+"""What tells the versions of an object from each other."""
 
 
 def _entry(fs: FileSystem, url: str, info: dict[str, Any]) -> Entry:
@@ -28,14 +40,25 @@ def _entry(fs: FileSystem, url: str, info: dict[str, Any]) -> Entry:
             f"{urls.protocol_of(url)}://{name.rstrip('/').partition('://')[2] or name.rstrip('/')}"
         )
     size = info.get("size")
-    return Entry(name, is_folder, size if isinstance(size, int) else None)
+    version = info.get(_VERSIONS.get(urls.protocol_of(url), ""))
+    return Entry(
+        name, is_folder, size if isinstance(size, int) else None, str(version) if version else None
+    )
 
 
 @with_retries
-def read(url: str, end: int | None = None, begin: int | None = None) -> bytes:
-    """The bytes of a file from ``begin`` up to ``end``; fewer if the file is shorter."""
+def read(
+    url: str, end: int | None = None, begin: int | None = None, version: str | None = None
+) -> bytes:
+    """The bytes of a file from ``begin`` up to ``end``; fewer if the file is shorter.
+
+    Raises:
+        TooLarge: there is no ``end``, and a remote file has more than ``responses.MAX_READ`` bytes.
+        Changed: the file has another ``version`` now.
+    """
+    options = {} if version is None else {"version": version}
     try:
-        data: bytes = filesystem(url).cat_file(url, start=begin, end=end)
+        data: bytes = filesystem(url).cat_file(url, start=begin, end=end, **options)
     except OSError as error:
         if error.errno == errno.ERANGE:  # a range of an empty object
             return b""
@@ -112,9 +135,26 @@ def upload(path: str, url: str) -> None:
 
 
 @with_retries
-def download(url: str, path: str) -> None:
-    """Download a file to a local path."""
-    filesystem(url).get_file(url, path)
+def download(url: str, path: str, limit: int | None = None) -> None:
+    """Download a file to a local path.
+
+    Raises:
+        TooLarge: it has more than ``limit`` bytes, ``responses.MAX_DOWNLOAD`` if that is None.
+    """
+    limit = responses.MAX_DOWNLOAD if limit is None else limit
+    if urls.protocol_of(url) in _VERSIONS:
+        filesystem(url).get_file(url, path, limit=limit)
+        return
+    if not urls.is_on_the_web(url):
+        responses.check_size(info(url).size or 0, limit)
+        filesystem(url).get_file(url, path)
+        return
+    with web_stream(url) as stream, open(path, "wb") as file:
+        size = 0
+        while data := stream.read(responses.CHUNK):
+            size += len(data)
+            responses.check_size(max(size, stream.length or 0), limit)
+            file.write(data)
 
 
 @with_retries
@@ -137,7 +177,7 @@ def remove(url: str) -> None:
             fs.rm_file(name)
 
 
-def web_stream(url: str) -> io.RawIOBase:
+def web_stream(url: str) -> "WebStream":
     """A web address as a stream, read from front to back."""
     from beam_pipeline.storage.web_storage import WebStream
 
@@ -145,10 +185,16 @@ def web_stream(url: str) -> io.RawIOBase:
 
 
 @contextmanager
-def open_file(url: str) -> Iterator[BinaryIO]:
-    """A seekable file for reading. A file that is not local is read into memory."""
-    if urls.is_local(url):
-        with open(urls.local_path(url), "rb") as file:
-            yield file
-    else:
-        yield io.BytesIO(read(url))
+def open_file(url: str, limit: int | None = None) -> Iterator[BinaryIO]:
+    """A seekable file for reading. A file that is not local is copied to a temporary one.
+
+    Raises:
+        TooLarge: it is not local, and too large, see ``download``.
+    """
+    with ExitStack() as stack:
+        if urls.is_local(url):
+            path = urls.local_path(url)
+        else:
+            path = os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "copy")
+            download(url, path, limit)
+        yield stack.enter_context(open(path, "rb"))

@@ -1,5 +1,6 @@
 """Retries of HTTP requests, counted per request."""
 
+import asyncio
 import errno
 import os
 import threading
@@ -13,6 +14,7 @@ import requests
 import tenacity
 from gcsfs.retry import HttpError, is_retriable
 
+from beam_pipeline.storage import responses
 from beam_pipeline.storage.retries import RETRY_COUNT, Unavailable
 
 DEADLINE, FIRST_DEADLINE = 40, 12
@@ -20,7 +22,8 @@ DEADLINE, FIRST_DEADLINE = 40, 12
 The second applies until the first response: without one, the address is more likely wrong."""
 
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
-"""Seconds without data after which a request is retried. A slow one is not interrupted."""
+"""Seconds without data after which a request is retried. ``responses.Pace`` ends those that are
+only slow."""
 
 LOG_IN = "type gcloud auth application-default login, or give a token in --storage_options"
 
@@ -67,7 +70,7 @@ def with_backoff(request: Callable[..., Awaitable[T]]) -> Callable[..., Awaitabl
         except OSError as error:
             if error.errno is None and str(error).startswith("Forbidden"):
                 raise _forbidden(str(error)) from error
-            if isinstance(error, aiohttp.ClientError | requests.RequestException):
+            if isinstance(error, aiohttp.ClientError | requests.RequestException | TimeoutError):
                 raise _unavailable(error) from error
             raise
         except (HttpError, aiohttp.ClientResponseError) as error:
@@ -85,6 +88,20 @@ def with_backoff(request: Callable[..., Awaitable[T]]) -> Callable[..., Awaitabl
             raise _unavailable(error) from error
 
     return retried
+
+
+async def timed(request: Awaitable[T]) -> T:
+    """Wait for the head of a response.
+
+    Raises:
+        TimeoutError: it does not come in time.
+    """
+    seconds = responses.PROGRESS_SECONDS
+    try:
+        async with asyncio.timeout(seconds):
+            return await request
+    except TimeoutError:
+        raise TimeoutError(f"no answer in {seconds:g} s") from None
 
 
 def _forbidden(message: str) -> PermissionError:

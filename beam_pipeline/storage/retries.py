@@ -22,6 +22,17 @@ class Unavailable(OSError):
     """The storage fails, and retries did not help or cannot help."""
 
 
+class Changed(Unavailable):
+    """A file was replaced by another while it was read."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EIO, "the file changed while it was read")
+
+
+class TooLarge(OSError):
+    """A file has more bytes than are read from a server."""
+
+
 class _Count:
     """The number of retries in this process."""
 

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from beam_pipeline.storage import files, urls
+from beam_pipeline.storage.retries import Changed
 
 BLOCK = 8 * 1024**2
 """Bytes per request to a bucket."""
@@ -34,12 +35,17 @@ def open_stream(url: str) -> Iterator["io.BufferedReader[io.RawIOBase]"]:
 
 
 class _BlockReader(io.RawIOBase):
-    """An object, read block by block with one block ahead."""
+    """An object, read block by block with one block ahead.
+
+    Every block is of the version that the object has at the beginning. Where the storage cannot
+    tell versions from each other, the size is compared at the end.
+    """
 
     def __init__(self, url: str) -> None:
         super().__init__()
         self._url = url
-        self._size = files.info(url).size
+        self._entry = files.info(url)
+        self._size = self._entry.size
         self._offset = 0
         self._block = memoryview(b"")
         self._thread = ThreadPoolExecutor(1)
@@ -50,8 +56,13 @@ class _BlockReader(io.RawIOBase):
         end = begin + BLOCK if self._size is None else min(begin + BLOCK, self._size)
         self._offset = end
         if begin == end:
-            return self._thread.submit(bytes)
-        return self._thread.submit(files.read, self._url, end, begin)
+            return self._thread.submit(self._check_end)
+        return self._thread.submit(files.read, self._url, end, begin, self._entry.version)
+
+    def _check_end(self) -> bytes:
+        if self._entry.version is None and files.info(self._url) != self._entry:
+            raise Changed()
+        return b""
 
     def readable(self) -> bool:
         return True

@@ -7,16 +7,16 @@ from urllib.parse import quote
 
 from beam_pipeline.privacy import USER, public_address
 
-GOOGLE, WEB = "gs", ("http", "https")
+GOOGLE, AMAZON, WEB = "gs", "s3", ("http", "https")
 
-BUCKETS = (GOOGLE, "s3", "az", "abfs", "abfss", "oss")
+BUCKETS = (GOOGLE, AMAZON, "az", "abfs", "abfss", "oss")
 """Protocols of buckets, as this package spells them."""
 
 _USER = re.compile(rf"(?:{USER})?")
 _MARK = re.compile(r"#([0-9a-f]{8})(?=/|$)")
 _QUOTED = re.compile(r"[\s'\"<>]")
 
-_ALIASES = {"gcs": GOOGLE, "s3a": "s3"}
+_ALIASES = {"gcs": GOOGLE, "s3a": AMAZON}
 
 ALIASES = tuple(_ALIASES)
 """Alternative spellings of protocols."""

@@ -18,7 +18,8 @@ from beam_pipeline.errors import OutputError
 from beam_pipeline.kinetics.file_names import base_name
 from beam_pipeline.output.output_folder import as_write_error
 from beam_pipeline.output.path_limits import why_refused
-from beam_pipeline.storage import files, urls
+from beam_pipeline.storage import files, responses, urls
+from beam_pipeline.storage.retries import TooLarge
 from beam_pipeline.work.worker_pool import ClipResult, WorkerPool
 
 MAX_IN_MEMORY = 64 * 1024**2
@@ -52,6 +53,9 @@ def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
         with ExitStack() as stack:
             try:
                 content, size = _fetch(path, size, stack)
+            except TooLarge as error:
+                outcome = Outcome.failed("too_large", error.strerror or str(error))
+                row = row_of(task.clip, task.path, path, size, outcome, start)
             except OSError as error:
                 outcome = Outcome.failed("unreadable", error.strerror or str(error))
                 row = row_of(task.clip, task.path, path, size, outcome, start)
@@ -159,6 +163,9 @@ def _fetch(path: str, size: int | None, stack: ExitStack) -> tuple[bytes | str, 
     """A source's content and size in bytes.
 
     The content is the bytes, or a local path if the source is too large for memory.
+
+    Raises:
+        TooLarge: it is not local, and has more than ``responses.MAX_DOWNLOAD`` bytes.
     """
     if urls.is_local(path):
         status = os.stat(urls.local_path(path))
@@ -171,6 +178,7 @@ def _fetch(path: str, size: int | None, stack: ExitStack) -> tuple[bytes | str, 
             return data, len(data)
     if urls.is_local(path):
         return urls.local_path(path), os.path.getsize(urls.local_path(path))
+    responses.check_size(size or 0, responses.MAX_DOWNLOAD)
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     copy = os.path.join(folder, "source")
     files.download(path, copy)

@@ -201,11 +201,16 @@ def copied() -> list[str]:
     return [path for paths in copies if not paths[0].startswith("--from") for path in paths]
 
 
-def locked() -> dict[str, str]:
-    text = (TEMPLATES / "requirements.lock").read_text(encoding="utf-8")
+LOCKS = (TEMPLATES / "requirements.lock", ROOT / "requirements.lock")
+
+
+def locked(path: Path = LOCKS[0]) -> dict[str, str]:
+    """The versions in a lock file; each has hashes."""
+    text = path.read_text(encoding="utf-8").replace("\\\n", "")
     lines = [line for line in text.splitlines() if not line.startswith("#")]
-    pinned = [re.fullmatch(r"([a-z0-9-]+)==([^\s;]+)", line) for line in lines]
-    assert all(pinned), "a line that is no version of a package"
+    form = r"([a-z0-9-]+)==([^\s;]+)( +;[^#]+?)?(?: +--hash=sha256:[0-9a-f]{64})+"
+    pinned = [re.fullmatch(form, line) for line in lines]
+    assert all(pinned), "a line that is no version of a package with its hashes"
     return {pin[1]: pin[2] for pin in pinned}
 
 
@@ -225,6 +230,26 @@ def test_lock_has_what_setup_py_asks_for():
     for need in required():
         assert need.specifier.contains(lock[canonicalize_name(need.name)]), need
     assert lock["av"].startswith("18.1.")
+
+
+def test_both_locks_name_the_same_versions():
+    image, plain = locked(), locked(LOCKS[1])
+    assert {name: plain[name] for name in plain.keys() & image.keys()} == {
+        name: image[name] for name in plain.keys() & image.keys()
+    }
+    for need in [need for need in required() if not need.extras] + [Requirement("s3fs")]:
+        assert need.specifier.contains(plain[canonicalize_name(need.name)]), need
+
+
+def test_image_installs_nothing_that_is_not_locked():
+    commands = "\n".join(" ".join(line) for line in dockerfile() if line[0] == "RUN")
+    installed = re.findall(r"pip install [^&\n]*", commands)
+    assert len(installed) == 2
+    assert all("--no-deps" in command for command in installed)
+    assert "--require-hashes --requirement requirements.lock" in installed[0]
+    # Else pip would fetch what builds the package, in any version.
+    assert "--no-build-isolation ." in installed[1]
+    assert "setuptools" in locked()
 
 
 def test_image_is_of_the_beam_that_is_locked():
