@@ -394,6 +394,19 @@ def test_clips_of_an_archive_whose_checksum_is_wrong_are_made_again(
     assert made() == {A: ("resized", 21, None), B: ("reused", 22, None)}
 
 
+def test_a_doubt_stays_until_a_checksum_is_right(five: Kinetics, tmp_path: Path) -> None:
+    """Though reading could stop before the end, once the one clip that is wanted is made."""
+    whole = packed({f"{A}.mp4": small_clip(frames=21), f"{B}.mp4": b"", "z.txt": b"z" * 10**6})
+    archive, flags = tmp_path / "all.tar.gz", ("--classes", "air drumming", "--splits", "train")
+    archive.write_bytes(whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:])
+    output = tmp_path / "output"
+    prepare(five, output, archive, flags=("--splits", "train"))
+    assert all_rows(output)[A]["detail"] == DOUBTFUL
+    prepare(five, output, archive, flags=(*flags, "--shrink"))
+    assert all_rows(output)[A]["detail"] == DOUBTFUL
+    assert summary(output)["archives"]["broken"]
+
+
 def test_joined_archives_are_read_to_the_last_and_named(
     five: Kinetics, loose: dict[str, bytes], tmp_path: Path
 ) -> None:

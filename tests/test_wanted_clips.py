@@ -107,3 +107,12 @@ def test_an_empty_table_wants_nothing() -> None:
 def test_keys_are_told_apart_again() -> None:
     keys = [key_of(ALONE), key_of(ONE), key_of(Clip("a/b"))]
     assert list(split_keys([keys[0] + keys[1], keys[2]])) == keys
+
+
+def test_the_table_knows_whether_a_clip_is_doubtful() -> None:
+    clip = Clip("a_000001_000011", "a", 1, 11, "val", "zumba", 0)
+    sound, doubtful = record_of(clip, True, True), record_of(clip, True, True, True)
+    assert not WantedClips(sound, [], {"zumba": 0}).has_doubtful
+    table = WantedClips(doubtful, [], {"zumba": 0})
+    assert table.has_doubtful
+    assert table.find("a_000001_000011.mp4").clips == (clip,)

@@ -116,7 +116,8 @@ class _Decide(beam.DoFn):
             wanted = requested and not resolved.conflict and not made
             if archive_ranks:
                 is_only_clip = clips_per_video[clip.youtube_id] == 1
-                records.append(record_of(clip, wanted, is_only_clip))
+                doubtful = is_doubtful(finished.get(path))
+                records.append(record_of(clip, wanted, is_only_clip, doubtful))
             if not requested:
                 continue
             decision = decide(resolved, candidates, path, finished.get(path))

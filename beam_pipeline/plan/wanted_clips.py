@@ -19,18 +19,20 @@ RECORD = np.dtype(
     ]
 )  # fmt: skip
 
-WANTED, ONLY_CLIP = 1, 2
-"""Flags: the clip is to be made; no other clip is annotated with its YouTube id."""
+WANTED, ONLY_CLIP, DOUBTFUL = 1, 2, 4
+"""Flags: the clip is to be made; no other clip is annotated with its YouTube id; it was made from
+an archive whose checksum is wrong."""
 
 NO_VALUE = -1
 """Stands for None."""
 
 
-def record_of(clip: Clip, wanted: bool, is_only_clip: bool) -> bytes:
+def record_of(clip: Clip, wanted: bool, is_only_clip: bool, is_doubtful: bool = False) -> bytes:
     """A clip's record: annotated clips are keyed by YouTube id and times, others by clip_id."""
     split = NO_VALUE if clip.split is None else SPLITS.index(clip.split)
     label_id = NO_VALUE if clip.label_id is None else clip.label_id
-    return key_of(clip) + _REST.pack(label_id, split, wanted * WANTED + is_only_clip * ONLY_CLIP)
+    flags = wanted * WANTED + is_only_clip * ONLY_CLIP + is_doubtful * DOUBTFUL
+    return key_of(clip) + _REST.pack(label_id, split, flags)
 
 
 def key_of(clip: Clip | Row) -> bytes:
@@ -78,6 +80,8 @@ class WantedClips:
         label_ids: the id of every class.
         annotated: False for runs without annotations, in which every clip is wanted that is not
             in the table.
+
+    ``has_doubtful`` says whether a checksum decides if the next clip that is made is right.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class WantedClips:
         self._records = records[np.argsort(records["high"], kind="stable")]
         self._high = np.ascontiguousarray(self._records["high"])
         self._wanted = (self._records["flags"] & WANTED).astype(bool)
+        self.has_doubtful = bool((self._records["flags"] & DOUBTFUL).any())
         self._labels = {label_id: label for label, label_id in label_ids.items()}
         self._annotated = annotated
         self._made: set[bytes] = set()

@@ -110,7 +110,7 @@ class _ResizeMembers(PooledDoFn):
                         else:
                             search.add_pending(clip, self._submit(archive, member, clip))
                     yield from self._clips.collect()
-                    if search.may_be_done:
+                    if search.may_be_done and not search.needs_checksum:
                         yield from self._clips.collect(1)
                         if search.is_done:
                             break
@@ -223,6 +223,11 @@ class _ArchiveSearch:
 
     def wants_class(self, label: str) -> bool:
         return self._wanted.wants_class(label)
+
+    @property
+    def needs_checksum(self) -> bool:
+        """Whether archives are read to their end, because one was wrong when clips were made."""
+        return self._wanted.has_doubtful
 
     @property
     def may_be_done(self) -> bool:
