@@ -95,7 +95,7 @@ def _complain(message: str) -> None:
 
 def _print_traceback(kind: type[BaseException], *error: Any) -> None:
     """Print the traceback of an error of this program, without the secrets in its messages."""
-    if not issubclass(kind, KeyboardInterrupt):
+    if not issubclass(kind, KeyboardInterrupt | SystemExit):
         print(redact("".join(traceback.format_exception(kind, *error))), file=sys.stderr)
 
 

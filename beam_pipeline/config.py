@@ -76,7 +76,6 @@ class Config:
     dataset: str | None
     mirror: str | None
     allow_local: bool
-    source_names: str
 
     @classmethod
     def from_flags(cls, **flags: Any) -> Self:
@@ -176,7 +175,6 @@ class Config:
             dataset=options.dataset,
             mirror=mirror,
             allow_local=options.allow_local,
-            source_names=options.source_names,
         )  # fmt: skip
         config._check()
         return config

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
-from beam_pipeline import __version__
+from beam_pipeline import __version__, privacy
 from beam_pipeline.cli import main
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip
@@ -53,7 +53,7 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
         {"gs": {"token": "anon"}},
     ),
     ("--allow_local", "true", lambda c: c.allow_local, True),
-    ("--source_names", "full", lambda c: c.source_names, "full"),
+    ("--source_names", "full", lambda c: privacy._settings.full, True),
     ("--overwrite", "true", lambda c: c.overwrite, True),
     ("--workers", "7", lambda c: c.workers, 7),
     ("--clip_timeout", "2.5", lambda c: c.clip_timeout, 2.5),
