@@ -216,11 +216,13 @@ def _compressed(dice: random.Random, archive: HostileArchive) -> HostileArchive:
     pieces = dice.choice(((data,), (data[:cut], data[cut:]), (b"", data)))
     zeros = bytes(dice.choice((0, 0, 700)))
     level = dice.choice((0, 1, 9))
-    return archive._replace(data=b"".join(gzip.compress(each, level) for each in pieces) + zeros)
+    return archive._replace(
+        data=b"".join(gzip.compress(each, level, mtime=0) for each in pieces) + zeros
+    )
 
 
 def _damaged_gzip(dice: random.Random, archive: HostileArchive) -> HostileArchive:
-    data = bytearray(gzip.compress(archive.data, dice.choice((0, 1, 9))))
+    data = bytearray(gzip.compress(archive.data, dice.choice((0, 1, 9)), mtime=0))
     damage = dice.choice(("garbage", "checksum", "cut", "flip"))
     broken = archive._replace(is_broken=None if archive.is_broken is None else True, is_exact=False)
     if damage == "garbage":
