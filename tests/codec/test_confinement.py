@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from beam_pipeline.codec import confinement, pool
+from beam_pipeline.codec import child, confinement, pool
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.codec.request import Request
@@ -97,6 +97,31 @@ def test_the_children_are_confined_before_their_first_clip(good: Request) -> Non
         assert len(os.listdir(f"/proc/{child}/fd")) <= 8
     finally:
         made.close()
+
+
+def test_a_process_gives_up_what_it_does_not_need(tmp_path: Path) -> None:
+    """But for the filter, with which this process could not tell."""
+    ours, theirs = multiprocessing.Pipe()
+    other = os.open(tmp_path / "other", os.O_CREAT | os.O_RDWR)
+    process = os.fork()
+    if not process:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(confinement, "system_call_filter", lambda: None)
+            child.confine(theirs, 2**30, 4096)
+        with contextlib.suppress(OSError):
+            os.fstat(other)
+            os._exit(1)
+        limits = {
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_FSIZE: 4096,
+            resource.RLIMIT_NOFILE: confinement.MAX_OPEN_FILES,
+        }
+        good = all(resource.getrlimit(kind) == (most, most) for kind, most in limits.items())
+        theirs.send_bytes(b"good" if good else b"bad")
+        os._exit(0)
+    assert os.waitpid(process, 0)[1] == 0
+    assert ours.recv_bytes() == b"good"
+    os.close(other)
 
 
 def test_every_system_call_of_the_lists_has_a_number() -> None:

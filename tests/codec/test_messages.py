@@ -13,6 +13,7 @@ import pytest
 from beam_pipeline.codec import child
 from beam_pipeline.codec.messages import (
     MAX_HEADER,
+    READY,
     Malformed,
     decode_outcome,
     decode_request,
@@ -136,4 +137,20 @@ def test_a_child_answers_until_its_pipe_closes(tmp_path: Path) -> None:
     assert decode_outcome(ours.recv_bytes()).facts == expected.facts
     assert (tmp_path / "target").read_bytes() == expected.output
     for end in (ours, theirs, beside):
+        end.close()
+
+
+def test_a_child_says_when_it_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this process, which must keep its rights and its terminal."""
+    given_up: list[tuple[int, int]] = []
+    monkeypatch.setattr(child, "confine", lambda pipe, *limits: given_up.append(limits))
+    monkeypatch.setattr(child, "_silence_output", lambda: None)
+    monkeypatch.setattr(child, "_lower_priority", lambda: None)
+    ours, theirs = multiprocessing.Pipe()
+    with socket.fromfd(ours.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as sender:
+        sender.shutdown(socket.SHUT_WR)
+    child.serve(theirs, 1, 2)
+    assert given_up == [(1, 2)]
+    assert ours.recv_bytes() == READY
+    for end in (ours, theirs):
         end.close()
