@@ -204,7 +204,7 @@ def _mounted(filesystem: str, options: str, image: Path, place: Path) -> Iterato
     try:
         yield place
     finally:
-        subprocess.run(["umount", place], check=True)
+        wait_for(lambda: subprocess.run(["umount", place], check=False).returncode == 0, 20)
 
 
 def _copy(disk: Path, cut: Path) -> None:
