@@ -90,7 +90,8 @@ class Outcome:
 
     ``output`` is the clip's bytes, None if they were written to a file. ``write_error`` is the
     disk's error if that file could not be written; the clip itself may be fine. ``cpu_seconds``
-    is the processor time, None if the child died.
+    is the processor time, None if the child died. ``killed`` if the child was killed from outside,
+    as by a system that is out of memory: that is no fault of the clip's.
     """
 
     status: Status
@@ -100,6 +101,7 @@ class Outcome:
     facts: Facts = field(default_factory=Facts)
     write_error: OSError | None = None
     cpu_seconds: float | None = field(default=None, compare=False)
+    killed: bool = False
 
     @classmethod
     def failed(cls, reason: Reason, detail: str, facts: Facts | None = None) -> "Outcome":

@@ -38,6 +38,9 @@ MAX_OUTPUT_FILE = 4 * 1024**3
 MAX_START_ATTEMPTS = 3
 """Times that a child is started before the run fails."""
 
+GONE = 1.0
+"""Seconds in which a child ends that has closed its pipe."""
+
 START_TIMEOUT = 120
 """Seconds that a child may take to import the codecs, on a busy machine."""
 
@@ -151,11 +154,14 @@ class _Child:
             self.process.join()
             return Outcome.failed("crashed", "its process sent what is no answer")
         except (EOFError, OSError):
+            self.process.join(GONE)
+            killed = self.process.exitcode == -signal.SIGKILL
             self.process.kill()  # it may only have closed its pipe
             self.process.join()
             if timed_out.is_set():
                 return Outcome.failed("timeout", f"not finished after {timeout:g} s")
-            return Outcome.failed("crashed", f"its process {_exit_description(self.process)}")
+            crashed = Outcome.failed("crashed", f"its process {_exit_description(self.process)}")
+            return replace(crashed, killed=killed)
         finally:
             timer.cancel()
             timer.join()

@@ -121,9 +121,12 @@ def _publish(
 
 
 def _run(request: Request, timeout: float, codecs: CodecPool) -> Outcome:
-    """Run a request. If its child dies, run it again without sound, which must not cost a clip."""
+    """Run a request. If its child dies, run it again without sound, which must not cost a clip.
+
+    A clip whose child was killed from outside keeps its sound: the next run makes it again.
+    """
     outcome = codecs.run(request, timeout)
-    if outcome.reason != "crashed" or request.settings.audio == "drop":
+    if outcome.reason != "crashed" or outcome.killed or request.settings.audio == "drop":
         return outcome
     silent = codecs.run(replace(request, settings=replace(request.settings, audio="drop")), timeout)
     if silent.status == "failed":

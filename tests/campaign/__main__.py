@@ -2,17 +2,10 @@
 
 import argparse
 import os
-import random
 import shutil
 import sys
 import tempfile
-import time
-import traceback
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from rich.console import Console
@@ -20,32 +13,10 @@ from rich.table import Table
 
 from tests.campaign.kinds import KINDS
 from tests.campaign.record import HEADER, Count, add_to_document
+from tests.campaign.trials import Trial, attempt, campaign, count_of, say
 
-SEEDS = 2**31
-SAY_EVERY = 60.0
-"""Seconds between two lines that say how far the campaign is."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What one seed of a kind came to: faults made, seconds, and the error if it did harm."""
-
-    kind: str
-    seed: int
-    tried: int
-    seconds: float
-    error: str | None
-
-
-def attempt(kind: str, seed: int) -> Trial:
-    """Make the faults of one seed."""
-    began = time.monotonic()
-    tried, error = 1, None
-    try:
-        tried = KINDS[kind].check(seed)
-    except BaseException:  # whatever it is, it is a failure of this seed
-        error = traceback.format_exc()
-    return Trial(kind, seed, tried, time.monotonic() - began, error)
+SHOWN = 5
+"""Failures of one kind whose seeds are shown in the table."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if given.seed is not None:
             trials = [attempt(kind, given.seed) for kind in given.kinds]
+            for trial in trials:
+                say(trial)
         else:
             trials = campaign(given.kinds, given.hours * 3600, given.processes)
     finally:
@@ -73,57 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(any(trial.error for trial in trials))
 
 
-def campaign(kinds: Sequence[str], seconds: float, processes: int) -> list[Trial]:
-    """Trials of random seeds until the time is up; each kind gets its share of the time."""
-    until = time.monotonic() + seconds
-    trials: list[Trial] = []
-    pending: dict[Future[Trial], tuple[str, int]] = {}
-    spent = dict.fromkeys(kinds, 0.0)
-    said = time.monotonic()
-    pool = new_pool(processes)
-    while pending or time.monotonic() < until:
-        while len(pending) < processes and time.monotonic() < until:
-            kind = min(kinds, key=lambda kind: spent[kind] / KINDS[kind].share)
-            spent[kind] += 1  # until it is known what it takes
-            seed = random.randrange(SEEDS)
-            pending[pool.submit(attempt, kind, seed)] = (kind, seed)
-        done, _ = wait(pending, timeout=SAY_EVERY, return_when=FIRST_COMPLETED)
-        for future in done:
-            kind, seed = pending.pop(future)
-            try:
-                trial = future.result()
-            except BrokenProcessPool:
-                trial = Trial(kind, seed, 1, 0, "its process died")
-                pool = new_pool(processes)
-            trials.append(trial)
-            spent[kind] += trial.seconds - 1
-            if trial.error:
-                print(f"{trial.error}\nmake campaign KINDS={kind} SEED={seed}", flush=True)
-        if time.monotonic() - said > SAY_EVERY:
-            said = time.monotonic()
-            made = ", ".join(f"{kind} {count_of(kind, trials).tried:,}" for kind in kinds)
-            print(f"{(until - said) / 60:.0f} minutes left: {made}", flush=True)
-    pool.shutdown()
-    return trials
-
-
-def new_pool(processes: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
-
-
-def count_of(kind: str, trials: Sequence[Trial]) -> Count:
-    """The faults that were made, and the seeds of which one did harm."""
-    of_kind = [trial for trial in trials if trial.kind == kind]
-    return Count(
-        sum(trial.tried for trial in of_kind), sum(trial.error is not None for trial in of_kind)
-    )
-
-
 def table_of(counts: dict[str, Count], trials: Sequence[Trial]) -> Table:
-    """What was tried, and the seeds that bring each failure back."""
+    """What was tried, and the seeds that bring each failure back, or why nothing was."""
     table = Table(*HEADER, "seeds that failed")
     for kind, count in counts.items():
-        seeds = [str(trial.seed) for trial in trials if trial.kind == kind and trial.error]
+        of_kind = [trial for trial in trials if trial.kind == kind]
+        seeds = [str(trial.seed) for trial in of_kind if trial.error][:SHOWN]
+        seeds += sorted({f"not tried: {t.not_tried}" for t in of_kind if t.not_tried})
         numbers = (f"{count.tried:,}", f"{count.held:,}", f"{count.failed:,}")
         table.add_row(KINDS[kind].what, *numbers, " ".join(seeds))
     return table

@@ -22,8 +22,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from beam_pipeline.codec.child import Request
 from beam_pipeline.codec.outcome import Facts, Outcome
+from beam_pipeline.codec.request import Request
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.earlier.read_rows import read_rows
@@ -96,7 +96,9 @@ def run_stages(config: Config, tasks: Sequence[ResizeTask]) -> None:
 
 
 def _run_stages(config: Config, tasks: Sequence[ResizeTask]) -> None:
-    earlier = [row for url in prepare_output(config) for row in read_rows(url)]
+    prepared = [element for element in prepare_output(config) if isinstance(element, str)]
+    read = (row for url in prepared for row in read_rows(url, config))
+    earlier = [row for row in read if isinstance(row, Row)]
     folder = config.output.url("videos")
     outputs = [
         found

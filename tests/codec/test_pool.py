@@ -183,6 +183,7 @@ def test_a_child_that_dies_costs_its_clip_alone(
 
     assert (outcome.status, outcome.reason) == ("failed", "crashed")
     assert death.name in outcome.detail
+    assert outcome.killed == (death is signal.SIGKILL)  # no codec does that to itself
     assert pool.run(good, PATIENCE).status == "resized"
 
 
