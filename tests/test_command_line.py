@@ -593,20 +593,13 @@ def test_rate_and_shape_of_the_clips_can_be_chosen(few: Kinetics, tmp_path: Path
     assert "leave out --fps to continue" in ended.complaint
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [("summary.json", b"[1]"), ("manifest/val.parquet", b"junk")],
-)
-def test_an_output_that_holds_something_else_is_named(
-    few: Kinetics, tmp_path: Path, name: str, content: bytes
-) -> None:
-    (tmp_path / "output" / "manifest").mkdir(parents=True)
-    (tmp_path / "output" / name).write_bytes(content)
-    if name != "summary.json":
-        (tmp_path / "output" / "summary.json").write_text('{"settings": {}}')
+def test_a_summary_of_others_is_named_and_stays(few: Kinetics, tmp_path: Path) -> None:
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "summary.json").write_bytes(b"[1]")
     ended = few.prepare(tmp_path / "output")
     assert ended.status == 1
-    assert "--overwrite" in ended.complaint
+    assert "summary.json is no file of this program" in ended.complaint
+    assert (tmp_path / "output" / "summary.json").read_bytes() == b"[1]"
 
 
 def test_an_address_in_a_listing_that_nothing_opens_costs_its_clip_alone(

@@ -9,10 +9,11 @@ from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.request import Request
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.elements import Clip
-from beam_pipeline.sources.tar_stream import Member
+from beam_pipeline.sources.tar_stream import members
 from beam_pipeline.work.budget import Budget
 from beam_pipeline.work.make_clip import _run, _segment
 from beam_pipeline.work.resize_members import source_of
+from tests.packing import packed
 
 
 class Codecs:
@@ -64,7 +65,8 @@ def test_a_clip_whose_child_was_killed_from_outside_does_not_lose_its_sound() ->
 
 def test_a_member_s_name_does_not_depend_on_the_archive_s_address() -> None:
     """A query may hold slashes; a clip named by its own id is never cut out of it."""
-    member = Member("in/a_000001_000011.mp4", 1, False, io.BytesIO(b"x"))
+    archive = packed({"in/a_000001_000011.mp4": b"x"}, "w")
+    member = next(members(io.BufferedReader(io.BytesIO(archive))))
     path = "https://host/a.tar?path=/x/in/a_000001_000011.mp4"
     pool = SimpleNamespace(memory=Budget(1))
     source = source_of(member, path, pool, ExitStack())
