@@ -2,10 +2,14 @@
 
 import posixpath
 from collections.abc import Iterator
+from functools import partial
 
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.datasets import mirrored
-from beam_pipeline.storage import files, urls, web_addresses
+from beam_pipeline.storage import files, responses, urls, web_addresses
+
+MAX_LINE = 16 * 1024
+"""Bytes of a line. Paths and addresses have less."""
 
 
 def read_listing(listing: str, mirror: str | None, allow_local: bool) -> Iterator[str]:
@@ -16,22 +20,34 @@ def read_listing(listing: str, mirror: str | None, allow_local: bool) -> Iterato
     replaces the public hosts of addresses.
 
     Raises:
-        InputError: it cannot be read, or a line names what it may not; says which line.
+        InputError: it cannot be read, or a line is too long or names what it may not; says which
+            line.
     """
-    try:
-        lines = files.read(listing).decode("utf-8-sig").split("\n")
-    except OSError as error:
-        raise InputError(f"--videos {listing}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"--videos {listing}: not UTF-8 text") from error
     local = urls.is_local(listing) or allow_local
     folder = posixpath.dirname(urls.without_query(listing))
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_lines(listing), start=1):
         if name := line.strip():
             path = _resolve(name, folder)
             if wrong := _refusal(path, local):
                 raise InputError(f"--videos {listing} line {number}: {name!r} {wrong}")
             yield mirrored(path, mirror)
+
+
+def _lines(listing: str) -> Iterator[str]:
+    """The lines of a listing, read one by one."""
+    try:
+        with files.open_file(listing, responses.MAX_READ) as file:
+            for number, line in enumerate(iter(partial(file.readline, MAX_LINE + 1), b""), start=1):
+                if len(line) > MAX_LINE:
+                    raise InputError(
+                        f"--videos {listing} line {number}: has more than {MAX_LINE:,} bytes; type "
+                        "one path or URL per line"
+                    )
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except OSError as error:
+        raise InputError(f"--videos {listing}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"--videos {listing}: not UTF-8 text") from error
 
 
 def _resolve(name: str, folder: str) -> str:
