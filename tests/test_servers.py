@@ -157,6 +157,13 @@ def test_a_source_without_an_end_is_one_row(
         assert "more than 1,000,000 bytes" in row.detail
 
 
+def test_a_size_is_what_the_server_states_of_the_whole_file(server: Server) -> None:
+    server.answer = always(200)
+    assert files.size_of(server.url) == len(CONTENT)
+    server.answer = server.endless()
+    assert files.size_of(server.url) is None
+
+
 def test_nothing_is_decompressed(server: Server, tmp_path: Path) -> None:
     packed = gzip.compress(bytes(1_000_000))
     server.answer = always(200, packed, Content_Encoding="gzip")
