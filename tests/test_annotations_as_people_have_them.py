@@ -26,7 +26,7 @@ CLIP_IDS = ["--nQbRBEz2s_000104_000114", "abc_000001_000011"]
 
 
 def clip_ids(data: bytes) -> list[str]:
-    return [annotation.clip_id for annotation in parse(0, "train.csv", data)]
+    return [annotation.clip_id for annotation in parse(0, "train.csv", io.BytesIO(data))]
 
 
 def read(file: Path) -> list[Annotation]:

@@ -38,6 +38,6 @@ def test_the_text_tables_are_escaped_and_are_annotations_still() -> None:
     (row,) = csv.DictReader(io.StringIO(file.getvalue()))
     assert (row["clip_id"], row["youtube_id"], row["label_id"]) == (clip.clip_id, "-bc", "-1")
     assert (row["label"], row["detail"]) == ("'=cmd()", "'@x")
-    (annotation,) = parse(0, "failed.csv", file.getvalue().encode())
+    (annotation,) = parse(0, "failed.csv", io.BytesIO(file.getvalue().encode()))
     assert (annotation.clip_id, annotation.label) == (clip.clip_id, "=cmd()")
     assert rows.column("label").to_pylist() == ["=cmd()"]  # as the Parquet manifest has it

@@ -1,7 +1,10 @@
 """Which files are found, and which are not."""
 
 import errno
+import io
+import itertools
 import os
+import tracemalloc
 from collections import Counter
 from functools import reduce
 from pathlib import Path
@@ -227,6 +230,37 @@ def test_a_line_feed_alone_ends_a_line_of_a_listing(tmp_path: Path) -> None:
     assert names(tmp_path / "list.txt", tmp_path) == ["a\u2028b.mp4", "c\x0cd.mp4"]
 
 
+def test_a_listing_of_any_size_is_read_line_by_line(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(b"https://host/folder/a.mp4\n" * 300_000)  # 8 MB
+    tracemalloc.start()
+    try:
+        videos = resolve_argument(0, str(tmp_path / "list.txt"), "/elsewhere")
+        assert sum(1 for _ in itertools.islice(videos, 3000)) == 3000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_a_line_without_end_in_a_listing_is_named(tmp_path: Path) -> None:
+    longest = "v/" * 8000 + "a.mp4"
+    (tmp_path / "list.txt").write_text(f"{longest}\n{longest}\n" + "x" * 16_385)
+    with pytest.raises(InputError, match=r"list\.txt line 3: has more than 16,384 bytes"):
+        found(tmp_path / "list.txt")
+
+
+def test_a_byte_order_mark_of_a_listing_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes("\ufeffa.mp4\nb.mp4".encode())
+    assert names(tmp_path / "list.txt", tmp_path) == ["a.mp4", "b.mp4"]
+
+
+def test_a_listing_of_endless_suffixes_counts_the_first_of_them(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("".join(f"a.x{number}\n" for number in range(3000)))
+    passed = list(resolve_argument(0, str(tmp_path / "list.txt"), "/elsewhere"))
+    assert len(passed) == 1001
+    assert PassedOver("suffixes", "", 2000) in passed
+
+
 def test_a_listing_that_is_no_text_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match=r"list\.txt"):
@@ -383,7 +417,7 @@ def resolved(
     listing: str, text: str, monkeypatch: pytest.MonkeyPatch, allow_local: bool = False
 ) -> list[str]:
     """The paths that a listing at an address names."""
-    monkeypatch.setattr(files, "read", lambda url: text.encode())
+    monkeypatch.setattr(files, "open_file", lambda url, limit: io.BytesIO(text.encode()))
     monkeypatch.setattr(files, "info", lambda url: files.Entry(url, False, len(text)))
     named = resolve_argument(0, listing, "/elsewhere", allow_local=allow_local)
     return [entry.path for entry in named if not isinstance(entry, PassedOver)]
@@ -417,12 +451,12 @@ def test_it_names_local_files_only_if_that_is_allowed(
     assert resolved(listing, name, monkeypatch, allow_local=True) == [path]
 
 
-@pytest.mark.parametrize("listing", ["https://host/list.txt", "gs://host/list.txt", "/a/list.txt"])
+@pytest.mark.parametrize("listing", ["https://host/list.txt", "gs://host/list.txt"])
 @pytest.mark.parametrize(
     "name", ["local:///a.mp4", "ftp://host/a.mp4", "memory://a.mp4", "github://o:r@/a.mp4"]
 )
 @pytest.mark.parametrize("allow_local", [False, True])
-def test_no_listing_names_other_protocols(
+def test_no_listing_from_elsewhere_names_other_protocols(
     listing: str, name: str, allow_local: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InputError, match=r"line 1: .* which a listing cannot name; type a path"):

@@ -30,7 +30,7 @@ JSON = json.dumps({"--nQbRBEz2s": ENTRY})
 
 def parsed(text: str | bytes, name: str = "kinetics.csv") -> list[Annotation]:
     data = text if isinstance(text, bytes) else text.encode()
-    return list(parse(0, name, data))
+    return list(parse(0, name, io.BytesIO(data)))
 
 
 def facts(statement: Annotation) -> tuple[str, int, int, str | None, str]:

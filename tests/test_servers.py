@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import s3fs
@@ -18,6 +19,7 @@ from beam_pipeline.storage import file_systems, files, request_retries, response
 from beam_pipeline.storage.retries import Changed, TooLarge
 from beam_pipeline.storage.streams import open_stream
 from beam_pipeline.work import make_clip
+from beam_pipeline.work.budget import Budget
 from tests.serving import Serving
 
 CONTENT = bytes(range(256)) * 40
@@ -146,12 +148,20 @@ def test_a_source_without_an_end_is_one_row(
     monkeypatch.setattr(make_clip, "MAX_IN_MEMORY", 1000)
     monkeypatch.setattr(responses, "MAX_DOWNLOAD", 1_000_000)
     server.answer = server.endless()
+    pool = SimpleNamespace(loose_memory=Budget(1000), loose_disk=Budget(1000))
     clip = Clip("a_000001_000011", "a", 1, 11, "val", None, -1)
     for size in (None, 2_000_000):
         task = ResizeTask(clip, "videos/a.mp4", ((server.url, size),))
-        row = make_clip.resize_clip(task, pool=None).row
+        row = make_clip.resize_clip(task, pool).row
         assert (row.status, row.reason) == ("failed", "too_large")
         assert "more than 1,000,000 bytes" in row.detail
+
+
+def test_a_size_is_what_the_server_states_of_the_whole_file(server: Server) -> None:
+    server.answer = always(200)
+    assert files.size_of(server.url) == len(CONTENT)
+    server.answer = server.endless()
+    assert files.size_of(server.url) is None
 
 
 def test_nothing_is_decompressed(server: Server, tmp_path: Path) -> None:

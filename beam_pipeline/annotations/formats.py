@@ -4,13 +4,13 @@ The format is detected from the content of a file, not from its name.
 """
 
 import csv
-import io
-import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, BinaryIO, TextIO
 
+from beam_pipeline.annotations.json_entries import read_entries
+from beam_pipeline.annotations.text import Lines, open_text
 from beam_pipeline.elements import Annotation, Split
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.splits import SPLIT_WORDS
@@ -25,9 +25,8 @@ _CLIP_ID = re.compile(r"(.+)_(\d{6,})_(\d{6,})")
 """The name of a clip in a folder listing."""
 
 
-_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_VIDEO_MAGIC = (b"\x1a\x45\xdf\xa3", b"RIFF", b"FLV\x01")
-"""How Matroska, AVI and FLV begin; MP4 has ``ftyp`` from its fifth byte on."""
+HEAD = 64 * 1024
+"""Characters that tell the format."""
 
 _SEPARATORS = ",;\t"
 _STATED_SEPARATOR = re.compile(r"sep=([,;\t])\r?\n", re.IGNORECASE)
@@ -46,58 +45,54 @@ _MAX_ID_BYTES = 200
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
-def parse(rank: int, path: str, data: bytes) -> Iterator[Annotation]:
-    """Parse an annotation file.
+def parse(rank: int, path: str, file: BinaryIO) -> Iterator[Annotation]:
+    """Parse an annotation file, row by row.
 
     Args:
         rank: position of the argument that named the file. If two annotations of a clip
             disagree on its split, the clip is counted in the split of the lower rank.
         path: for messages, and for the split of rows that state none.
-        data: content of the file, UTF-8, or UTF-16 with a byte order mark.
+        file: UTF-8, or UTF-16 with a byte order mark; seekable.
 
     Raises:
         InputError: the format is unknown, or a row cannot be read; names file and line.
     """
-    text = _decode(path, data)
-    if text.lstrip().startswith("{"):
+    text = open_text(path, file)
+    head = text.read(HEAD)
+    text.seek(0)
+    if head.lstrip().startswith("{"):
         return _parse_json(rank, path, text)
-    if text.lstrip().partition("\n")[0].rstrip().endswith(":"):
+    if head.lstrip().partition("\n")[0].rstrip().endswith(":"):
         return _parse_listing(rank, path, text)
-    return _parse_csv(rank, path, text)
+    return _parse_csv(rank, path, text, head)
 
 
-def _decode(path: str, data: bytes) -> str:
-    """The text of a file: UTF-8, or UTF-16 with its byte order mark."""
-    encoding = "utf-16" if data.startswith(_UTF_16_MARKS) else "utf-8-sig"
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        if data[4:8] == b"ftyp" or data.startswith(_VIDEO_MAGIC):
-            raise InputError(f"{path} is a video; type --videos {path}") from error
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path} line {line}: not UTF-8 text; expected JSON or CSV") from error
-
-
-def _parse_csv(rank: int, path: str, text: str) -> Iterator[Annotation]:
-    separator, offset = _separator_of(text)
-    reader = csv.reader(io.StringIO(text[offset:], newline=""), delimiter=separator, strict=True)
+def _parse_csv(rank: int, path: str, text: TextIO, head: str) -> Iterator[Annotation]:
+    separator, is_stated = _separator_of(head)
+    if is_stated:
+        text.readline()
+    lines = Lines(path, text)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     try:
         header = _columns(next(reader, []))
         while header == [] or not any(header):
+            lines.done = reader.line_num
             header = _columns(next(reader))
         if not set(REQUIRED_COLUMNS) <= set(header):
-            raise InputError(f"{path} line 1: {_describe(text)}")
+            raise InputError(f"{path} line 1: {_describe(head)}")
+        lines.done = reader.line_num
         for values in reader:
+            line = lines.done = reader.line_num
             if not "".join(values).strip():
                 continue  # spreadsheets leave rows of separators
             if len(values) != len(header):
                 raise InputError(
-                    f"{path} line {reader.line_num}: {len(values)} values, but {len(header)} "
+                    f"{path} line {line}: {len(values)} values, but {len(header)} "
                     "columns in the header; put a label that has a comma in double quotes"
                 )
             row = dict(zip(header, values, strict=True))
             yield _annotation(
-                (rank, path, reader.line_num, 0),
+                (rank, path, line, 0),
                 row["youtube_id"],
                 row["time_start"],
                 row["time_end"],
@@ -105,7 +100,7 @@ def _parse_csv(rank: int, path: str, text: str) -> Iterator[Annotation]:
                 row.get("split"),
             )
     except StopIteration:
-        raise InputError(f"{path} line 1: {_describe(text)}") from None
+        raise InputError(f"{path} line 1: {_describe(head)}") from None
     except csv.Error as error:
         raise InputError(f"{path} line {reader.line_num}: {error}") from error
 
@@ -114,25 +109,25 @@ def _columns(header: Iterable[str]) -> list[str]:
     return [name.strip().lower() for name in header]
 
 
-def _separator_of(text: str) -> tuple[str, int]:
-    """The separator of a CSV, and where its header begins.
+def _separator_of(head: str) -> tuple[str, bool]:
+    """The separator of a CSV, and whether its first line states it.
 
     Spreadsheets write ``;`` or tabs in some countries, and may state the separator in a first
     line, ``sep=;``.
     """
-    if stated := _STATED_SEPARATOR.match(text):
-        return stated[1], stated.end()
-    first = next((line for line in text.splitlines() if line.strip(_SEPARATORS + " ")), "")
+    if stated := _STATED_SEPARATOR.match(head):
+        return stated[1], True
+    first = next((line for line in head.splitlines() if line.strip(_SEPARATORS + " ")), "")
     for separator in _SEPARATORS:
         columns = next(csv.reader([first], delimiter=separator), [])
         if set(REQUIRED_COLUMNS) <= set(_columns(columns)):
-            return separator, 0
-    return ",", 0
+            return separator, False
+    return ",", False
 
 
-def _describe(text: str) -> str:
+def _describe(head: str) -> str:
     """What a text without a header is, for the person who named it as annotations."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in head.splitlines() if line.strip()]
     if lines and all(_TRAINER_LINE.fullmatch(line) for line in lines[:20]):
         return "a list for a trainer, of paths and label ids; type the official annotation files"
     if len(lines) > 1 and all(_CLASS_NAME.fullmatch(line) for line in lines[:20]):
@@ -143,14 +138,14 @@ def _describe(text: str) -> str:
     )
 
 
-def _parse_listing(rank: int, path: str, text: str) -> Iterator[Annotation]:
+def _parse_listing(rank: int, path: str, text: TextIO) -> Iterator[Annotation]:
     """The output of ``ls -R`` for a folder of class folders: sections that start with ``folder:``.
 
     Kinetics-600's ``train.txt`` and ``val.txt`` at CVDF are said to have this format; this is
     not verified. The section of the top folder, which lists the classes, is skipped.
     """
     label: str | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_all_lines(path, text), start=1):
         name = line.strip()
         if name.endswith(":"):
             folders = [folder for folder in name[:-1].split("/") if folder.strip(".")]
@@ -167,34 +162,27 @@ def _parse_listing(rank: int, path: str, text: str) -> Iterator[Annotation]:
             yield _annotation((rank, path, number, 0), youtube_id, start, end, label, None)
 
 
-def _parse_json(rank: int, path: str, text: str) -> Iterator[Annotation]:
-    try:
-        # As pairs: in a dict, the second entry of an id would replace the first.
-        videos = json.loads(text, object_pairs_hook=_Pairs)
-    except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", 1)
-        raise InputError(f"{path} line {line}: not valid JSON: {error}") from error
-    end, line = 0, 1
-    for number, (youtube_id, video) in enumerate(videos):
-        # Entries are in file order, so the search continues from the previous match.
-        begin = max(end, text.find(f'"{youtube_id}"', end))
-        line += text.count("\n", end, begin)
-        end = begin + 1
-        place = (rank, path, line, number)
+def _all_lines(path: str, text: TextIO) -> Iterator[str]:
+    """Lines as ``str.splitlines`` tells them, which knows more line ends than a file."""
+    lines = Lines(path, text)
+    for number, line in enumerate(lines, start=1):
+        lines.done = number
+        yield from line.splitlines()
+
+
+def _parse_json(rank: int, path: str, text: TextIO) -> Iterator[Annotation]:
+    # Not as a dict, in which the second entry of an id would replace the first.
+    for number, (line, youtube_id, video) in enumerate(read_entries(path, text)):
         try:
-            entry = dict(video)
-            stated = dict(entry["annotations"])
-            start, stop = stated["segment"]
+            stated = video["annotations"]
+            segment, label, split = stated["segment"], stated.get("label"), video.get("subset")
+            start, stop = [] if isinstance(segment, dict) else segment
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f'{path} line {line}: "{youtube_id}" is not a Kinetics entry; expected '
                 '{"annotations": {"label": …, "segment": [start, end]}, "subset": …}'
             ) from error
-        yield _annotation(place, youtube_id, start, stop, stated.get("label"), entry.get("subset"))
-
-
-class _Pairs(list[tuple[str, Any]]):
-    """The pairs of a JSON object in order, duplicate keys included."""
+        yield _annotation((rank, path, line, number), youtube_id, start, stop, label, split)
 
 
 def _annotation(

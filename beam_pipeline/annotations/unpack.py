@@ -55,8 +55,11 @@ def is_annotation(name: str) -> bool:
     return name.lower().endswith(ANNOTATION_EXTENSIONS) and not hidden
 
 
-def unpack(path: str, file: BinaryIO) -> Iterator[tuple[str, bytes]]:
+def unpack(path: str, file: BinaryIO) -> Iterator[tuple[str, BinaryIO]]:
     """Names and contents of a file that is one annotation file or an archive of them.
+
+    Contents are seekable files, no larger than the limits. A member is one until the next is
+    asked for.
 
     Args:
         path: name of the file. Members are named below it.
@@ -75,15 +78,17 @@ def unpack(path: str, file: BinaryIO) -> Iterator[tuple[str, bytes]]:
         elif magic[_TAR_OFFSET:] == _TAR:
             members = _tar_members(path, file, budget)
         else:
-            yield path, budget.read(path, file)
+            budget.check(path, file)
+            yield path, file
             return
         found = False
         for name, content in members:
             found = True
-            if content.startswith(_GZIP):
-                inner = _decompressed(name, io.BytesIO(content), MAX_FILE_BYTES, stack)
-                content = budget.read(name, inner)
-            yield name, content
+            with ExitStack() as inner:
+                if _magic(content).startswith(_GZIP):
+                    content = _decompressed(name, content, MAX_FILE_BYTES, inner)
+                    budget.check(name, content)
+                yield name, content
         if not found:
             raise InputError(f"{path}: no .csv or .json file in this archive")
 
@@ -109,19 +114,34 @@ class _Budget:
         self._path = path
         self._left = MAX_ARCHIVE_BYTES
 
-    def read(self, name: str, file: IO[bytes]) -> bytes:
-        """The whole content of one annotation file.
+    def check(self, name: str, file: BinaryIO) -> None:
+        """Count an annotation file.
 
         Raises:
             InputError: it is too large, or all of them are together.
         """
-        data = file.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
+        self._count(name, file.seek(0, io.SEEK_END))
+        file.seek(0)
+
+    def copy(self, name: str, file: IO[bytes], stack: ExitStack) -> BinaryIO:
+        """A member in a temporary file that the stack removes, in memory if it is small.
+
+        Raises:
+            InputError: it is too large, or all of them are together.
+        """
+        copy = stack.enter_context(tempfile.SpooledTemporaryFile(CHUNK))  # noqa: SIM115
+        while copy.tell() <= MAX_FILE_BYTES and (data := file.read(CHUNK)):
+            copy.write(data)
+        self._count(name, copy.tell())
+        copy.seek(0)
+        return cast(BinaryIO, copy)
+
+    def _count(self, name: str, size: int) -> None:
+        if size > MAX_FILE_BYTES:
             raise _too_large(name, MAX_FILE_BYTES)
-        self._left -= len(data)
+        self._left -= size
         if self._left < 0:
             raise _too_large(self._path, MAX_ARCHIVE_BYTES)
-        return data
 
 
 def _damaged_tar(path: str) -> InputError:
@@ -151,7 +171,8 @@ def _decompressed(path: str, file: BinaryIO, limit: int, stack: ExitStack) -> Bi
 def _decompress(file: BinaryIO, name: str) -> Iterator[bytes]:
     """The decompressed bytes, never more than a chunk at once."""
     if name != "xz":
-        with gzip.GzipFile(fileobj=file) if name == "gzip" else bz2.BZ2File(file) as reader:
+        opened = gzip.GzipFile(fileobj=file, mode="rb") if name == "gzip" else bz2.BZ2File(file)
+        with opened as reader:
             yield from iter(lambda: reader.read1(CHUNK), b"")  # what comes before any damage
         return
     # LZMAFile has no limit for its memory.
@@ -184,7 +205,7 @@ class _SmallReads:
         return self._file.read(size)
 
 
-def _zip_members(path: str, file: BinaryIO, budget: _Budget) -> Iterator[tuple[str, bytes]]:
+def _zip_members(path: str, file: BinaryIO, budget: _Budget) -> Iterator[tuple[str, BinaryIO]]:
     """Names and contents of the annotation files in a zip archive."""
     try:
         with zipfile.ZipFile(cast(BinaryIO, _SmallReads(path, file))) as members:
@@ -195,15 +216,17 @@ def _zip_members(path: str, file: BinaryIO, budget: _Budget) -> Iterator[tuple[s
                 # The other methods cannot be decompressed bit by bit.
                 if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     raise InputError(f"{path}/{name}: compressed in a rare way; unpack it")
-                with members.open(member) as content:
-                    yield f"{path}/{name}", budget.read(f"{path}/{name}", content)
+                with ExitStack() as stack:
+                    with members.open(member) as content:
+                        copy = budget.copy(f"{path}/{name}", content, stack)
+                    yield f"{path}/{name}", copy
     except (
         zipfile.BadZipFile, RuntimeError, OSError, EOFError, ValueError, zlib.error
     ) as error:  # fmt: skip
         raise InputError(f"{path}: a damaged zip archive; download it again") from error
 
 
-def _tar_members(path: str, file: BinaryIO, budget: _Budget) -> Iterator[tuple[str, bytes]]:
+def _tar_members(path: str, file: BinaryIO, budget: _Budget) -> Iterator[tuple[str, BinaryIO]]:
     """Names and contents of the annotation files in a tar archive that is not compressed."""
     try:
         with tarfile.open(fileobj=file, mode="r:", tarinfo=_header_of(path)) as members:
@@ -211,7 +234,8 @@ def _tar_members(path: str, file: BinaryIO, budget: _Budget) -> Iterator[tuple[s
                 name = posixpath.normpath(member.name)
                 content = members.extractfile(member) if member.isfile() else None
                 if content is not None and is_annotation(name):
-                    yield f"{path}/{name}", budget.read(f"{path}/{name}", content)
+                    with ExitStack() as stack:
+                        yield f"{path}/{name}", budget.copy(f"{path}/{name}", content, stack)
     except (
         tarfile.TarError,
         OSError,

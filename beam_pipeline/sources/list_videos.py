@@ -32,6 +32,9 @@ Folder = tuple[int, str, str]
 
 FOLDERS, VIDEO_FILES, ARCHIVES, PASSED_OVER = "folders", "videos", "archives", "passed over"
 
+MAX_SUFFIXES = 1000
+"""Suffixes of a listing that are counted apart; any others count as none."""
+
 Found = Video | Archive | Folder | PassedOver
 
 
@@ -280,7 +283,8 @@ def _listed(
         if found := _as_file(files.Entry(path, is_folder=False, size=None), rank):
             yield found
         else:
-            suffixes[_suffix(path)] += 1
+            suffix = _suffix(path)
+            suffixes[suffix if suffix in suffixes or len(suffixes) < MAX_SUFFIXES else ""] += 1
     yield from (PassedOver("suffixes", *counted) for counted in suffixes.items())
 
 

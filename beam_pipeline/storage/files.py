@@ -79,6 +79,22 @@ def info(url: str) -> Entry:
     return _entry(fs, url, fs.info(url))
 
 
+def size_of(url: str) -> int | None:
+    """The size of a file in bytes; None if a server does not state it.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    return _stated_size(url) if urls.is_on_the_web(url) else info(url).size
+
+
+@with_retries
+def _stated_size(url: str) -> int | None:
+    with web_stream(url) as stream:
+        stream.read(1)
+        return stream.length
+
+
 def exists(url: str) -> bool:
     """Whether a file or folder exists."""
     try:

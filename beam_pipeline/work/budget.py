@@ -1,4 +1,4 @@
-"""A bound on what the members of archives take in memory and on disk."""
+"""A bound on what sources take in memory and on disk."""
 
 import threading
 from collections.abc import Iterator

@@ -27,13 +27,13 @@ READ_AHEAD = 2
 """Extra clips that are read or written while every child is busy."""
 
 MAX_IN_FLIGHT = 128 * 1024**2
-"""Bytes in memory of members that are being made into clips; with many workers more, see below."""
+"""Bytes in memory of sources that are being made into clips; with many workers more, see below."""
 
 BYTES_PER_WORKER = 16 * 1024**2
 """What a worker may need of it to stay busy: several clips of usual size."""
 
 MAX_ON_DISK = 4 * 1024**3
-"""Bytes in temporary files of such members, per process."""
+"""Bytes in temporary files of such sources, per process."""
 
 
 class ClipResult(NamedTuple):
@@ -59,8 +59,12 @@ class WorkerPool:
         self.row_log = RowLog(config.output)
         self.max_in_flight = workers + READ_AHEAD
         self.threads = ThreadPoolExecutor(self.max_in_flight)
-        self.memory = Budget(max(MAX_IN_FLIGHT, workers * BYTES_PER_WORKER))
+        self.memory = Budget(memory_for(workers))
         self.disk = Budget(MAX_ON_DISK)
+        # Of loose sources, which threads wait for. Members hold theirs before they get a thread:
+        # with one budget for both, all threads could wait for members that wait for a thread.
+        self.loose_memory = Budget(memory_for(workers))
+        self.loose_disk = Budget(MAX_ON_DISK)
         self._users = 0
 
     @classmethod
@@ -143,6 +147,11 @@ class ClipsInFlight:
 def _in_global_window(element: Any) -> WindowedValue:
     """Wrap an element as ``finish_bundle`` must yield it."""
     return WindowedValue(element, MIN_TIMESTAMP, (GlobalWindow(),))
+
+
+def memory_for(workers: int) -> int:
+    """Bytes that sources may take in the memory of a process."""
+    return max(MAX_IN_FLIGHT, workers * BYTES_PER_WORKER)
 
 
 def usable_cores() -> int:
