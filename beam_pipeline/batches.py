@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 from zlib import crc32
 
 import apache_beam as beam
+from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
 from apache_beam.utils.windowed_value import WindowedValue
@@ -28,6 +29,20 @@ JoinInputs: TypeAlias = Mapping[str, tuple[type, Callable[[Any], str]]]
 
 Group: TypeAlias = dict[str, list[Any]]
 """The elements of one group, by the name of their input."""
+
+
+class Gather(beam.PTransform):
+    """All elements of a small collection as one list, in a third of the stages of Beam's ToList."""
+
+    def expand(self, collection: beam.PCollection) -> beam.PCollection[list[Any]]:
+        return (
+            collection.pipeline
+            | "Once" >> beam.Create([None])
+            | "List"
+            >> beam.Map(lambda _, elements: elements, pvalue.AsList(collection)).with_output_types(
+                list[Any]
+            )
+        )
 
 
 class JoinByBucket(beam.PTransform):

@@ -42,7 +42,8 @@ class FindEarlierRuns(beam.PTransform):
             | "Output folder" >> beam.Create([_folder(self._config.output)])
             | "List outputs" >> ListTree(output=None)
         )
-        return EarlierRuns(read[ROWS], listed[VIDEO_FILES], notes)
+        outputs = [level[VIDEO_FILES] for level in listed] | "Outputs" >> beam.Flatten()
+        return EarlierRuns(read[ROWS], outputs, notes)
 
 
 def _folder(output: Output) -> Folder:

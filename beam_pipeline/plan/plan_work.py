@@ -22,8 +22,8 @@ class Plan(NamedTuple):
     rows: the rows of clips that need no work, or cannot be made. A clip that may be in an
         archive has a row with the status missing, which a row from step 5 overrides.
     wanted: parts of the table of clips to look for in archives (bytes).
-    unannotated: one element, the number of files that belong to no clip.
-    size: one element, the maximum number of clips.
+    unannotated: one element, the number of files that belong to no clip; empty if each does.
+    size: one element, the maximum number of clips; empty if there is none.
     """
 
     tasks: beam.PCollection[ResizeTask]
@@ -55,7 +55,8 @@ class PlanWork(beam.PTransform):
                 archive_ranks,
             )
             unannotated = planned[UNANNOTATED]
-            size = annotations.statements | "Count" >> beam.combiners.Count.Globally()
+            count = beam.CombineGlobally(beam.combiners.CountCombineFn()).without_defaults()
+            size = annotations.statements | "Count" >> count
         else:
             planned = inputs | PlanVideos(self._config, source_count, archive_ranks)
             unannotated = planned[DUPLICATES]
@@ -64,6 +65,6 @@ class PlanWork(beam.PTransform):
             planned[TASKS],
             planned[ROWS],
             planned[WANTED],
-            unannotated | "Count unannotated" >> beam.CombineGlobally(sum),
+            unannotated | "Count unannotated" >> beam.CombineGlobally(sum).without_defaults(),
             size,
         )

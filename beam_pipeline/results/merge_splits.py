@@ -48,7 +48,7 @@ class MergeSplits(beam.PTransform):
         self, shards: beam.PCollection[tuple[Split, tuple[int, str]]]
     ) -> beam.PCollection[Merged]:
         requested = shards.pipeline | "Requested splits" >> beam.Create(
-            [(split, None) for split in self._config.splits]
+            [(split, None) for split in self._config.splits], reshuffle=False
         )
         collected = (
             {"requested": requested, "shards": shards}

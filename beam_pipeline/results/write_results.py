@@ -11,6 +11,7 @@ from beam_pipeline.results.merge_splits import MergeSplits
 from beam_pipeline.results.write_shards import WriteShards
 from beam_pipeline.results.write_summary import WriteSummary
 from beam_pipeline.sources.find_sources import Sources
+from beam_pipeline.sources.passed_over import NOTHING
 from beam_pipeline.work.make_clips import Work
 
 
@@ -28,14 +29,14 @@ class WriteResults(beam.PTransform):
         archives = pvalue.AsSingleton(work.archives)
         return (
             (*work.rows, plan.rows)
-            | WriteShards(self._config, pvalue.AsSingleton(plan.size), archives)
+            | WriteShards(self._config, pvalue.AsSingleton(plan.size, 0), archives)
             | MergeSplits(self._config)
             | WriteSummary(
                 self._config,
                 pvalue.AsSingleton(annotations.label_ids),
-                pvalue.AsSingleton(plan.unannotated),
-                pvalue.AsSingleton(sources.passed_over),
-                pvalue.AsSingleton(work.retries),
+                pvalue.AsSingleton(plan.unannotated, 0),
+                pvalue.AsSingleton(sources.passed_over, NOTHING),
+                pvalue.AsSingleton(work.retries, 0),
                 archives,
                 pvalue.AsList(earlier.notes),
             )

@@ -9,6 +9,7 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam import pvalue
 
+from beam_pipeline.batches import Gather
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL, SPLITS, ReadArchive, Split
 from beam_pipeline.errors import DamagedError
@@ -43,7 +44,7 @@ class WriteSummary(beam.PTransform):
     def expand(self, merged: beam.PCollection[Merged]) -> beam.PCollection[None]:
         return (
             merged
-            | "All splits" >> beam.combiners.ToList()
+            | "All splits" >> Gather()
             | "Finish"
             >> beam.Map(
                 lambda merged, *inputs: finish(merged, self._config, *inputs), *self._side_inputs

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 
+from beam_pipeline.batches import Gather
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, Video
 from beam_pipeline.errors import InputError
@@ -18,7 +19,7 @@ class Sources(NamedTuple):
 
     videos: loose files (Video).
     archives: tar archives, not yet read (Archive).
-    passed_over: one element, what was not taken, see ``CountPassedOver``.
+    passed_over: what was not taken, see ``CountPassedOver``; empty if everything was.
     count: one element, the number of files and archives; at least 1.
     archive_ranks: one element, the sorted ranks of the arguments that name archives.
     """
@@ -53,11 +54,14 @@ class FindSources(beam.PTransform):
         )
         ranks = (
             archives
-            | "Collect archives" >> beam.combiners.ToList()
+            | "Collect archives" >> Gather()
             | "Archive ranks"
             >> beam.Map(ranks_of_archives, config.resize).with_output_types(tuple[int, ...])
         )
-        passed_over = listed[PASSED_OVER] | "Passed over" >> beam.CombineGlobally(CountPassedOver())
+        passed_over = (
+            listed[PASSED_OVER]
+            | "Passed over" >> beam.CombineGlobally(CountPassedOver()).without_defaults()
+        )
         return Sources(videos, archives, passed_over, count, ranks)
 
 

@@ -57,15 +57,15 @@ class ListVideos(beam.PTransform):
         named = arguments | "Resolve arguments" >> _tagged_outputs(
             ResolveArgument(self._output, self._mirror, self._allow_local)
         )
-        searched = named[FOLDERS] | ListTree(self._output)
+        levels = (named, *(named[FOLDERS] | ListTree(self._output)))
         return {
-            kind: (named[kind], searched[kind]) | f"All {kind}" >> beam.Flatten()
+            kind: [level[kind] for level in levels] | f"All {kind}" >> beam.Flatten()
             for kind in (VIDEO_FILES, ARCHIVES, PASSED_OVER)
         }
 
 
 class ListTree(beam.PTransform):
-    """List ``videos``, ``archives`` and what is ``passed over`` below folders.
+    """List ``videos``, ``archives`` and what is ``passed over`` below folders, level by level.
 
     ``output`` is skipped; it is None if the output itself is listed, where nothing is passed over.
 
@@ -77,7 +77,7 @@ class ListTree(beam.PTransform):
         super().__init__()
         self._output = output
 
-    def expand(self, folders: beam.PCollection[Folder]) -> dict[str, beam.PCollection]:
+    def expand(self, folders: beam.PCollection[Folder]) -> tuple[pvalue.DoOutputsTuple, ...]:
         first = folders | "List first level" >> _tagged_outputs(ListFolder(self._output))
         second = (
             first[FOLDERS]
@@ -89,11 +89,7 @@ class ListTree(beam.PTransform):
             | "Spread second level" >> beam.Reshuffle()
             | "Search deeper levels" >> _tagged_outputs(SearchFolder(self._output))
         )
-        levels = (first, second, deeper)
-        return {
-            kind: [level[kind] for level in levels] | f"All levels: {kind}" >> beam.Flatten()
-            for kind in (VIDEO_FILES, ARCHIVES, PASSED_OVER)
-        }
+        return first, second, deeper
 
 
 def _tagged_outputs(fn: beam.DoFn) -> beam.ParDo:

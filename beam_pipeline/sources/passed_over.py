@@ -40,3 +40,7 @@ class CountPassedOver(beam.CombineFn):
             "folders": len(folders),
             "first_folders": folders[:SHOWN],
         }
+
+
+NOTHING = CountPassedOver().extract_output(Counter())
+"""What stands in the summary if everything was taken."""

@@ -7,6 +7,7 @@ import apache_beam as beam
 from apache_beam import pvalue
 
 from beam_pipeline.annotations.read_annotations import Annotations
+from beam_pipeline.batches import Gather
 from beam_pipeline.config import Config
 from beam_pipeline.elements import LISTED, ReadArchive, ResizeTask, Row
 from beam_pipeline.errors import InputError
@@ -25,7 +26,7 @@ class Work(NamedTuple):
 
     rows: one collection of Row per stage, in order; a clip may have rows in several stages.
     archives: one element, the list of archives that were read (ReadArchive).
-    retries: one element, the number of retried storage requests.
+    retries: one element, the number of retried storage requests; empty without any work.
     """
 
     rows: tuple[beam.PCollection[Row], ...]
@@ -71,11 +72,11 @@ class MakeClips(beam.PTransform):
             tuple(stage[ROWS] for stage in stages),
             read
             | "Read archives" >> beam.Flatten()
-            | "All read archives" >> beam.combiners.ToList()
+            | "All read archives" >> Gather()
             | "Check archives" >> beam.Map(check_archives, pvalue.AsSingleton(sources.count)),
             [stage[RETRIES] for stage in stages]
             | "Retries" >> beam.Flatten()
-            | "Count retries" >> beam.CombineGlobally(sum),
+            | "Count retries" >> beam.CombineGlobally(sum).without_defaults(),
         )
 
 

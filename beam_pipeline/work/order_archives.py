@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import apache_beam as beam
 
+from beam_pipeline.batches import Gather
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive
 from beam_pipeline.kinetics.file_names import is_video
@@ -45,7 +46,7 @@ class OrderArchives(beam.PTransform):
         phases = count_phases(self._config.videos, self._config.split_archives())
         in_phases = (
             archives
-            | "All archives" >> beam.combiners.ToList()
+            | "All archives" >> Gather()
             | "Order" >> beam.FlatMap(order_archives, phases).with_output_types(tuple[int, Archive])
             | "Phases" >> beam.Partition(lambda numbered, _: numbered[0], phases)
         )

@@ -147,7 +147,8 @@ def test_a_child_killed_hung_or_out_of_memory_costs_its_clip_alone(
     assert "SIGKILL" in failed.pop("crashed")["detail"]
     assert f"{TIMEOUT} s" in failed.pop("timeout")["detail"]
     assert list(failed) == ["too_large"]
-    assert {row["status"] for row in rows.values() if row["split"] == "val"} == {"resized"}
+    short = [row for row in rows.values() if row["split"] == "val"]
+    assert [row for row in short if row["status"] != "resized"] == []
     wait_for(lambda: not started.processes(), seconds=10)  # the tracker of Python's ends after it
 
 
