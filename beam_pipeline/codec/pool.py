@@ -62,7 +62,7 @@ class CodecPool:
         self._busy: set[_Child] = set()
         self._closed = False
         for _ in range(size):
-            self._idle.put(_start_child(*self._limits))
+            self._idle.put(None)  # a child starts with its first clip: there may be none to make
 
     def run(self, request: Request, timeout: float) -> Outcome:
         """Resize one clip in the next idle child, within ``timeout`` seconds.

@@ -115,6 +115,8 @@ def test_a_clip_comes_back_as_it_does_without_the_pool(pool: CodecPool, good: Re
 
 
 def test_a_child_is_used_again(pool: CodecPool, good: Request) -> None:
+    assert children() == set()  # it starts with the first clip
+    pool.run(good, PATIENCE)
     before = children()
     for _ in range(3):
         assert pool.run(good, PATIENCE).status == "resized"
@@ -141,6 +143,7 @@ def test_a_sandbox_without_policies_does_not_keep_children_from_their_work(
 
 
 def test_a_failed_clip_costs_no_child(pool: CodecPool, good: Request) -> None:
+    pool.run(good, PATIENCE)
     before = children()
     broken = Request(b"no video", None, ClipSettings())
     assert pool.run(broken, PATIENCE).reason == "not_a_video"
@@ -190,6 +193,7 @@ def test_a_child_that_dies_costs_its_clip_alone(
 def test_a_child_that_died_while_idle_costs_at_most_one_clip(
     pool: CodecPool, good: Request
 ) -> None:
+    pool.run(good, PATIENCE)
     (victim,) = children()
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: not is_running(victim))
