@@ -530,3 +530,11 @@ def test_where_versions_cannot_be_told_the_size_is_compared(
         file_systems.filesystem(url).pipe_file(url, CONTENT + b".")
         with pytest.raises(Changed):
             stream.read()
+
+
+def test_a_part_of_an_empty_file_may_have_any_name() -> None:
+    responses.check_range("bytes 0--1/0", 0, 10)
+    with pytest.raises(Changed):
+        responses.check_range("bytes 0-9/0", 0, 10, total=20)
+    with pytest.raises(OSError, match="which part"):
+        responses.check_range("bytes 0--1/10", 0, 10)
