@@ -14,8 +14,6 @@ AMID_THE_CLIPS, AFTER_THE_END = 0, 1
         ("ext4", FILE_SYSTEMS["ext4"][1], AMID_THE_CLIPS),
         ("ext4", FILE_SYSTEMS["ext4"][2], AFTER_THE_END),
         ("xfs", "", AMID_THE_CLIPS),
-        ("xfs", "", AFTER_THE_END),
-        ("btrfs", "", AMID_THE_CLIPS),
         ("btrfs", "", AFTER_THE_END),
     ],
 )
