@@ -13,13 +13,14 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline import privacy
 from beam_pipeline.cli import main
-from beam_pipeline.elements import Clip, Row
+from beam_pipeline.elements import Clip, ReadArchive, Row
 from beam_pipeline.engines.engine import _PublicFormatter
 from beam_pipeline.errors import InputError, UsageError
 from beam_pipeline.kinetics.file_names import base_name, has_common_extension, is_archive, is_video
 from beam_pipeline.privacy import one_line, public_address, redact
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.results.closing_table import ALWAYS_SHOWN, print_results
+from beam_pipeline.results.write_summary import _archives_summary
 from beam_pipeline.storage import urls
 from tests.kinetics import configured
 
@@ -282,3 +283,10 @@ def test_the_closing_table_holds_no_secret_and_no_control_character(
     said = capsys.readouterr().out
     assert "  note: 1 .\\x1b[31m , http://host/a.tar\n" in said
     assert said.endswith(" are in /o\\x1b]0;x\n")
+
+
+def test_archives_that_go_on_are_named_without_their_secrets() -> None:
+    read = [ReadArchive("https://me:word@host/a.tar?sig=x", 0, 1, 0, None, goes_on=True)]
+    said = _archives_summary(None, read)
+    assert said is not None
+    assert said["goes_on"] == ["https://host/a.tar"]

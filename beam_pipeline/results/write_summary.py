@@ -160,7 +160,7 @@ def _archives_summary(
             for archive in read
             if archive.broken
         ],
-        "goes_on": [archive.path for archive in read if archive.goes_on],
+        "goes_on": [public_address(archive.path) for archive in read if archive.goes_on],
     }
 
 
