@@ -35,9 +35,9 @@ class AmazonFileSystem(S3FileSystem):
         if begin == end:
             return b""
         async with self._object(path, begin, end, version) as answer:
-            if end is None:
-                return await responses.read_whole(answer["Body"], answer.get("ContentLength"))
-            return await responses.read_at_most(answer["Body"], end - begin)
+            return await responses.read_part(
+                answer["Body"], answer.get("ContentLength"), begin, end
+            )
 
     async def _get_file(
         self, rpath: str, lpath: str, limit: int = responses.MAX_DOWNLOAD, **_: Any
@@ -53,7 +53,7 @@ class AmazonFileSystem(S3FileSystem):
         bucket, key, version_id = self.split_path(path)
         options = {} if version_id is None else {"VersionId": version_id}
         if begin or end is not None:
-            options["Range"] = f"bytes={begin}-{'' if end is None else end - 1}"
+            options["Range"] = responses.range_header(begin, end)
         if version is not None:
             options["IfMatch"] = version
         try:

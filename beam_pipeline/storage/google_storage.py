@@ -59,9 +59,7 @@ class GoogleFileSystem(GCSFileSystem):
         if begin == end:
             return b""
         async with await self._respond(path, begin, end, version) as response:
-            if end is None:
-                return await responses.read_whole(response.content, response.content_length)
-            return await responses.read_at_most(response.content, end - begin)
+            return await responses.read_part(response.content, response.content_length, begin, end)
 
     @with_backoff
     async def _get_file(
@@ -78,7 +76,7 @@ class GoogleFileSystem(GCSFileSystem):
         # gzip means: as it is stored.
         headers = {"Accept-Encoding": "gzip"}
         if begin or end is not None:
-            headers["Range"] = f"bytes={begin}-{'' if end is None else end - 1}"
+            headers["Range"] = responses.range_header(begin, end)
         response = await timed(
             self.session.get(
                 self.url(path, generation=version),

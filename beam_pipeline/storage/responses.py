@@ -122,6 +122,23 @@ def check_size(size: int, limit: int) -> None:
         )
 
 
+def range_header(begin: int, end: int | None) -> str:
+    """The header Range that asks for the bytes from ``begin`` up to ``end``, None for the last."""
+    return f"bytes={begin}-{'' if end is None else end - 1}"
+
+
+async def read_part(content: Content, length: int | None, begin: int, end: int | None) -> bytes:
+    """The part of a file that was asked for, from a response that begins with it.
+
+    Raises:
+        TooLarge: there is no ``end``, and it has more than ``MAX_READ`` bytes.
+        TimeoutError: the server is too slow.
+    """
+    if end is None:
+        return await read_whole(content, length)
+    return await read_at_most(content, end - begin)
+
+
 class Range(NamedTuple):
     """The bytes that a response holds: ``begin`` up to ``end``, of ``total`` if that is known."""
 

@@ -49,16 +49,14 @@ class WebFileSystem(HTTPFileSystem):
         if begin == end:
             return b""
         asked = bool(begin) or end is not None
-        headers = {"Range": f"bytes={begin}-{'' if end is None else end - 1}"} if asked else {}
+        headers = {"Range": responses.range_header(begin, end)} if asked else {}
         response = await self.respond(url, headers)
         try:
             if response.status == 206:
                 check_range(response.headers.get("Content-Range"), begin, end)
             elif begin:
                 raise Unavailable(errno.EIO, "the server cannot send a part of the file")
-            if end is None:
-                return await responses.read_whole(response.content, response.content_length)
-            return await responses.read_at_most(response.content, end - begin)
+            return await responses.read_part(response.content, response.content_length, begin, end)
         finally:
             response.close()
 
