@@ -9,8 +9,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from tests.campaign.kinds import KINDS, NotTried
+from tests.campaign.kinds import KINDS
 from tests.campaign.record import Count
+from tests.faults.power_cuts import CannotMountError
 
 SEEDS = 2**31
 SAY_EVERY = 60.0
@@ -38,7 +39,7 @@ def attempt(kind: str, seed: int) -> Trial:
     tried, error, not_tried = 1, None, None
     try:
         tried = KINDS[kind].check(seed)
-    except NotTried as reason:
+    except CannotMountError as reason:
         tried, not_tried = 0, str(reason)
     except BaseException:  # whatever it is, it is a failure of this seed
         error = traceback.format_exc()
@@ -73,7 +74,7 @@ def campaign(kinds: Sequence[str], seconds: float, processes: int) -> list[Trial
         if time.monotonic() - said > SAY_EVERY:
             said = time.monotonic()
             made = ", ".join(f"{kind} {count_of(kind, trials).tried:,}" for kind in kinds)
-            print(f"{(until - said) / 60:.0f} minutes left: {made}", flush=True)
+            print(f"{max(until - said, 0) / 60:.0f} minutes left: {made}", flush=True)
     pool.shutdown()
     return trials
 

@@ -204,7 +204,12 @@ def _mounted(filesystem: str, options: str, image: Path, place: Path) -> Iterato
     try:
         yield place
     finally:
-        wait_for(lambda: subprocess.run(["umount", place], check=False).returncode == 0, 20)
+        wait_for(
+            lambda: (
+                subprocess.run(["umount", place], capture_output=True, check=False).returncode == 0
+            ),
+            20,
+        )
 
 
 def _copy(disk: Path, cut: Path) -> None:
