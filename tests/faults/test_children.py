@@ -28,6 +28,9 @@ OVER_64_MB = b"\0" * 65 * 1024**2
 TIMEOUT = 15
 """Seconds a clip may take: longer than it takes to find the three children at work."""
 
+STACK = 128 * 1024
+"""Bytes that a child without memory may still map."""
+
 
 @pytest.fixture(scope="module")
 def long_and_short(tmp_path_factory: pytest.TempPathFactory, one_clip: bytes) -> Kinetics:
@@ -124,6 +127,12 @@ def _open_files(pid: int) -> list[str]:
         return []
 
 
+def _leave_no_memory(pid: int) -> None:
+    """Let no frame be allocated any more; the stack may still grow, else it ends by SIGSEGV."""
+    mapped = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.prlimit(pid, resource.RLIMIT_AS, (mapped + STACK, mapped + STACK))
+
+
 def wait_for(happens: Callable[[], object], seconds: float = 120) -> None:
     """Wait until something is so; fail where it does not come to that."""
     until = time.monotonic() + seconds
@@ -139,7 +148,7 @@ def test_a_child_killed_hung_or_out_of_memory_costs_its_clip_alone(
     killed, hung, starved = started.children_at_long_clips()
     os.kill(killed, signal.SIGKILL)
     os.kill(hung, signal.SIGSTOP)
-    resource.prlimit(starved, resource.RLIMIT_AS, (1, 1))
+    _leave_no_memory(starved)
     assert started.ended() == 0
     check_output(started.output, long_and_short.clip_ids(), short_edge=200)
     rows = all_rows(started.output)
