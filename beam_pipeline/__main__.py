@@ -11,8 +11,9 @@ STOPPED = b"\nbeam_pipeline: stopped; run the same command again to continue\n"
 def main() -> int:
     """Run the command line. While it is imported, and when it is done, a signal ends it plainly."""
     _on_signals(_stop_at_once)
-    from beam_pipeline import cli
+    from beam_pipeline import cli, quick_start
 
+    quick_start.hide_pandas()
     status = cli.main()
     _on_signals(signal.SIG_DFL)  # handlers in Python may fail while Python shuts down
     return status

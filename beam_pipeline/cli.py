@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from beam_pipeline.codec import child_processes
 from beam_pipeline.errors import RunError, UsageError, message_of
 from beam_pipeline.privacy import one_line, redact
+from beam_pipeline.quick_start import import_of_beam
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -44,11 +45,13 @@ def main(argv: list[str] | None = None) -> int:
     sys.excepthook = _print_traceback
     threading.excepthook = lambda error: _print_traceback(*error[:3])
     _silence_beam()  # before Beam is imported
-    from beam_pipeline.engines.choose import choose_engine
-    from beam_pipeline.options import parse_command_line
+    arguments = sys.argv[1:] if argv is None else argv
+    with import_of_beam(arguments):
+        from beam_pipeline.engines.choose import choose_engine
+        from beam_pipeline.options import parse_command_line
 
     try:
-        options = parse_command_line(sys.argv[1:] if argv is None else argv)
+        options = parse_command_line(arguments)
         engine = choose_engine(options)
         _on_signal(lambda: engine.interrupt_message)
         return _run(engine, options)

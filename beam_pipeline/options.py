@@ -289,7 +289,21 @@ def parse_command_line(argv: list[str]) -> PipelineOptions:
         hint = f"did you mean {near[0]}?" if near else "--help lists the flags"
         what = "flag" if name.startswith("-") else "argument"
         raise UsageError(f"unknown {what} {name}; {hint}")
-    return PipelineOptions(argv)
+    return _OptionsWithKeptViews(argv)
+
+
+class _OptionsWithKeptViews(PipelineOptions):
+    """Options that keep each of their views: Beam asks for thousands, and parses flags for each.
+
+    It changes nothing else, for views of the same options share their values.
+    """
+
+    def view_as(self, cls: type[PipelineOptions]) -> PipelineOptions:
+        # In ``__dict__``, for Beam takes any attribute for an option.
+        views = self.__dict__.setdefault("_views", {})
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        return views[cls]
 
 
 def _follows_storage_options(argument: str, argv: list[str]) -> bool:

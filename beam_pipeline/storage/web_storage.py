@@ -14,7 +14,7 @@ from beam_pipeline.storage import responses, urls
 from beam_pipeline.storage.request_retries import TIMEOUT, timed, with_backoff
 from beam_pipeline.storage.responses import CHUNK, Pace, check_range, parse_range
 from beam_pipeline.storage.retries import Changed, Unavailable
-from beam_pipeline.storage.web_addresses import open_session
+from beam_pipeline.storage.web_sessions import open_session
 
 MAX_REDIRECTS = 10
 
