@@ -5,13 +5,13 @@ import shlex
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal, Self, get_args
 
 import av
 
-from beam_pipeline.codec.settings import REVISION, ClipSettings
+from beam_pipeline.codec.settings import ENCODERS, REVISION, ClipSettings
 from beam_pipeline.elements import ALL, SPLITS, Annotation, Clip, Split
 from beam_pipeline.errors import UsageError
 from beam_pipeline.kinetics.classes import class_folder
@@ -158,11 +158,7 @@ class Config:
             separator=options.separator,
             list_formats=_list_formats(options.list_format),
             label_map=label_map,
-            clip=ClipSettings(
-                options.short_edge, options.preset, options.crf, options.gop, options.tune,
-                options.coder, options.audio, Fraction(options.fps) if options.fps else None,
-                options.upscale, options.square_pixels,
-            ),
+            clip=_clip_settings(options),
             limit=options.limit,
             overwrite=options.overwrite,
             workers=options.workers,
@@ -291,6 +287,26 @@ class Config:
         return {**mode, **clip, "av": av.__version__, "revision": REVISION}
 
 
+def _clip_settings(options: KineticsOptions) -> ClipSettings:
+    """The named set of the encoder, with what other flags replace in it."""
+    given = {
+        name: getattr(options, name)
+        for name in ("preset", "crf", "gop", "tune", "coder")
+        if getattr(options, name) is not None
+    }
+    if "preset" in given:  # the set's parameters are changes of its own preset
+        given["x264_params"] = ""
+    return replace(
+        ENCODERS[options.encoder],
+        short_edge=options.short_edge,
+        audio=options.audio,
+        fps=Fraction(options.fps) if options.fps else None,
+        upscale=options.upscale,
+        square_pixels=options.square_pixels,
+        **given,
+    )
+
+
 def _command(options: KineticsOptions) -> str:
     """The command line of these options, without secrets, to be read and typed by people."""
     words = ["python -m beam_pipeline"]
@@ -333,7 +349,7 @@ _ANNOTATION_FLAGS = (
     "splits", "classes", "layout", "path_prefix", "separator", "label_map", "list_format",
 )  # fmt: skip
 _CLIP_FLAGS = (
-    "short_edge", "preset", "crf", "gop", "tune", "coder", "audio", "fps", "upscale",
+    "short_edge", "encoder", "preset", "crf", "gop", "tune", "coder", "audio", "fps", "upscale",
     "square_pixels", "layout",
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline import __version__
-from beam_pipeline.codec.settings import AUDIO, CODERS, PRESETS, TUNES, ClipSettings
+from beam_pipeline.codec.settings import AUDIO, CODERS, ENCODERS, PRESETS, TUNES, ClipSettings
 from beam_pipeline.elements import SPLITS
 from beam_pipeline.errors import UsageError
 from beam_pipeline.kinetics.datasets import DATASETS
@@ -87,6 +87,7 @@ class KineticsOptions(PipelineOptions):
         )
 
         how = parser.add_argument_group("how clips are made")
+        of_encoder = " (default: that of --encoder)"
         how.add_argument(
             "--short_edge",
             type=_even,
@@ -95,40 +96,44 @@ class KineticsOptions(PipelineOptions):
             help="length of the short edge in pixels, an even number (default: %(default)s)",
         )
         how.add_argument(
+            "--encoder",
+            choices=ENCODERS,
+            default="default",
+            help="settings of x264. default: the least work for a good likeness; small: the "
+            "smallest files; reads: the fastest random reads. The next five flags replace one "
+            "setting each (default: %(default)s)",
+        )
+        how.add_argument(
             "--preset",
             choices=PRESETS,
-            default=_DEFAULTS.preset,
             metavar="P",
-            help="x264 preset: " + ", ".join(PRESETS) + " (default: %(default)s)",
+            help="x264 preset, without the x264 parameters of --encoder: "
+            + ", ".join(PRESETS)
+            + of_encoder,
         )
         how.add_argument(
             "--crf",
-            type=_between(1, 51),
-            default=_DEFAULTS.crf,
+            type=_crf,
             metavar="N",
-            help="x264 constant rate factor (CRF), 1 (best) to 51 (default: %(default)s)",
+            help="x264 constant rate factor (CRF), 1 (best) to 51, such as 22 or 22.5" + of_encoder,
         )
         how.add_argument(
             "--gop",
             type=_between(1, 1000),
-            default=_DEFAULTS.gop,
             metavar="FRAMES",
-            help="maximum number of frames between keyframes; seeking is faster with fewer "
-            "(default: %(default)s)",
+            help="maximum number of frames between keyframes; seeking is faster with fewer"
+            + of_encoder,
         )
         how.add_argument(
             "--tune",
             choices=TUNES,
-            default=_DEFAULTS.tune,
             metavar="T",
-            help="x264 tuning: " + ", ".join(TUNES) + " (default: %(default)s)",
+            help="x264 tuning: " + ", ".join(TUNES) + of_encoder,
         )
         how.add_argument(
             "--coder",
             choices=CODERS,
-            default=_DEFAULTS.coder,
-            help="x264 entropy coder: cavlc decodes faster, cabac makes smaller files "
-            "(default: %(default)s)",
+            help="x264 entropy coder: cavlc decodes faster, cabac makes smaller files" + of_encoder,
         )
         how.add_argument(
             "--audio",
@@ -367,6 +372,11 @@ def _rate(text: str) -> str:
             f"{text!r} is not a rate above 0, up to 240; type 30, 29.97 or 30000/1001"
         )
     return str(rate)
+
+
+def _crf(text: str) -> float:
+    number = _number(text, 1, 51, "a number from 1 to 51")
+    return int(number) if number.is_integer() else number
 
 
 def _seconds(text: str) -> float:

@@ -15,13 +15,15 @@ from beam_pipeline.codec.settings import ClipSettings
 SETTINGS = ClipSettings()
 CORES = len(os.sched_getaffinity(0))
 
-OURS, LIMIT, SAME_SETTINGS, MMACTION2, MOVIEPY = (
-    "ours", "limit", "same_settings", "mmaction2", "moviepy"
+OURS, LIMIT, SAME_SETTINGS, VERYFAST, VIDEO2DATASET, MMACTION2, MOVIEPY = (
+    "ours", "limit", "same_settings", "veryfast", "video2dataset", "mmaction2", "moviepy"
 )  # fmt: skip
 NAMES = {
     OURS: "beam_pipeline",
     LIMIT: "bare PyAV loop, one thread per clip (the limit)",
     SAME_SETTINGS: "xargs ffmpeg -threads 1, same x264 settings",
+    VERYFAST: "xargs ffmpeg -threads 1 -preset veryfast -crf 22",
+    VIDEO2DATASET: "video2dataset's command: ffmpeg, x264 defaults, one per core",
     MMACTION2: "mmaction2's script: ffmpeg, x264 defaults, 8 at once",
     MOVIEPY: "moviepy loop",
 }
@@ -76,17 +78,28 @@ def contenders(ffmpeg: str, moviepy_python: str | None) -> list[Contender]:
     """All tools that can run here, beam_pipeline first."""
     x264 = (
         f"-c:v libx264 -threads 1 -preset {SETTINGS.preset} -crf {SETTINGS.crf} -g {SETTINGS.gop} "
-        f"-tune {SETTINGS.tune} -coder {SETTINGS.coder} -pix_fmt yuv420p "
+        f"-tune {SETTINGS.tune} -coder {SETTINGS.coder} -x264-params {SETTINGS.x264_params} "
+        "-pix_fmt yuv420p "
         "-c:a copy -movflags +faststart"
     )
     tools = [
         ours(),
         Contender(LIMIT, (sys.executable, __file__, "{sources}", "{results}")),
+        Contender(SAME_SETTINGS, _one_thread_each(ffmpeg, x264)),
         Contender(
-            SAME_SETTINGS,
+            VERYFAST,
+            _one_thread_each(
+                ffmpeg,
+                "-c:v libx264 -threads 1 -preset veryfast -crf 22 -pix_fmt yuv420p -c:a copy "
+                "-movflags +faststart",
+            ),
+        ),
+        Contender(
+            VIDEO2DATASET,
             _shell(
-                f"xargs -P{CORES} -I% {shlex.quote(ffmpeg)} -v error -nostdin -y -threads 1 "
-                f'-i {{sources}}/% -filter_threads 1 -vf "{SCALE}" {x264} {{results}}/%.mp4'
+                f"xargs -P{CORES} -I% {shlex.quote(ffmpeg)} -v error -y -i {{sources}}/% "
+                "-filter_complex '[0]scale=-2:256[scaled]' -map '[scaled]' -reset_timestamps 1 "
+                "{results}/%.mp4"
             ),
         ),
         mmaction2(ffmpeg),
@@ -95,6 +108,13 @@ def contenders(ffmpeg: str, moviepy_python: str | None) -> list[Contender]:
         script = str(Path(__file__).with_name("moviepy_loop.py"))
         tools.append(Contender(MOVIEPY, (moviepy_python, script, "{sources}", "{results}")))
     return tools
+
+
+def _one_thread_each(ffmpeg: str, encoder: str) -> tuple[str, ...]:
+    return _shell(
+        f"xargs -P{CORES} -I% {shlex.quote(ffmpeg)} -v error -nostdin -y -threads 1 "
+        f'-i {{sources}}/% -filter_threads 1 -vf "{SCALE}" {encoder} {{results}}/%.mp4'
+    )
 
 
 def _shell(pipeline: str) -> tuple[str, ...]:

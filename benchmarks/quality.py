@@ -13,7 +13,7 @@ WINDOW = 32
 """Frames that a training loader reads from a clip."""
 
 WINDOWS = 12
-"""Number of windows that are read from each clip."""
+"""Number of windows that are read from each clip, unless another is asked for."""
 
 # FFmpeg's most exact scaler; no contender uses it.
 REFERENCE_SCALER = "lanczos+accurate_rnd+full_chroma_int+full_chroma_inp"
@@ -65,22 +65,22 @@ def picture_bytes(path: Path) -> int:
         return sum(packet.size for packet in container.demux(video=0))
 
 
-def mean_window_seconds(paths: Sequence[Path]) -> list[float]:
-    """Mean seconds to read a window from each version of one clip.
+def mean_window_seconds(paths: Sequence[Path], windows: int = WINDOWS) -> list[float]:
+    """Mean processor seconds to read a window from each version of one clip.
 
     The versions are read in turn at the same positions, each time the better of two reads.
     """
     seconds = [0.0] * len(paths)
-    for number in range(WINDOWS):
+    for number in range(windows):
         position = random.Random(number).random()
         for index, path in enumerate(paths):
             seconds[index] += min(_window_seconds(path, position) for _ in range(2))
-    return [total / WINDOWS for total in seconds]
+    return [total / windows for total in seconds]
 
 
 def _window_seconds(path: Path, position: float) -> float:
-    """Open a clip, seek to a window and decode it in one thread; ``position`` is 0 to 1."""
-    start_time = time.perf_counter()
+    """Processor seconds to open a clip, seek to a window and decode it; ``position`` is 0 to 1."""
+    start_time = time.process_time()
     with av.open(str(path)) as container:
         video = container.streams.video[0]
         video.thread_count = 1
@@ -92,4 +92,4 @@ def _window_seconds(path: Path, position: float) -> float:
             remaining -= frame.time >= start
             if not remaining:
                 break
-    return time.perf_counter() - start_time
+    return time.process_time() - start_time

@@ -52,7 +52,7 @@ PARAMETER_TYPES = {
     "dataset_mirror": ParameterType("TEXT", ADDRESS),
     "splits": ParameterType("TEXT", _comma_separated(_any_of(SPLIT_WORDS))),
     "short_edge": ParameterType("NUMBER", "([2468]|[1-9][0-9]?[0-9]?[02468])"),
-    "crf": ParameterType("NUMBER", "([1-9]|[1-4][0-9]|5[01])"),
+    "crf": ParameterType("NUMBER", "(([1-9]|[1-4][0-9]|50)([.][0-9]+)?|51([.]0+)?)"),
     "gop": ParameterType("NUMBER", "([1-9][0-9]?[0-9]?|1000)"),
     "fps": ParameterType("TEXT", "[0-9]+([.][0-9]+|/[1-9][0-9]*)?"),
     # No torchvision: a bucket cannot hold its links.

@@ -2,12 +2,14 @@
 
 import json
 import zlib
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from beam_pipeline.codec.settings import ENCODERS
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.earlier.read_rows import read_rows
@@ -43,6 +45,35 @@ def test_an_output_with_other_bytes_is_refused(
 def test_a_flag_that_differs_is_named_beside_the_release(tmp_path: Path) -> None:
     config = older_output(tmp_path, revision=1, crf=30)
     with pytest.raises(InputError, match=r"--crf 30 \(now 22\), another release"):
+        list(prepare_output(config))
+
+
+OF_EARLIER_RELEASES = {"preset": "veryfast", "x264_params": None}
+
+
+def test_an_output_of_a_release_without_named_sets_goes_on_with_its_preset(tmp_path: Path) -> None:
+    config = older_output(tmp_path, **OF_EARLIER_RELEASES)
+    advice = r"type --preset veryfast --crf 22 --gop 32 --tune psnr --coder cavlc to continue"
+    with pytest.raises(InputError, match=advice):
+        list(prepare_output(config))
+    flags = ("--preset=veryfast", "--crf=22", "--gop=32", "--tune=psnr", "--coder=cavlc")
+    list(prepare_output(configured("--output", str(tmp_path), *flags)))
+
+
+def test_the_set_of_an_output_is_named(tmp_path: Path) -> None:
+    small = {**asdict(ENCODERS["small"]), "crf": 20}
+    older_output(tmp_path, **small)
+    with pytest.raises(InputError, match="type --encoder small --crf 20 to continue"):
+        list(prepare_output(configured("--output", str(tmp_path))))
+    reads = {**asdict(ENCODERS["reads"]), "gop": 16}
+    older_output(tmp_path, **reads)
+    with pytest.raises(InputError, match="type --encoder reads --gop 16 to continue"):
+        list(prepare_output(configured("--output", str(tmp_path))))
+
+
+def test_a_set_that_this_release_lacks_is_said_so(tmp_path: Path) -> None:
+    config = older_output(tmp_path, x264_params="bframes=16")
+    with pytest.raises(InputError, match="install the release that made it to continue"):
         list(prepare_output(config))
 
 

@@ -11,6 +11,7 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOpt
 
 from beam_pipeline import __version__, privacy
 from beam_pipeline.cli import main
+from beam_pipeline.codec.settings import ENCODERS
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip
 from beam_pipeline.options import KineticsOptions, parse_command_line
@@ -26,8 +27,10 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--output", "/x/out", lambda c: c.output.root, "/x/out"),
     ("--splits", "val", lambda c: c.splits, ("val",)),
     ("--short_edge", "320", lambda c: c.clip.short_edge, 320),
+    ("--encoder", "small", lambda c: c.clip, ENCODERS["small"]),
     ("--preset", "slow", lambda c: c.clip.preset, "slow"),
     ("--crf", "18", lambda c: c.clip.crf, 18),
+    ("--crf", "22.5", lambda c: c.clip.crf, 22.5),
     ("--gop", "8", lambda c: c.clip.gop, 8),
     ("--tune", "none", lambda c: c.clip.tune, "none"),
     ("--coder", "cabac", lambda c: c.clip.coder, "cabac"),
@@ -188,8 +191,8 @@ def test_settings_that_decide_bytes_or_paths_make_another_output() -> None:
     same = configured().identity()
     for flag, text, *_ in VALUES:
         decides = flag in {
-            "--short_edge", "--preset", "--crf", "--gop", "--tune", "--coder", "--audio",
-            "--layout", "--fps", "--upscale", "--square_pixels", "--resize",
+            "--short_edge", "--encoder", "--preset", "--crf", "--gop", "--tune", "--coder",
+            "--audio", "--layout", "--fps", "--upscale", "--square_pixels", "--resize",
         }  # fmt: skip
         assert (configured(flag, text).identity() != same) == decides, flag
 
@@ -215,6 +218,9 @@ def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
         (("--preset", "warp"), "'warp'"),
         (("--crf", "99"), "51"),
         (("--crf", "high"), "'high'"),
+        (("--crf", "nan"), "'nan'"),
+        (("--crf", "0.5"), "1 to 51"),
+        (("--encoder", "best"), "'best'"),
         (("--gop", "0"), "'0'"),
         (("--tune", "piano"), "'piano'"),
         (("--coder", "morse"), "'morse'"),

@@ -218,7 +218,7 @@ class PictureTrack:
             "coder": settings.coder,
             "profile": "high",
             # The same bytes on every processor: otherwise x264 picks algorithms by CPU features.
-            "x264-params": "cpu-independent=1",
+            "x264-params": ":".join(filter(None, ["cpu-independent=1", settings.x264_params])),
         }
         if settings.tune != "none":
             options["tune"] = settings.tune

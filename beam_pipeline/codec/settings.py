@@ -1,5 +1,6 @@
-"""The settings that determine a clip's bytes."""
+"""The settings that determine a clip's bytes, and the named sets of the encoder's."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, get_args
@@ -29,14 +30,16 @@ AUDIO: tuple[str, ...] = get_args(Audio)
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """Settings of the resize. Those of x264 have x264's names.
+    """Settings of the resize. Those of the encoder have FFmpeg's and x264's names.
 
-    The defaults are measured: docs/encoding.md has the table, ``benchmarks/defaults.py`` writes it.
+    The defaults are measured: docs/encoding.md has the tables, ``benchmarks/search.py`` and
+    ``benchmarks/defaults.py`` write them.
 
     short_edge: pixels, even.
-    crf: constant rate factor, 1 to 51.
+    crf: constant rate factor, 1 to 51, whole or not.
     gop: maximum number of frames between keyframes. A short GOP makes random reads fast.
     coder: entropy coder. ``cavlc`` decodes faster, ``cabac`` makes smaller files.
+    x264_params: what replaces words of the preset and the tune, as FFmpeg's ``-x264-params``.
     audio: ``keep`` copies the sound if MP4 can hold it, and encodes it as AAC otherwise.
     fps: constant frame rate in frames per second; None keeps the time of every frame.
     upscale: False keeps the size of a clip with a smaller short edge, rounded to even.
@@ -44,12 +47,26 @@ class ClipSettings:
     """
 
     short_edge: int = 256
-    preset: str = "veryfast"
-    crf: int = 22
+    preset: str = "superfast"
+    crf: float = 22
     gop: int = 32
     tune: str = "psnr"
     coder: str = "cavlc"
+    x264_params: str = "bframes=1:b-adapt=0:rc-lookahead=10:mbtree=1:aq-mode=1:aq-strength=0.5"
     audio: str = "keep"
     fps: Fraction | None = None
     upscale: bool = True
     square_pixels: bool = False
+
+
+ENCODERS: Mapping[str, ClipSettings] = {
+    "default": ClipSettings(),
+    "small": ClipSettings(
+        preset="slower", crf=23, gop=250, tune="psnr", coder="cabac", x264_params=""
+    ),
+    "reads": ClipSettings(
+        crf=21,
+        x264_params="bframes=0:rc-lookahead=10:mbtree=1:aq-mode=1:aq-strength=0.5:no-deblock=1",
+    ),
+}
+"""Named sets of the encoder's settings: the least work, the smallest files, the fastest reads."""

@@ -3,12 +3,14 @@
 import json
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import apache_beam as beam
 from apache_beam import pvalue
 
+from beam_pipeline.codec.settings import ENCODERS
 from beam_pipeline.config import Config, flag_text
 from beam_pipeline.earlier.files_of_others import refuse_files_of_others
 from beam_pipeline.earlier.find_settings import find_settings, manifests_in
@@ -113,23 +115,27 @@ def _forget_earlier_runs(output: Output, runs: list[str]) -> None:
 _VERSIONS = ("av", "revision")
 """Parts of the identity that no flag sets."""
 
+_OF_THE_ENCODER = ("preset", "crf", "gop", "tune", "coder", "x264_params")
+"""Settings that ``--encoder`` sets all together."""
+
 _MODES = ("annotations", "resize")
 """Settings that decide which others exist: if one differs, only that one is reported."""
 
 
 def _refuse_other_settings(config: Config, earlier: dict[str, Any]) -> None:
     current = config.identity()
+    if "preset" in earlier:
+        earlier = {"x264_params": "", **earlier}  # releases without named sets had none
     different = [name for name in current if current[name] != earlier.get(name)]
     different = [name for name in different if name in _MODES][:1] or different
     if different == ["revision"] or {*different} == {"revision", "av"}:
         _refuse_other_revision(config)
     elif different and _has_results(config.output):
         differences = [_difference(name, earlier.get(name), current[name]) for name in different]
-        fixes = [_fix(name, earlier.get(name)) for name in different if name not in _VERSIONS]
         raise InputError(
             f"{config.output.root} was made with other settings: {', '.join(differences)}; "
-            f"{' and '.join(fixes) or 'install that version of av'} to continue, or type another "
-            "--output, or --overwrite to make everything again"
+            f"{' and '.join(_fixes(different, earlier))} to continue, or type another --output, or "
+            "--overwrite to make everything again"
         )
 
 
@@ -148,13 +154,42 @@ def _difference(name: str, earlier: Any, current: Any) -> str:
         return f"av {earlier} (now {current})"
     if name == "revision":
         return "another release of this program"
+    if name == "x264_params":
+        return f"x264 parameters {earlier or 'none'} (now {current or 'none'})"
     return f"--{name} {flag_text(earlier)} (now {flag_text(current)})"
 
 
-def _fix(name: str, earlier: Any) -> str:
-    if name == "annotations" and earlier is not None:
-        return "type --annotations as before"
-    return f"leave out --{name}" if earlier is None else f"type --{name} {flag_text(earlier)}"
+def _fixes(different: Sequence[str], earlier: Mapping[str, Any]) -> Iterator[str]:
+    """What to do so that each setting is as it was."""
+    by_flags = [name for name in different if name not in _VERSIONS]
+    if not by_flags:
+        yield "install that version of av"
+    if "x264_params" in different:
+        yield _encoder_of(earlier)
+        by_flags = [name for name in by_flags if name not in _OF_THE_ENCODER]
+    for name in by_flags:
+        if name == "annotations" and earlier.get(name) is not None:
+            yield "type --annotations as before"
+        elif earlier.get(name) is None:
+            yield f"leave out --{name}"
+        else:
+            yield f"type --{name} {flag_text(earlier[name])}"
+
+
+def _encoder_of(earlier: Mapping[str, Any]) -> str:
+    """The flags that give the encoder's settings of an output."""
+    for name, settings in ENCODERS.items():
+        named = asdict(settings)
+        others = [each for each in _OF_THE_ENCODER if earlier.get(each) != named[each]]
+        if "preset" not in others and "x264_params" not in others:
+            flags = [f"--encoder {name}"]
+            break
+    else:
+        if earlier.get("x264_params"):
+            return "install the release that made it"
+        flags, others = [], [each for each in _OF_THE_ENCODER if each != "x264_params"]
+    flags += [f"--{each} {flag_text(earlier.get(each))}" for each in others]
+    return f"type {' '.join(flags)}"
 
 
 def _has_results(output: Output) -> bool:
