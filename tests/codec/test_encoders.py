@@ -10,8 +10,8 @@ from av.video.frame import PictureType
 
 from beam_pipeline.codec.settings import ENCODERS, ClipSettings
 from tests.codec import made_of, opened
-from tests.make_clips import clip
 from tests.kinetics import configured
+from tests.make_clips import clip
 
 
 def types_of_frames(made: bytes) -> str:
