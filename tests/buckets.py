@@ -52,6 +52,7 @@ class Buckets(Serving):
     def __enter__(self) -> "Buckets":
         logging.getLogger("gcp_storage_emulator").setLevel(logging.CRITICAL)  # each 404
         self._server = create_server("localhost", 0, in_memory=True, default_bucket=BUCKET)
+        self._server._api.daemon = True  # or a process that is done would wait for it
         self._server.start()
         self._target = f"http://localhost:{self._server._api._httpd.server_port}"
         super().__enter__()

@@ -199,7 +199,8 @@ class PictureTrack:
         context.options = self._options()
         context.width, context.height = stated.width, stated.height
         context.framerate, context.time_base = rate, 1 / rate
-        context.sample_aspect_ratio = stated.sample_aspect_ratio
+        if stated.sample_aspect_ratio:  # FFmpeg has taken back a ratio that no picture can have
+            context.sample_aspect_ratio = stated.sample_aspect_ratio
         context.colorspace = stated.colorspace
         context.color_primaries = stated.color_primaries
         context.color_trc = stated.color_trc

@@ -124,7 +124,7 @@ class FrameClock:
             ticks = to_ticks(timestamp * self.source_tick - self.origin, self.output_tick)
             if ticks - self._latest <= MAX_GAP_TICKS:
                 return max(ticks, self._latest + 1)
-        return self._latest + self._last_duration()
+        return self._latest + min(self._last_duration(), MAX_GAP_TICKS)
 
     @property
     def end(self) -> int:
@@ -210,8 +210,8 @@ def frame_rate(
     candidates = [declared]
     if len(times) > 1:  # what the last frame lasts is often wrong
         between = Fraction(len(times) - 1) / ((times[-1] - times[0]) * tick)
-        candidates.append(between.limit_denominator(1001))
-    for rate in candidates:
+        candidates.append(between.limit_denominator(1001))  # 0 if frames are half an hour apart
+    for rate in filter(None, candidates):
         if all(
             abs((time - times[0]) * tick - number / rate) <= tolerance
             for number, time in enumerate(times)

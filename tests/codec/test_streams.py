@@ -242,3 +242,11 @@ def test_a_source_in_a_file_is_not_written_to(tmp_path: Path) -> None:
 def test_a_frame_rate_that_nobody_can_mean_costs_no_clip() -> None:
     source = clip("matroska", frames=5, tick=Fraction(1, 1000), times=[0, 1, 2, 3, 4])
     assert outcome_of(source).facts.frames == 5
+
+
+def test_a_sample_aspect_ratio_that_no_picture_can_have_costs_no_clip() -> None:
+    source = clip(codec="mpeg4", frames=3, ratio=Fraction(3, 2))
+    place = source.index(b"pasp") + 4
+    source = source[:place] + struct.pack(">II", 2**31 - 1, 1) + source[place + 8 :]
+    outcome = outcome_of(source)
+    assert (outcome.status, outcome.facts.frames) == ("resized", 3)

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from beam_pipeline.codec.timestamps import (
     MAX_FRAME_TICKS,
+    MAX_GAP_TICKS,
     MAX_TIMESCALE,
     FrameClock,
+    frame_rate,
     output_time_base,
     to_ticks,
 )
@@ -54,6 +56,17 @@ def test_a_frame_that_is_not_later_moves_to_one_tick_after_the_one_before() -> N
         5,
         9,
     ]
+
+
+def test_a_duration_that_no_mp4_could_hold_does_not_move_the_next_frame_there() -> None:
+    ticking = clock()
+    ticking.next(0, None, MAX_FRAME_TICKS)
+    assert ticking.next(None, None, 1)[0] == MAX_GAP_TICKS
+
+
+def test_frames_half_an_hour_apart_have_a_rate() -> None:
+    hour = 3600 * TICK.denominator
+    assert frame_rate([0, hour], 2 * hour, TICK, Fraction(30), TICK) == Fraction(1, 3600)
 
 
 def test_a_time_that_no_mp4_could_hold_is_not_believed() -> None:
