@@ -96,6 +96,8 @@ bench: $(VENV)/.bench $(VENV)/.test $(MOVIEPY)/.setup ## Compare the speed with 
 	$(BIN)/python benchmarks/archives.py --clips $(or $(CLIPS),sample/videos) \
 	    $(if $(COUNT),--count $(COUNT)) $(if $(ROUNDS),--rounds $(ROUNDS))
 	$(BIN)/python -m benchmarks.count_requests
+	$(BIN)/python -m benchmarks.feed --clips $(or $(CLIPS),sample/videos) \
+	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write $(WRITE))
 
 ifndef CLIPS
 bench: sample

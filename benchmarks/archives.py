@@ -11,13 +11,12 @@ import argparse
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import SUFFIXES, make_dataset
+from dataset import make_dataset, pack, videos_in
 
 SMALL, LARGE = 200, 2000
 """Sizes in megabytes of the archives whose memory use is compared."""
@@ -44,13 +43,6 @@ def prepare(annotations: Path, videos: Path, output: Path) -> tuple[float, float
     status, kilobytes = result.stdout.split()[-2:]
     assert status == "0", result.stderr
     return seconds, int(kilobytes) / 1000
-
-
-def pack(archive: Path, sources: Sequence[Path]) -> None:
-    """Write files to a compressed archive, like those of CVDF."""
-    with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
-        for source in sources:
-            tar.add(source, f"./{source.name}")
 
 
 def rates(clips: Sequence[Path], count: int, rounds: int, work: Path) -> list[float]:
@@ -85,7 +77,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200, help="number of clips in a run")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    clips = sorted(p for p in args.clips.rglob("*") if p.suffix.lower() in SUFFIXES)
+    clips = videos_in(args.clips)
     with tempfile.TemporaryDirectory() as folder:
         ratios = rates(clips, args.count, args.rounds, Path(folder))
     print(

@@ -25,6 +25,7 @@ import av.error
 import imageio_ffmpeg
 import pyarrow.parquet as pq
 from contenders import CORES, LIMIT, MOVIEPY, NAMES, OURS, Contender, contenders
+from dataset import make_dataset, videos_in
 from markdown import replace_section, table
 from quality import mean_window_seconds, picture_bytes, ssim
 
@@ -36,10 +37,6 @@ HEADINGS = (
     "tool", "seconds", "clips/s", "seconds / ours", "our bytes / theirs",
     "our SSIM - theirs, in 1/1000", "read time / ours",
 )  # fmt: skip
-
-SUFFIXES = {".mp4", ".mkv", ".webm", ".avi", ".mov"}
-
-HEADER = "youtube_id,time_start,time_end,label,split\n"
 
 
 @dataclass
@@ -54,27 +51,11 @@ class Timings:
         return statistics.median(mine / theirs for mine, theirs in pairs)
 
 
-def make_dataset(clips: Sequence[Path], count: int, folder: Path) -> list[Path]:
-    """Make a data set of ``count`` annotated clips with unique ids; returns their files."""
-    sources = folder / "sources"
-    sources.mkdir(parents=True)
-    copies = []
-    with (folder / "val.csv").open("w") as annotations:
-        annotations.write(HEADER)
-        for number in range(count):
-            clip = clips[number % len(clips)]
-            youtube_id = f"bench{number:06d}"
-            name = f"{youtube_id}_000000_000010{clip.suffix}"
-            copies.append(Path(shutil.copyfile(clip, sources / name)))
-            annotations.write(f"{youtube_id},0,10,zumba,val\n")
-    return copies
-
-
 def comparable(
     folder: Path, tools: Sequence[Contender], work: Path
 ) -> tuple[list[Path], list[str]]:
     """The clips of a folder that every tool encodes, and the names of the others."""
-    clips = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    clips = videos_in(folder)
     sources = make_dataset(clips, len(clips), work)
     for tool in tools:
         run(tool, work / "sources", work / tool.key, strict=False)

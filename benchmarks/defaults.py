@@ -18,8 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import imageio_ffmpeg
-from bench import SUFFIXES
 from contenders import mmaction2
+from dataset import videos_in
 from markdown import replace_section, table
 from quality import mean_window_seconds, picture_bytes, ssim
 
@@ -129,7 +129,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="a document that contains <!-- defaults -->")
     args = parser.parse_args()
     ffmpeg = shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
-    videos = sorted(path for path in args.clips.rglob("*") if path.suffix.lower() in SUFFIXES)
+    videos = videos_in(args.clips)
     clips = [clip for clip in videos if is_whole(clip)]
     with tempfile.TemporaryDirectory() as folder:
         rows = compare(clips, Path(folder), ffmpeg)

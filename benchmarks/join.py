@@ -56,10 +56,10 @@ def make(folder: Path, clips: int) -> list[str]:
     for row in rows:
         (output / str(row.path)).write_bytes(b"x")
     (output / "manifest").mkdir()
+    settings = Config.from_options(KineticsOptions(arguments)).identity()
     with (output / "manifest" / "train.parquet").open("wb") as file:
-        manifest.write_parquet(file, [manifest.to_table(rows)])
-    config = Config.from_options(KineticsOptions(arguments))
-    (output / "summary.json").write_text(json.dumps({"settings": config.identity()}))
+        manifest.write_parquet(file, [manifest.to_table(rows)], settings)
+    (output / "summary.json").write_text(json.dumps({"settings": settings}))
     return arguments
 
 

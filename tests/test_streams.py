@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from beam_pipeline.storage import file_systems, streams
+from beam_pipeline.storage import file_systems, files, streams
 from beam_pipeline.storage.retries import RETRY_COUNT
 from beam_pipeline.storage.streams import open_stream
 from beam_pipeline.storage.web_storage import WebFileSystem, WebStream
@@ -33,6 +33,18 @@ def streamed(url: str) -> bytes:
 def test_a_local_file_is_read_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "a b.tar").write_bytes(CONTENT)
     assert streamed(str(tmp_path / "a b.tar")) == CONTENT
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}"])
+def test_a_part_of_a_local_file_is_read(form: str, tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"0123456789")
+    url = form.format(tmp_path / "a.bin")
+    assert files.read(url) == b"0123456789"
+    assert files.read(url, 4) == b"0123"
+    assert files.read(url, 8, 3) == b"34567"
+    assert files.read(url, begin=8) == b"89"
+    assert files.read(url, 100) == b"0123456789"
+    assert files.read(url, 30, 20) == b""
 
 
 # The web

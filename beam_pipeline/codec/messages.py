@@ -6,7 +6,6 @@ unpickled, and every field is checked before it is believed.
 
 import json
 import math
-from dataclasses import asdict
 from fractions import Fraction
 from typing import Any, get_args, get_type_hints
 
@@ -32,8 +31,8 @@ class Malformed(ValueError):
 
 def encode_request(settings: ClipSettings, segment: Segment | None, in_memory: bool) -> bytes:
     """The header of a clip to resize; its bytes follow, or the descriptors of its files."""
-    values = asdict(settings)
-    values["fps"] = None if settings.fps is None else str(settings.fps)
+    # Not asdict, which takes as long as everything else here: there is nothing to copy.
+    values = {**vars(settings), "fps": None if settings.fps is None else str(settings.fps)}
     place = None if segment is None else [str(segment.start), str(segment.end)]
     return json.dumps({"settings": values, "segment": place, "in_memory": in_memory}).encode()
 
@@ -56,7 +55,7 @@ def encode_outcome(outcome: Outcome) -> bytes:
             "status": outcome.status,
             "reason": outcome.reason,
             "detail": outcome.detail,
-            "facts": asdict(outcome.facts),
+            "facts": vars(outcome.facts),
             "write_error": None if error is None else [error.errno, error.strerror],
             "cpu_seconds": outcome.cpu_seconds,
         }

@@ -124,10 +124,10 @@ class Output:
         Raises:
             OutputError: the file cannot be written.
         """
-        with as_write_error(self.url(relative)), self.temporary_path() as path:
-            with open(path, "wb") as file:
-                yield file
-            self.publish(path, relative, synced=synced)
+        with as_write_error(self.url(relative)), self._temporary_file() as file:
+            yield file
+            file.close()
+            self.publish(file.name, relative, synced=synced)
 
     @contextmanager
     def temporary_path(self) -> Iterator[str]:
@@ -137,14 +137,22 @@ class Output:
         atomic only within one disk. That folder is not made here: if it is gone, the whole
         output was removed.
         """
+        with self._temporary_file() as file:
+            file.close()
+            yield file.name
+
+    @contextmanager
+    def _temporary_file(self) -> Iterator[BinaryIO]:
+        """A new file, see ``temporary_path``."""
         folder = tempfile.gettempdir()
         if self.is_local:
             folder = urls.local_path(self.url(f"{self.state}/{TEMPORARY}"))
         path = os.path.join(folder, uuid.uuid4().hex)
-        with as_write_error(path), open(path, "xb"):
-            pass
+        with as_write_error(path):
+            file = open(path, "xb")  # noqa: SIM115
         try:
-            yield path
+            with file:
+                yield file
         finally:
             with suppress(FileNotFoundError):
                 os.remove(path)

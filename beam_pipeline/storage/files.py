@@ -56,6 +56,10 @@ def read(
         TooLarge: there is no ``end``, and a remote file has more than ``responses.MAX_READ`` bytes.
         Changed: the file has another ``version`` now.
     """
+    if urls.is_local(url):
+        with open(urls.local_path(url), "rb") as file:  # fsspec would take half as long again
+            file.seek(begin or 0)
+            return file.read(-1 if end is None else end - (begin or 0))
     options = {} if version is None else {"version": version}
     try:
         data: bytes = filesystem(url).cat_file(url, start=begin, end=end, **options)

@@ -79,11 +79,12 @@ def with_retries(call: Callable[P, T]) -> Callable[P, T]:
     Every protocol's package has its own exceptions, also for wrong options: they become
     ``Unavailable``.
     """
+    call_again = _retry(call)
 
     @functools.wraps(call)
     def retried(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return _retry(call)(*args, **kwargs)
+            return call_again(*args, **kwargs)
         except OSError:
             raise
         except Exception as error:

@@ -5,7 +5,7 @@ import stat
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -152,7 +152,7 @@ def row_of(
         path=None if outcome.status == "failed" else relative,
         source_bytes=size,
         seconds=time.monotonic() - start,
-        **asdict(outcome.facts),
+        **vars(outcome.facts),
     )
 
 
