@@ -10,7 +10,8 @@ command makes of it. All figures of a row are those at this CRF.
 
 The search starts at the words of ``BEGIN``. It tries every change of one word, takes the one that
 costs least within the rule, and goes on from there until the time is up or nothing is better.
-``--candidates`` tries the words in a file instead, one candidate a line. With ``--unseen``, what
+``--candidates`` tries the words in a file instead, one candidate a line, at its ``crf`` if there
+is one. With ``--unseen``, what
 is not beaten is measured once more on clips that the search has not seen.
 """
 
@@ -31,8 +32,8 @@ import av
 import av.filter
 import imageio_ffmpeg
 from av.video.frame import VideoFrame
-from bench import SUFFIXES
 from contenders import SCALE
+from dataset import videos_in
 from markdown import replace_section, table
 from quality import REFERENCE_SCALER, mean_window_seconds, picture_bytes
 
@@ -432,7 +433,7 @@ def front(rows: Iterable[Row]) -> list[Row]:
 def load_all(folder: Path, most: int, work: Path, ffmpeg: str) -> list[Clip]:
     """The clips of a folder that can be compared."""
     work.mkdir()
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = videos_in(folder)
     loaded = [load(path, most, work, ffmpeg) for path in paths]
     clips = [clip for clip in loaded if clip is not None]
     print(f"{len(clips)} of {len(paths)} clips:", *(clip.name for clip in clips), flush=True)
@@ -458,7 +459,8 @@ def main() -> None:
             listed = [dict(word.split("=", 1) for word in line.split()) for line in lines if line]
             rows = []
             for words in listed:
-                rows.append(row_of(clips, {**BASE, **words}, work))
+                crf = words.pop("crf", None)
+                rows.append(row_of(clips, {**BASE, **words}, work, crf and float(crf)))
                 show(rows[-1])
         else:
             rows = search(clips, work, args.minutes)
