@@ -1,16 +1,19 @@
 """Batches of elements, for shuffles of hundreds of thousands of them.
 
 A batch costs a runner about as much as one element. To fill batches, many elements share a key:
-a bucket of names, or a part of a split.
+a bucket of names, or a part of a split. A runner keeps several copies of what is shuffled, some in
+memory, so batches are compressed.
 """
 
 import pickle
+import struct
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias, TypeVar
 from zlib import crc32
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam import pvalue
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import MIN_TIMESTAMP
@@ -21,6 +24,8 @@ MAX_HELD = 50_000
 
 BUCKETS = 512
 """Keys of a join: enough for many workers, and few enough to fill the batches."""
+
+_LENGTH = struct.Struct("<Q")
 
 T = TypeVar("T")
 
@@ -84,15 +89,28 @@ def bucket_of(group: str) -> int:
 
 
 def batch_by_key(key_type: Any, key_of: Callable[..., Hashable], *side_inputs: Any) -> beam.ParDo:
-    """Elements to (key, batch). A batch has some of the elements of its key, pickled."""
+    """Elements to (key, batch). A batch has some of the elements of its key, see ``pack``."""
     packed = beam.ParDo(_BatchByKey(key_of), *side_inputs)
     return packed.with_output_types(tuple[key_type, bytes])
+
+
+def pack(values: list[tuple[Any, ...]]) -> bytes:
+    """A batch of elements, which are given as plain tuples.
+
+    These take half the time and space of named ones. A string that occurs in many of them, such
+    as the path of an annotation file, is written once. LZ4 more than halves what is left, in less
+    time than any runner takes to copy it.
+    """
+    data = pickle.dumps(values, protocol=5)
+    return _LENGTH.pack(len(data)) + pa.compress(data, "lz4", asbytes=True)
 
 
 def unpack(element_type: type[T], batches: Iterable[bytes]) -> Iterator[T]:
     """The elements in batches."""
     for batch in batches:
-        for values in pickle.loads(batch):
+        (length,) = _LENGTH.unpack_from(batch)
+        data = pa.decompress(memoryview(batch)[_LENGTH.size :], length, "lz4", asbytes=True)
+        for values in pickle.loads(data):
             yield element_type(*values)
 
 
@@ -114,9 +132,7 @@ class _BatchByKey(beam.DoFn):
             yield WindowedValue(batch, MIN_TIMESTAMP, (GlobalWindow(),))
 
     def _packed(self) -> list[tuple[Hashable, bytes]]:
-        # Plain tuples take half the time and space of named ones. A string that occurs in many
-        # of them, such as the path of an annotation file, is written once.
-        packed = [(key, pickle.dumps(values, protocol=5)) for key, values in self._held.items()]
+        packed = [(key, pack(values)) for key, values in self._held.items()]
         self._held.clear()
         self._count = 0
         return packed

@@ -23,6 +23,9 @@ from beam_pipeline.options import KineticsOptions
 from beam_pipeline.output import manifest
 
 CLASSES = 400
+SHARD = 50_000
+"""Rows in a table of the manifest; a run writes one for each of its shards."""
+
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz-"
 
 
@@ -58,7 +61,8 @@ def make(folder: Path, clips: int) -> list[str]:
     (output / "manifest").mkdir()
     settings = Config.from_options(KineticsOptions(arguments)).identity()
     with (output / "manifest" / "train.parquet").open("wb") as file:
-        manifest.write_parquet(file, [manifest.to_table(rows)], settings)
+        shards = (rows[begin : begin + SHARD] for begin in range(0, len(rows), SHARD))
+        manifest.write_parquet(file, map(manifest.to_table, shards), settings)
     (output / "summary.json").write_text(json.dumps({"settings": settings}))
     return arguments
 

@@ -1,12 +1,15 @@
 """Elements in bulk."""
 
+import pickle
+import random
+
 import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
 from beam_pipeline import batches
 from beam_pipeline.batches import batch_by_key, unpack
-from beam_pipeline.elements import Video
+from beam_pipeline.elements import Row, Video
 from tests.kinetics import on_beam
 
 VIDEOS = [Video(f"/v/{number}.mp4", number % 3, number) for number in range(100)]
@@ -49,9 +52,23 @@ def test_what_many_elements_share_is_packed_once() -> None:
     sizes = []
     for count in (1, 100):
         fn.start_bundle()
-        path = "/very/long/path" * 100
+        path = random.Random(7).randbytes(1000).hex()  # which no compression makes small
         for number in range(count):
             fn.process(Video(path, number, number))
         ((_, packed),) = fn._packed()
         sizes.append(len(packed))
     assert sizes[1] < 2 * sizes[0]
+
+
+def test_a_batch_takes_less_than_half_of_its_elements() -> None:
+    rows = [
+        Row(f"{number:011d}_000001_000011", None, "val", "zumba", "missing", "no_file")
+        for number in range(1000)
+    ]
+    packed = batches.pack([tuple(row) for row in rows])
+    assert len(packed) < len(pickle.dumps([tuple(row) for row in rows], protocol=5)) / 2
+    assert list(unpack(Row, [packed, packed])) == rows * 2
+
+
+def test_a_batch_may_be_empty() -> None:
+    assert list(unpack(Row, [batches.pack([])])) == []

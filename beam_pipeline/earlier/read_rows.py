@@ -48,8 +48,8 @@ def read_rows(url: str, config: Config) -> Iterator[Row | pvalue.TaggedOutput]:
                 yield pvalue.TaggedOutput(NOTES, NOT_WHOLE)
             return
         for table in manifest.read_parquet(url, settings=config.identity()):
-            for values in manifest.values_of(manifest.with_status(table, LISTED)):
-                yield Row(*values)
+            rows_of_table = (Row(*values) for values in manifest.values_of(table))
+            yield from (row for row in rows_of_table if row.status in LISTED)
     except (FileNotFoundError, DamagedError):
         # Its run has ended since, and its rows are in the manifest. Or it is a damaged manifest,
         # which the results replace, with a note.

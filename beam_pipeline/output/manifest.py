@@ -169,9 +169,14 @@ def read_tables(
         yield from read_parquet(output.url(path), columns)
 
 
+ROWS_AT_ONCE = 10_000
+"""Rows of a table that are Python objects at once: these take ten times the memory."""
+
+
 def values_of(table: pa.Table) -> Iterator[tuple[Any, ...]]:
     """The values of every row, in the order of the table's columns."""
-    return zip(*(column.to_pylist() for column in table.columns), strict=True)
+    for batch in table.to_batches(ROWS_AT_ONCE):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def with_status(table: pa.Table, statuses: Sequence[str]) -> pa.Table:
@@ -190,5 +195,12 @@ def write_csv(file: TextIO, tables: Iterable[pa.Table]) -> None:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for table in tables:
-        for values in values_of(table.select(CSV_COLUMNS)):
-            writer.writerow(as_text(v) if isinstance(v, str) else v for v in values)
+        for batch in table.select(CSV_COLUMNS).to_batches(ROWS_AT_ONCE):
+            writer.writerows(zip(*map(_csv_fields, batch.columns), strict=True))
+
+
+def _csv_fields(column: pa.Array) -> list[Any]:
+    values: list[Any] = column.to_pylist()
+    if column.type != pa.string() or column.null_count == len(column):
+        return values
+    return [None if value is None else as_text(value) for value in values]

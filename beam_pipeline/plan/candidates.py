@@ -1,7 +1,7 @@
 """Find the candidate files of each clip by name, the best first."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from beam_pipeline.elements import Video
@@ -37,13 +37,15 @@ class Candidates:
     unannotated: int
 
 
-def find_candidates(clips: Sequence[ResolvedClip], videos: Iterable[Video]) -> Candidates:
+def find_candidates(clips: Sequence[ResolvedClip], videos: Sequence[Video]) -> Candidates:
     """Assign each file to the clip that it is named after.
 
     A file name is a ``clip_id``, or a bare ``youtube_id`` if only one clip has that id. Files of
     a clip are sorted by rank, then full names before bare ids, then common extensions before
     others, then by path.
     """
+    if not clips or not videos:  # most groups of a large data set that is being prepared
+        return Candidates({}, {}, len({video.path for video in videos}))
     by_name = {resolved.clip.clip_id for resolved in clips}
     by_id: dict[str, list[str]] = {}
     for resolved in clips:

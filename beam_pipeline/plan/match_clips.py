@@ -1,7 +1,7 @@
 """Match annotated clips with files and with the results of earlier runs, by name."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import apache_beam as beam
 from apache_beam import pvalue
@@ -10,7 +10,7 @@ from beam_pipeline.batches import Group, JoinByBucket, JoinInputs, groups_in
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Annotation, ResizeTask, Row, Video
 from beam_pipeline.kinetics.file_names import base_name
-from beam_pipeline.plan.candidates import find_candidates, group_of
+from beam_pipeline.plan.candidates import Candidates, find_candidates, group_of
 from beam_pipeline.plan.decide import (
     decide,
     finished_rows,
@@ -18,7 +18,7 @@ from beam_pipeline.plan.decide import (
     listed_row,
     split_sources,
 )
-from beam_pipeline.plan.resolve_annotations import resolve_annotations
+from beam_pipeline.plan.resolve_annotations import ResolvedClip, resolve_annotations
 from beam_pipeline.plan.wanted_clips import record_of
 from beam_pipeline.progress import metrics
 
@@ -40,7 +40,7 @@ KINDS: JoinInputs = {
 class MatchClips(beam.PTransform):
     """Make tasks for the clips that need work, and rows for those that do not.
 
-    Outputs ``tasks`` (ResizeTask), ``rows`` (Row), ``unannotated`` (int, files of a group that
+    Outputs ``tasks`` (ResizeTask), ``rows`` (Row), ``unannotated`` (int, files of a bucket that
     match no clip) and, if there are archives, ``wanted`` (bytes, records of every annotated
     clip). With archives, a clip with a task also gets a row with the status missing, in case
     nothing comes of the task. One shuffle joins annotations, files, and the rows and outputs of
@@ -88,25 +88,33 @@ class _Decide(beam.DoFn):
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
         _, bucket = element
         records: list[bytes] = []
+        unannotated = 0
         for group in groups_in(KINDS, bucket).values():
-            yield from self._decide(group, label_ids, last_clip_id, archive_ranks, records)
+            clips = resolve_annotations(group["annotations"], label_ids)
+            candidates = find_candidates(clips, group["videos"])
+            unannotated += candidates.unannotated
+            if clips:
+                yield from self._decide(
+                    clips, candidates, group, last_clip_id, archive_ranks, records
+                )
+        if unannotated:
+            yield pvalue.TaggedOutput(UNANNOTATED, unannotated)
         if archive_ranks:
             yield pvalue.TaggedOutput(WANTED, b"".join(records))
 
     def _decide(
         self,
+        clips: Sequence[ResolvedClip],
+        candidates: Candidates,
         group: Group,
-        label_ids: dict[str, int],
         last_clip_id: str | None,
         archive_ranks: tuple[int, ...],
         records: list[bytes],
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
-        clips = resolve_annotations(group["annotations"], label_ids)
-        candidates = find_candidates(clips, group["videos"])
         finished = finished_rows(group["rows"], group["outputs"], self._config.output)
-        clips_per_video = Counter(resolved.clip.youtube_id for resolved in clips)
-        if candidates.unannotated:
-            yield pvalue.TaggedOutput(UNANNOTATED, candidates.unannotated)
+        clips_per_video = (
+            Counter(resolved.clip.youtube_id for resolved in clips) if archive_ranks else {}
+        )
         for resolved in clips:
             clip = resolved.clip
             path = self._config.clip_path(clip)

@@ -1,6 +1,6 @@
 """Merge all annotations of a clip into one clip, or a conflict."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from beam_pipeline.elements import Annotation, Clip
@@ -16,12 +16,14 @@ class ResolvedClip:
 
 
 def resolve_annotations(
-    annotations: Iterable[Annotation], label_ids: dict[str, int]
+    annotations: Sequence[Annotation], label_ids: dict[str, int]
 ) -> list[ResolvedClip]:
     """Merge the annotations of each clip: equal ones count once, a label overrides no label.
 
     Two labels or two splits are a conflict. Then the clip is in the split stated first.
     """
+    if len(annotations) == 1:
+        return [_resolve_one(annotations, label_ids)]
     by_clip: dict[str, list[Annotation]] = {}
     for annotation in sorted(annotations, key=lambda a: (a.place, a.clip_id, a.label or "")):
         by_clip.setdefault(annotation.clip_id, []).append(annotation)

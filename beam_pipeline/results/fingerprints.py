@@ -2,8 +2,7 @@
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
 import pyarrow as pa
 
@@ -22,12 +21,7 @@ def fingerprints(listed: Iterable[pa.Table]) -> tuple[str, str]:
         listed: tables of ``FINGERPRINT_COLUMNS``, each sorted by clip_id.
     """
     content, membership = hashlib.sha256(), hashlib.sha256()
-    for clip_id, label_id, sha256 in heapq.merge(*map(_rows, listed)):
+    for clip_id, label_id, sha256 in heapq.merge(*map(manifest.values_of, listed)):
         membership.update(f"{clip_id} {label_id}\n".encode())
         content.update(f"{clip_id} {label_id} {sha256}\n".encode())
     return content.hexdigest(), membership.hexdigest()
-
-
-def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
-    for batch in table.to_batches():  # to limit memory: Python objects are large
-        yield from manifest.values_of(pa.Table.from_batches([batch]))

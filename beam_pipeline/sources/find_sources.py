@@ -46,10 +46,14 @@ class FindSources(beam.PTransform):
             | ListVideos(config.output.root, config.mirror, config.allow_local)
         )
         videos, archives = listed[VIDEO_FILES], listed[ARCHIVES]
+        # Counted before they are put together: a runner would store every file once more.
         count = (
-            (videos, archives)
-            | "All files" >> beam.Flatten()
-            | "Count files" >> beam.combiners.Count.Globally()
+            (
+                videos | "Count videos" >> beam.combiners.Count.Globally(),
+                archives | "Count archives" >> beam.combiners.Count.Globally(),
+            )
+            | "Both counts" >> beam.Flatten()
+            | "Count files" >> beam.CombineGlobally(sum)
             | "Check files" >> beam.Map(check_found, config.videos)
         )
         ranks = (

@@ -290,6 +290,8 @@ def _suffix(path: str) -> str:
 
 def _is_output(path: str, output: str) -> bool:
     """Whether a path is the output folder, or is in a folder that the pipeline makes there."""
+    if not path.startswith(output):  # which is so for most of a long listing
+        return False
     results = tuple(urls.join(output, name) for name in (VIDEOS, STATE))
     return path == output or path.startswith(tuple(f"{own}/" for own in results)) or path in results
 

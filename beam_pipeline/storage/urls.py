@@ -39,7 +39,7 @@ def protocol_of(url: str) -> str:
 
 def is_on_the_web(url: str) -> bool:
     """Whether a URL is a web address. It can be read, but not listed or written."""
-    return protocol_of(url) in WEB
+    return "://" in url and protocol_of(url) in WEB
 
 
 def is_local(url: str) -> bool:
