@@ -41,3 +41,18 @@ def test_the_text_tables_are_escaped_and_are_annotations_still() -> None:
     (annotation,) = parse(0, "failed.csv", io.BytesIO(file.getvalue().encode()))
     assert (annotation.clip_id, annotation.label) == (clip.clip_id, "=cmd()")
     assert rows.column("label").to_pylist() == ["=cmd()"]  # as the Parquet manifest has it
+
+
+def test_a_table_that_is_taken_in_parts_has_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "ROWS_AT_ONCE", 3)
+    rows = [
+        Row.of(Clip(f"{number}_000001_000011"), "failed", detail="@x" if number % 2 else None)
+        for number in range(10)
+    ]
+    table = manifest.to_table(rows)
+    assert [Row(*values) for values in manifest.values_of(table)] == rows
+    file = io.StringIO()
+    manifest.write_csv(file, [table, table.slice(4, 2)])
+    read = [(row["clip_id"], row["detail"]) for row in csv.DictReader(io.StringIO(file.getvalue()))]
+    told = [(row.clip_id, "'@x" if row.detail else "") for row in rows]
+    assert read == told + told[4:6]
