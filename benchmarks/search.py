@@ -37,6 +37,7 @@ from dataset import videos_in
 from markdown import replace_section, table
 from quality import REFERENCE_SCALER, mean_window_seconds, picture_bytes
 
+from beam_pipeline.codec.copy_pictures import is_resized_already
 from beam_pipeline.codec.geometry import output_shape
 from beam_pipeline.codec.outcome import BadClip
 from beam_pipeline.codec.scale_pictures import PictureScaler, orientation_of
@@ -180,10 +181,12 @@ def scaled_pictures(path: Path, most: int) -> tuple[list[VideoFrame], Fraction]:
     """At most so many pictures of a clip, scaled and timed as the program does it; and its rate.
 
     Raises:
-        BadClip: there is no whole clip.
+        BadClip: there is no whole clip, or the program would copy it.
     """
     pictures: list[VideoFrame] = []
     with path.open("rb") as file, open_source(file) as source:
+        if is_resized_already(source, ClipSettings()):
+            raise BadClip("undecodable", "it would be copied")
         clock, scaler = source.clock(None), None
         for packet in source.packets(with_sound=False):
             for frame in source.frames(packet):
@@ -210,7 +213,7 @@ def _scaler_for(frame: VideoFrame, source: Source) -> PictureScaler:
 
 
 def load(path: Path, most: int, work: Path, ffmpeg: str) -> Clip | None:
-    """A clip with at most so many pictures; None if it is damaged or others make another number."""
+    """A clip with at most so many pictures; None if it is damaged, would be copied, or is short."""
     try:
         pictures, rate = scaled_pictures(path, most)
     except BadClip:
