@@ -4,6 +4,9 @@ Python takes longer to import Beam than the program takes for a small data set. 
 imports all of it, and for every start forks a child, which runs ``python -m beam_pipeline`` in
 its own process, with its own output, environment and exit status. What only a fresh
 interpreter shows is tested with ``run_anew``.
+
+In the same way another process forks the children that hold the codecs. Commands in a session of
+their own, which the fault tests kill as a whole, start these children themselves.
 """
 
 import atexit
@@ -113,8 +116,15 @@ def _status(pid: int) -> int | None:
 
 def become(request: dict[str, Any]) -> None:
     """Make this process what a shell would have started."""
+    from multiprocessing import get_context, resource_tracker
+
+    from beam_pipeline.codec import pool
+
     if request["start_new_session"]:
         os.setsid()
+        resource_tracker._resource_tracker._fd = None  # that of another session
+    else:
+        pool._spawn = get_context("forkserver")
     writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     for number, path, how in ((0, os.devnull, os.O_RDONLY), (1, request["out"], writing),
                               (2, request["err"], writing)):  # fmt: skip
@@ -144,8 +154,34 @@ def import_all() -> None:
     for name in ("gcsfs", "s3fs", "fsspec.implementations.http", "rich.table", "rich.progress"):
         importlib.import_module(name)
     remember_what_beam_asks_again()
+    build_once()
     gc.collect()
     gc.freeze()  # all this lives as long as the process: no run has to look through it
+
+
+def build_once() -> None:
+    """Have Beam look at all functions of the pipeline: what it finds is then known to each child."""
+    from beam_pipeline import pipeline
+    from beam_pipeline.config import Config
+    from beam_pipeline.engines.choose import choose_engine
+    from beam_pipeline.options import KineticsOptions, parse_command_line
+
+    given = ["--annotations", "/a", "--videos", "/v", "--output", "/o"]
+    options = parse_command_line(given)
+    engine = choose_engine(options)
+    job = engine.pipeline()
+    pipeline.build(job, engine.configure(Config.from_options(options.view_as(KineticsOptions))))
+    job.to_runner_api()
+
+
+def fork_codecs() -> None:
+    """Start the process that forks the children for the codecs."""
+    from multiprocessing import forkserver
+
+    server = forkserver._forkserver
+    server.set_forkserver_preload(["beam_pipeline.codec.child"])
+    server.ensure_running()
+    server.ensure_running = lambda: None  # those that are forked from here cannot wait for it
 
 
 def remember_what_beam_asks_again() -> None:
@@ -155,8 +191,10 @@ def remember_what_beam_asks_again() -> None:
     import inspect
     from types import SimpleNamespace
 
+    import objsize
     from apache_beam.internal import cloudpickle_pickler
     from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.worker import statecache
     from apache_beam.transforms import core, userstate
     from apache_beam.typehints import decorators
 
@@ -183,6 +221,36 @@ def remember_what_beam_asks_again() -> None:
 
     userstate.get_dofn_specs = get_dofn_specs
 
+    from_callable, hints = decorators.IOTypeHints.from_callable, {}
+
+    def hints_of(function: Any) -> Any:
+        if not inspect.isroutine(function):
+            return from_callable(function)
+        key = (getattr(function, "__func__", function), inspect.ismethod(function))
+        if key not in hints:
+            hints[key] = from_callable(function)
+        return hints[key]
+
+    decorators.IOTypeHints.from_callable = hints_of
+    decorators.TRACEBACK_LIMIT = 0  # the lines that stated a type are for messages alone
+
+    mixes_yield_and_return, mixing = core._check_fn_use_yield_and_return, {}
+
+    def check_fn_use_yield_and_return(function: Any) -> bool:
+        key = getattr(function, "__code__", None)
+        if key is None:
+            return mixes_yield_and_return(function)
+        if key not in mixing:
+            mixing[key] = mixes_yield_and_return(function)
+        return mixing[key]
+
+    core._check_fn_use_yield_and_return = check_fn_use_yield_and_return
+
+    # What is at the top of a module is looked up in thousands of modules, and nothing leads there.
+    statecache.objsize = SimpleNamespace(
+        get_deep_size=functools.partial(objsize.get_deep_size, exclude_modules_globals=False)
+    )
+
     cloudpickle_pickler.bz2 = SimpleNamespace(  # of every three functions two were there before
         compress=functools.cache(bz2.compress), decompress=functools.cache(bz2.decompress)
     )
@@ -207,6 +275,7 @@ def remember_what_beam_asks_again() -> None:
 
 if __name__ == "__main__":
     import_all()
+    fork_codecs()
     flags = serve()
     if flags is not None:
         import runpy
