@@ -5,8 +5,8 @@ imports all of it, and for every start forks a child, which runs ``python -m bea
 its own process, with its own output, environment and exit status. What only a fresh
 interpreter shows is tested with ``run_anew``.
 
-In the same way another process forks the children that hold the codecs. Commands in a session of
-their own, which the fault tests kill as a whole, start these children themselves.
+In the same way another process forks the children that hold the codecs, for commands that nobody
+kills. Others start these children themselves, in their own session.
 """
 
 import atexit
@@ -15,8 +15,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +34,13 @@ class Command:
     """A command at work: the part of ``subprocess.Popen`` that the tests use."""
 
     def __init__(
-        self, flags: Sequence[str], out: Path, err: Path, *, start_new_session: bool = False
-    ) -> None:
+        self, flags: Sequence[str], out: Path, err: Path, *, start_new_session: bool = False,
+        fork_codecs: bool = True,
+    ) -> None:  # fmt: skip
         self.returncode: int | None = None
         self.pid: int = _ask(
             flags=list(flags), out=str(out), err=str(err), environment=dict(os.environ),
-            start_new_session=start_new_session,
+            start_new_session=start_new_session, fork_codecs=fork_codecs,
         )  # fmt: skip
 
     def poll(self) -> int | None:
@@ -63,6 +66,12 @@ class Command:
         self.send_signal(9)
 
 
+def forked_codecs() -> list[int]:
+    """The living children with codecs that were forked, of all commands together."""
+    server: int = _ask(codecs=True)
+    return [int(pid) for pid in Path(f"/proc/{server}/task/{server}/children").read_text().split()]
+
+
 @functools.cache
 def _starter() -> "subprocess.Popen[str]":
     process = subprocess.Popen(
@@ -86,14 +95,19 @@ def _ask(**request: Any) -> Any:
 # What runs in the process that starts the others
 
 
-def serve() -> list[str] | None:
-    """Answer requests until there are no more; in a forked child its flags are returned."""
+def serve(codecs: int) -> list[str] | None:
+    """Answer requests until there are no more; in a forked child its flags are returned.
+
+    ``codecs`` is the process that forks these.
+    """
     requests = os.fdopen(os.dup(0))
     answers = os.fdopen(os.dup(1), "w")
     for line in requests:
         request = json.loads(line)
         if "ended" in request:
             answer = _status(request["ended"])
+        elif "codecs" in request:
+            answer = codecs
         else:
             ready, not_yet = os.pipe()
             answer = os.fork()
@@ -109,6 +123,19 @@ def serve() -> list[str] | None:
     return None
 
 
+@contextmanager
+def end_without_farewell() -> Iterator[None]:
+    """End this process as Python does, but do not take apart thousands of modules before."""
+    try:
+        yield
+    except SystemExit as end:
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code)
+
+
 def _status(pid: int) -> int | None:
     ended, status = os.waitpid(pid, os.WNOHANG)
     return os.waitstatus_to_exitcode(status) if ended else None
@@ -122,9 +149,10 @@ def become(request: dict[str, Any]) -> None:
 
     if request["start_new_session"]:
         os.setsid()
-        resource_tracker._resource_tracker._fd = None  # that of another session
-    else:
+    if request["fork_codecs"]:
         pool._spawn = get_context("forkserver")
+    else:
+        resource_tracker._resource_tracker._fd = None  # of another session
     writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     for number, path, how in ((0, os.devnull, os.O_RDONLY), (1, request["out"], writing),
                               (2, request["err"], writing)):  # fmt: skip
@@ -157,10 +185,11 @@ def import_all() -> None:
     build_once()
     gc.collect()
     gc.freeze()  # all this lives as long as the process: no run has to look through it
+    gc.set_threshold(100_000, 50, 50)  # as while the program works
 
 
 def build_once() -> None:
-    """Have Beam look at all functions of the pipeline: what it finds is then known to each child."""
+    """Have Beam look at all functions of the pipeline, so that every child knows what it found."""
     from beam_pipeline import pipeline
     from beam_pipeline.config import Config
     from beam_pipeline.engines.choose import choose_engine
@@ -174,14 +203,15 @@ def build_once() -> None:
     job.to_runner_api()
 
 
-def fork_codecs() -> None:
-    """Start the process that forks the children for the codecs."""
+def start_to_fork_codecs() -> int:
+    """Start the process that forks the children for the codecs; its id."""
     from multiprocessing import forkserver
 
     server = forkserver._forkserver
     server.set_forkserver_preload(["beam_pipeline.codec.child"])
     server.ensure_running()
     server.ensure_running = lambda: None  # those that are forked from here cannot wait for it
+    return int(server._forkserver_pid)
 
 
 def remember_what_beam_asks_again() -> None:
@@ -275,10 +305,10 @@ def remember_what_beam_asks_again() -> None:
 
 if __name__ == "__main__":
     import_all()
-    fork_codecs()
-    flags = serve()
+    flags = serve(start_to_fork_codecs())
     if flags is not None:
         import runpy
 
         sys.argv = ["beam_pipeline", *flags]
-        runpy.run_module("beam_pipeline", run_name="__main__", alter_sys=True)
+        with end_without_farewell():
+            runpy.run_module("beam_pipeline", run_name="__main__", alter_sys=True)
