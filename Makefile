@@ -60,7 +60,7 @@ PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs --ignore tests/readers
 
 test: $(VENV)/.test ## Run the tests
-	@echo "Not here: make test-faults (kills, full disks, rubbish; 6 to 10 minutes on 2 cores)"
+	@echo "Not here: make test-faults (kills, full disks, rubbish; 6 minutes on 2 cores)"
 	@echo "          make test-dataflow (the template and jobs; 4 minutes)"
 	@echo "          make test-docs (links and commands of the documentation; 2 minutes)"
 	@echo "          make test-readers (clips in torchcodec, decord and others; 6 minutes, and 7 GB to install)"

@@ -1,5 +1,6 @@
 """What all tests share: the runs that several of them look at."""
 
+import gc
 import os
 import signal
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from tests import warm
 from tests.kinetics import Finished, Kinetics, run_anew, snapshot
 from tests.make_clips import Sound, clip, cut, sound_only
 
+gc.disable()  # until all tests are collected: hardly anything of that is ever garbage
+
 # The same examples every time, so that a red run is red again; no deadlines, for the machine
 # that runs this may be busy with clips.
 settings.register_profile(
@@ -24,6 +27,12 @@ warm.remember_what_beam_asks_again()
 
 # Whoever starts the tests in the background has them ignore Ctrl-C, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays to the end: nobody has to look through it again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -398,7 +398,7 @@ def test_every_release_has_what_it_needs() -> None:
 @pytest.mark.skipif(not REAL_VAL.exists(), reason="no real annotations beside the project")
 def test_real_clips_under_real_annotations(tmp_path: Path) -> None:
     """Real clips in archives of several shapes; the validation annotations cut to them."""
-    clips = sorted(path for path in (SHARED / "clips").iterdir() if path.stat().st_size < 500_000)
+    clips = sorted(path for path in (SHARED / "clips").iterdir() if path.stat().st_size < 200_000)
     clips = [path for path in clips if path.suffix != ".md"]
     with REAL_VAL.open(newline="") as file:
         rows = list(csv.DictReader(file))[:: 19_906 // len(clips)][: len(clips)]

@@ -14,7 +14,6 @@ from beam_pipeline.elements import Row
 from beam_pipeline.progress import live_line, metrics
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.progress.live_line import LiveLine
-from tests.conftest import Ran
 from tests.kinetics import SHORT_EDGE, Kinetics, configured, manifest, on_beam, summary
 
 NEVER_TRIED = ("ambiguous", "conflicting_annotations")
@@ -45,8 +44,8 @@ def distributions(results: MetricResults) -> dict:
             if each.key.metric.namespace == metrics.WORK}  # fmt: skip
 
 
-def test_every_clip_is_counted_by_status_and_reason(ran: Ran, tmp_path: Path) -> None:
-    results = prepared(ran.kinetics, tmp_path / "output")
+def test_every_clip_is_counted_by_status_and_reason(all_kinds: Kinetics, tmp_path: Path) -> None:
+    results = prepared(all_kinds, tmp_path / "output")
     said = summary(tmp_path / "output")
     expected = {status: count for status, count in said["total"].items() if count}
     del expected["annotated"]

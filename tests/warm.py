@@ -4,6 +4,9 @@ Python takes longer to import Beam than the program takes for a small data set. 
 imports all of it, and for every start forks a child, which runs ``python -m beam_pipeline`` in
 its own process, with its own output, environment and exit status. What only a fresh
 interpreter shows is tested with ``run_anew``.
+
+In the same way another process forks the children that hold the codecs, for commands that nobody
+kills. Others start these children themselves, in their own session.
 """
 
 import atexit
@@ -12,8 +15,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +34,13 @@ class Command:
     """A command at work: the part of ``subprocess.Popen`` that the tests use."""
 
     def __init__(
-        self, flags: Sequence[str], out: Path, err: Path, *, start_new_session: bool = False
-    ) -> None:
+        self, flags: Sequence[str], out: Path, err: Path, *, start_new_session: bool = False,
+        fork_codecs: bool = True,
+    ) -> None:  # fmt: skip
         self.returncode: int | None = None
         self.pid: int = _ask(
             flags=list(flags), out=str(out), err=str(err), environment=dict(os.environ),
-            start_new_session=start_new_session,
+            start_new_session=start_new_session, fork_codecs=fork_codecs,
         )  # fmt: skip
 
     def poll(self) -> int | None:
@@ -60,6 +66,12 @@ class Command:
         self.send_signal(9)
 
 
+def forked_codecs() -> list[int]:
+    """The living children with codecs that were forked, of all commands together."""
+    server: int = _ask(codecs=True)
+    return [int(pid) for pid in Path(f"/proc/{server}/task/{server}/children").read_text().split()]
+
+
 @functools.cache
 def _starter() -> "subprocess.Popen[str]":
     process = subprocess.Popen(
@@ -83,14 +95,19 @@ def _ask(**request: Any) -> Any:
 # What runs in the process that starts the others
 
 
-def serve() -> list[str] | None:
-    """Answer requests until there are no more; in a forked child its flags are returned."""
+def serve(codecs: int) -> list[str] | None:
+    """Answer requests until there are no more; in a forked child its flags are returned.
+
+    ``codecs`` is the process that forks these.
+    """
     requests = os.fdopen(os.dup(0))
     answers = os.fdopen(os.dup(1), "w")
     for line in requests:
         request = json.loads(line)
         if "ended" in request:
             answer = _status(request["ended"])
+        elif "codecs" in request:
+            answer = codecs
         else:
             ready, not_yet = os.pipe()
             answer = os.fork()
@@ -106,6 +123,19 @@ def serve() -> list[str] | None:
     return None
 
 
+@contextmanager
+def end_without_farewell() -> Iterator[None]:
+    """End this process as Python does, but do not take apart thousands of modules before."""
+    try:
+        yield
+    except SystemExit as end:
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code)
+
+
 def _status(pid: int) -> int | None:
     ended, status = os.waitpid(pid, os.WNOHANG)
     return os.waitstatus_to_exitcode(status) if ended else None
@@ -113,8 +143,16 @@ def _status(pid: int) -> int | None:
 
 def become(request: dict[str, Any]) -> None:
     """Make this process what a shell would have started."""
+    from multiprocessing import get_context, resource_tracker
+
+    from beam_pipeline.codec import pool
+
     if request["start_new_session"]:
         os.setsid()
+    if request["fork_codecs"]:
+        pool._spawn = get_context("forkserver")
+    else:
+        resource_tracker._resource_tracker._fd = None  # of another session
     writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     for number, path, how in ((0, os.devnull, os.O_RDONLY), (1, request["out"], writing),
                               (2, request["err"], writing)):  # fmt: skip
@@ -144,8 +182,36 @@ def import_all() -> None:
     for name in ("gcsfs", "s3fs", "fsspec.implementations.http", "rich.table", "rich.progress"):
         importlib.import_module(name)
     remember_what_beam_asks_again()
+    build_once()
     gc.collect()
     gc.freeze()  # all this lives as long as the process: no run has to look through it
+    gc.set_threshold(100_000, 50, 50)  # as while the program works
+
+
+def build_once() -> None:
+    """Have Beam look at all functions of the pipeline, so that every child knows what it found."""
+    from beam_pipeline import pipeline
+    from beam_pipeline.config import Config
+    from beam_pipeline.engines.choose import choose_engine
+    from beam_pipeline.options import KineticsOptions, parse_command_line
+
+    given = ["--annotations", "/a", "--videos", "/v", "--output", "/o"]
+    options = parse_command_line(given)
+    engine = choose_engine(options)
+    job = engine.pipeline()
+    pipeline.build(job, engine.configure(Config.from_options(options.view_as(KineticsOptions))))
+    job.to_runner_api()
+
+
+def start_to_fork_codecs() -> int:
+    """Start the process that forks the children for the codecs; its id."""
+    from multiprocessing import forkserver
+
+    server = forkserver._forkserver
+    server.set_forkserver_preload(["beam_pipeline.codec.child"])
+    server.ensure_running()
+    server.ensure_running = lambda: None  # those that are forked from here cannot wait for it
+    return int(server._forkserver_pid)
 
 
 def remember_what_beam_asks_again() -> None:
@@ -155,8 +221,10 @@ def remember_what_beam_asks_again() -> None:
     import inspect
     from types import SimpleNamespace
 
+    import objsize
     from apache_beam.internal import cloudpickle_pickler
     from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.worker import statecache
     from apache_beam.transforms import core, userstate
     from apache_beam.typehints import decorators
 
@@ -183,6 +251,36 @@ def remember_what_beam_asks_again() -> None:
 
     userstate.get_dofn_specs = get_dofn_specs
 
+    from_callable, hints = decorators.IOTypeHints.from_callable, {}
+
+    def hints_of(function: Any) -> Any:
+        if not inspect.isroutine(function):
+            return from_callable(function)
+        key = (getattr(function, "__func__", function), inspect.ismethod(function))
+        if key not in hints:
+            hints[key] = from_callable(function)
+        return hints[key]
+
+    decorators.IOTypeHints.from_callable = hints_of
+    decorators.TRACEBACK_LIMIT = 0  # the lines that stated a type are for messages alone
+
+    mixes_yield_and_return, mixing = core._check_fn_use_yield_and_return, {}
+
+    def check_fn_use_yield_and_return(function: Any) -> bool:
+        key = getattr(function, "__code__", None)
+        if key is None:
+            return mixes_yield_and_return(function)
+        if key not in mixing:
+            mixing[key] = mixes_yield_and_return(function)
+        return mixing[key]
+
+    core._check_fn_use_yield_and_return = check_fn_use_yield_and_return
+
+    # What is at the top of a module is looked up in thousands of modules, and nothing leads there.
+    statecache.objsize = SimpleNamespace(
+        get_deep_size=functools.partial(objsize.get_deep_size, exclude_modules_globals=False)
+    )
+
     cloudpickle_pickler.bz2 = SimpleNamespace(  # of every three functions two were there before
         compress=functools.cache(bz2.compress), decompress=functools.cache(bz2.decompress)
     )
@@ -207,9 +305,10 @@ def remember_what_beam_asks_again() -> None:
 
 if __name__ == "__main__":
     import_all()
-    flags = serve()
+    flags = serve(start_to_fork_codecs())
     if flags is not None:
         import runpy
 
         sys.argv = ["beam_pipeline", *flags]
-        runpy.run_module("beam_pipeline", run_name="__main__", alter_sys=True)
+        with end_without_farewell():
+            runpy.run_module("beam_pipeline", run_name="__main__", alter_sys=True)

@@ -4,8 +4,8 @@ import atexit
 from functools import cache
 
 from beam_pipeline.codec.pool import CodecPool
+from tests.faults.fuzzed import check, outcomes
 from tests.faults.fuzzing import damaged
-from tests.faults.test_fuzz import check, outcomes
 
 BATCH = 20
 

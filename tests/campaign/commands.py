@@ -103,7 +103,7 @@ def _beside(chance: random.Random, flags: list[str], folder: Path) -> Iterator[N
 
 
 def _finish(flags: list[str], folder: Path) -> None:
-    with Run(flags, folder) as run:
+    with Run(flags, folder, fork_codecs=True) as run:
         ended = run.finished(MINUTES)
     assert ended.status == 0, ended.err
     assert "Traceback" not in ended.err, ended.err

@@ -48,13 +48,18 @@ def whole(kind: str) -> bytes:
     return KINDS[kind]()
 
 
+def quick_outcome_of(clip: bytes) -> Outcome:
+    """What becomes of a clip, at a size that takes no time."""
+    return outcome_of(clip, short_edge=64, preset="ultrafast")
+
+
 def told(outcome: Outcome) -> tuple[str, str | None]:
     return outcome.status, outcome.reason
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_whole_of_each_is_kept_without_a_remark(kind: str) -> None:
-    outcome = outcome_of(whole(kind))
+    outcome = quick_outcome_of(whole(kind))
     assert told(outcome) == ("resized", None)
     assert (outcome.facts.frames, outcome.facts.decode_errors) == (SECONDS * 25, 0)
     assert outcome.detail is None
@@ -73,7 +78,7 @@ BROKEN_OFF = [
 
 @pytest.mark.parametrize(("kind", "share"), [*BROKEN_OFF, ("mkv, sound long", 0.5)])
 def test_a_file_that_ends_early_is_truncated(kind: str, share: float) -> None:
-    outcome = outcome_of(cut(whole(kind), share))
+    outcome = quick_outcome_of(cut(whole(kind), share))
     assert told(outcome) == ("failed", "truncated")
     assert outcome.output is None
     assert outcome.detail
@@ -81,19 +86,19 @@ def test_a_file_that_ends_early_is_truncated(kind: str, share: float) -> None:
 
 @pytest.mark.parametrize("share", [0.95, 0.5, 0.05])
 def test_an_mp4_that_lost_its_index_is_truncated(share: float) -> None:
-    outcome = outcome_of(cut(whole("mp4, index last"), share))
+    outcome = quick_outcome_of(cut(whole("mp4, index last"), share))
     assert told(outcome) == ("failed", "truncated")
 
 
 def test_an_mp4_that_ends_inside_its_index_is_truncated() -> None:
     source = whole("mp4")
-    outcome = outcome_of(source[: source.index(b"moov") + 1000])
+    outcome = quick_outcome_of(source[: source.index(b"moov") + 1000])
     assert told(outcome) == ("failed", "truncated")
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mp4 without sound", "mov", "avi"])
 def test_a_file_of_which_nearly_all_is_there_is_kept_and_its_damage_counted(kind: str) -> None:
-    outcome = outcome_of(cut(whole(kind), 0.95))
+    outcome = quick_outcome_of(cut(whole(kind), 0.95))
     assert told(outcome) == ("resized", None)
     assert 90 <= outcome.facts.frames < 100
     assert outcome.facts.decode_errors > 0
@@ -102,38 +107,38 @@ def test_a_file_of_which_nearly_all_is_there_is_kept_and_its_damage_counted(kind
 
 @pytest.mark.parametrize("kind", ["mkv", "webm"])
 def test_a_matroska_file_of_which_nearly_all_is_there_is_kept(kind: str) -> None:
-    outcome = outcome_of(cut(whole(kind), 0.95))
+    outcome = quick_outcome_of(cut(whole(kind), 0.95))
     assert told(outcome) == ("resized", None)
     assert outcome.detail
 
 
 def test_sound_that_breaks_off_does_not_make_the_clip_truncated() -> None:
-    outcome = outcome_of(cut(whole("mp4, sound long"), 0.95))
+    outcome = quick_outcome_of(cut(whole("mp4, sound long"), 0.95))
     assert told(outcome) == ("resized", None)
     assert outcome.facts.frames == 100
 
 
 def test_a_stream_that_declares_nothing_is_kept_as_far_as_it_goes() -> None:
     """A transport stream has no length, nor do its frames; those that are there count."""
-    outcome = outcome_of(cut(whole("ts"), 0.6))
+    outcome = quick_outcome_of(cut(whole("ts"), 0.6))
     assert told(outcome) == ("resized", None)
     assert 50 <= outcome.facts.frames <= 70
 
 
 def test_a_program_stream_that_ends_inside_a_frame_is_truncated() -> None:
-    assert told(outcome_of(cut(whole("mpeg"), 0.6))) == ("failed", "truncated")
+    assert told(quick_outcome_of(cut(whole("mpeg"), 0.6))) == ("failed", "truncated")
 
 
 def test_a_clip_s_end_is_judged_alike_whatever_clip_was_before() -> None:
     """A child works on thousands; FFmpeg's log keeps back a line that it has said before."""
     broken = cut(whole("mkv"), 0.5)
-    assert [told(outcome_of(broken)) for _ in range(3)] == [("failed", "truncated")] * 3
-    assert outcome_of(whole("mkv")).detail is None
+    assert [told(quick_outcome_of(broken)) for _ in range(3)] == [("failed", "truncated")] * 3
+    assert quick_outcome_of(whole("mkv")).detail is None
 
 
 def test_an_index_that_is_lost_is_judged_alike_whatever_clip_was_before() -> None:
     broken = cut(whole("mp4, index last"), 0.5)
-    assert [outcome_of(broken).reason for _ in range(3)] == ["truncated"] * 3
+    assert [quick_outcome_of(broken).reason for _ in range(3)] == ["truncated"] * 3
 
 
 # Damage inside
@@ -151,7 +156,7 @@ CODECS = {
 def test_a_damaged_picture_is_counted_and_the_clip_kept(kind: str) -> None:
     start = Fraction(5) if "late" in kind else Fraction(0)
     source = clip(*CODECS[kind], packets=spoilt_picture(10), start=start)
-    outcome = outcome_of(source)
+    outcome = quick_outcome_of(source)
     assert told(outcome) == ("resized", None)
     assert outcome.facts.decode_errors > 0
     assert "decode error" in outcome.detail
@@ -159,7 +164,7 @@ def test_a_damaged_picture_is_counted_and_the_clip_kept(kind: str) -> None:
 
 def test_pictures_that_do_not_decode_are_left_out_as_ffmpeg_leaves_them_out() -> None:
     source = clip("mov", "mjpeg", pix_fmt="yuvj420p", packets=spoilt_picture(10))
-    outcome = outcome_of(source)
+    outcome = quick_outcome_of(source)
     assert outcome.facts.decode_errors == 1
     assert times_of(outcome.output) == [shown.time for shown in ffmpeg_shows(source)]
 
@@ -172,7 +177,7 @@ def test_damage_that_the_decoder_hides_costs_no_clip(kind: str) -> None:
         "hevc": ("mp4", "libx265"),
     }[kind]
     source = clip(container, codec, packets=spoilt_picture(10))
-    outcome = outcome_of(source)
+    outcome = quick_outcome_of(source)
     assert told(outcome) == ("resized", None)
     assert outcome.facts.frames == len(ffmpeg_shows(source))
 
@@ -184,7 +189,7 @@ def test_a_clip_none_of_whose_pictures_decodes_has_a_reason() -> None:
         return packets
 
     source = clip("mov", "png", (64, 48), 5, pix_fmt="rgb24", packets=spoil_all)
-    assert outcome_of(source).reason in ("undecodable", "truncated")
+    assert quick_outcome_of(source).reason in ("undecodable", "truncated")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +202,7 @@ def test_flipped_bytes_end_in_a_clip_or_a_reason(kind: str, seed: int) -> None:
     for _ in range(40):
         at = dice.randrange(len(flipped) // 10, len(flipped))
         flipped[at] ^= 1 << dice.randrange(8)
-    outcome = outcome_of(bytes(flipped))
+    outcome = quick_outcome_of(bytes(flipped))
     if outcome.status == "resized":
         assert "h264" in codecs_of(outcome.output)
         assert outcome.facts.frames == len(times_of(outcome.output))
@@ -235,6 +240,6 @@ def test_pauses_between_frames_are_not_missing_pictures(codec: str, lost: int, k
         "matroska", codec, (64, 48), frames=60, times=PAUSES, tick=Fraction(1, 100),
         options={"g": "1"}, packets=undecodable(lost),
     )  # fmt: skip
-    outcome = outcome_of(source)
+    outcome = quick_outcome_of(source)
     assert outcome.facts.decode_errors == lost
     assert (outcome.status == "resized") == kept, outcome.detail

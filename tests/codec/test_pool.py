@@ -270,11 +270,18 @@ def test_a_clip_that_waits_for_a_child_is_not_late(
 # Memory
 
 
+@pytest.fixture(scope="module")
+def large() -> bytes:
+    """One picture of 50 MB."""
+    return clip("matroska", "ffv1", (4096, 4096), frames=1, pix_fmt="yuv444p")
+
+
 @pytest.mark.parametrize("megabytes", [64, 100, 150])
-def test_a_clip_that_needs_too_much_memory_is_too_large(megabytes: int, good: Request) -> None:
+def test_a_clip_that_needs_too_much_memory_is_too_large(
+    megabytes: int, large: bytes, good: Request
+) -> None:
     pool = CodecPool(1, memory_limit=megabytes * 1024**2)
     try:
-        large = clip("matroska", "ffv1", (4096, 4096), frames=1, pix_fmt="yuv444p")
         outcome = pool.run(Request(large, None, ClipSettings(short_edge=4096)), PATIENCE)
         assert (outcome.status, outcome.reason) == ("failed", "too_large")
         assert pool.run(good, PATIENCE).status == "resized"

@@ -25,10 +25,14 @@ LABELS = ("air drumming", "zumba")
 
 @dataclass(frozen=True)
 class Many:
-    """A data set of ``COUNT`` clips, flags that make them slow enough, and what comes of it."""
+    """A data set of ``COUNT`` clips, flags that make them slow enough, and what comes of it.
+
+    ``finished`` is that output; copy it before anything else.
+    """
 
     kinetics: Kinetics
     work: tuple[str, ...]
+    finished: Path
     undisturbed: dict[str, Any]
 
     def flags(self, output: Path, *more: str) -> list[str]:
@@ -45,9 +49,9 @@ def add_clips(made: Kinetics, count: int, content: bytes) -> None:
 
 
 def make_many(folder: Path) -> Many:
-    """Clips of a tenth of a second of work each, one that is missing and one broken."""
+    """Clips of some hundredths of a second of work each, one that is missing and one broken."""
     made = Kinetics(folder / "many")
-    add_clips(made, COUNT, clip(size=(128, 96), frames=25, sounds=[Sound()]))
+    add_clips(made, COUNT, clip(size=(128, 96), frames=15, sounds=[Sound(seconds=0.6)]))
     made.add("missing____000001_000011", "val", "zumba")
     made.add("broken_____000001_000011", "train", "zumba", b"broken")
     made.write()
@@ -55,7 +59,7 @@ def make_many(folder: Path) -> Many:
     output = folder / "undisturbed"
     ended = finish(flags(made, output, *work), folder)
     assert ended.status == 0, ended.err
-    return Many(made, work, result(output))
+    return Many(made, work, output, result(output))
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +89,15 @@ def six(tmp_path_factory: pytest.TempPathFactory, small_clip: bytes) -> Kinetics
     made = Kinetics(tmp_path_factory.mktemp("six"))
     add_clips(made, 6, small_clip)
     return made.write()
+
+
+@pytest.fixture(scope="session")
+def finished_six(six: Kinetics, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of a run over the six that has finished; copy it before anything else."""
+    output = tmp_path_factory.mktemp("finished") / "output"
+    ended = finish(flags(six, output), output.parent)
+    assert (ended.status, ended.err) == (0, "")
+    return output
 
 
 @pytest.fixture

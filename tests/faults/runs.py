@@ -23,12 +23,14 @@ class Run:
     """A command at work; ``launcher`` may be a program that starts it.
 
     Where there is none, and the start itself is not what is tested (``anew``), it comes from a
-    process that has imported Beam already.
+    process that has imported Beam already. A command that nobody stops may have its codecs
+    forked, too (``fork_codecs``).
     """
 
     def __init__(
-        self, flags: Sequence[str], folder: Path, launcher: Sequence[str] = (), anew: bool = False
-    ) -> None:
+        self, flags: Sequence[str], folder: Path, launcher: Sequence[str] = (), anew: bool = False,
+        fork_codecs: bool = False,
+    ) -> None:  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         self._out = (folder / f"out{time.monotonic_ns()}").open("w+")
         self._err = (folder / f"err{time.monotonic_ns()}").open("w+")
@@ -40,8 +42,10 @@ class Run:
             )  # fmt: skip
         else:
             self.process = warm.Command(
-                flags, Path(self._out.name), Path(self._err.name), start_new_session=True
-            )
+                flags, Path(self._out.name), Path(self._err.name), start_new_session=True,
+                fork_codecs=fork_codecs,
+            )  # fmt: skip
+        self._fork_codecs = fork_codecs
 
     def __enter__(self) -> Self:
         return self
@@ -67,9 +71,10 @@ class Run:
         wait_for(lambda: not self.members())
 
     def members(self) -> list[int]:
-        """The living processes of the session."""
-        return [pid for pid, state, session in _processes() if session == self.process.pid
+        """The living processes of the session, and codecs that were forked."""
+        mine = [pid for pid, state, session in _processes() if session == self.process.pid
                 and state not in "ZX"]  # fmt: skip
+        return mine + (warm.forked_codecs() if self._fork_codecs else [])
 
     def is_over(self) -> bool:
         return self.process.poll() is not None
@@ -118,7 +123,7 @@ def flags(kinetics: Kinetics, output: Path, *more: str) -> list[str]:
 
 def finish(arguments: Sequence[str], folder: Path) -> Finished:
     """Run a command to its end."""
-    with Run(arguments, folder) as run:
+    with Run(arguments, folder, fork_codecs=True) as run:
         return run.finished()
 
 

@@ -4,6 +4,8 @@ import multiprocessing
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.managers import SyncManager
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -77,12 +79,27 @@ def is_tagged(element: Any) -> bool:
     return isinstance(element, pvalue.TaggedOutput)
 
 
-def work(workers: int, config: Config, options: str, tasks: list[ResizeTask]) -> list[list[Row]]:
-    spawn = multiprocessing.get_context("spawn")
-    with spawn.Manager() as manager, ProcessPoolExecutor(workers, mp_context=spawn) as pool:
-        barrier: Barrier = manager.Barrier(workers)
-        ends = [pool.submit(worker, config, options, tasks, barrier) for _ in range(workers)]
+@dataclass(frozen=True)
+class Workers:
+    """Two processes, and one in which they wait for each other."""
+
+    pool: ProcessPoolExecutor
+    manager: SyncManager
+
+    def work(
+        self, count: int, config: Config, options: str, tasks: list[ResizeTask]
+    ) -> list[list[Row]]:
+        """The rows of each of so many that do the same work."""
+        barrier: Barrier = self.manager.Barrier(count)
+        ends = [self.pool.submit(worker, config, options, tasks, barrier) for _ in range(count)]
         return [end.result(300) for end in ends]
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Manager() as manager, ProcessPoolExecutor(2, mp_context=spawn) as pool:
+        yield Workers(pool, manager)
 
 
 def files_of(output: str, buckets: Buckets) -> dict[str, bytes]:
@@ -93,17 +110,17 @@ def files_of(output: str, buckets: Buckets) -> dict[str, bytes]:
 
 
 def test_two_workers_at_once_make_what_one_would(
-    place: str, buckets: Buckets, tmp_path: Path
+    workers: Workers, place: str, buckets: Buckets, tmp_path: Path
 ) -> None:
     tasks = tasks_in(tmp_path / "sources")
     made, rows = [], []
-    for workers in (1, 2):
-        output = f"{place}/by{workers}"
+    for count in (1, 2):
+        output = f"{place}/by{count}"
         config = configured(
             "--output", output, "--splits=train", "--short_edge=32", "--preset=ultrafast",
             "--path_prefix=", "--workers=2", "--layout=class", *buckets.flags,
         )  # fmt: skip
-        rows += work(workers, config, buckets.flags[1], tasks)
+        rows += workers.work(count, config, buckets.flags[1], tasks)
         made.append(files_of(output, buckets))
     alone, together = made
     assert sum(name.endswith(".mp4") for name in alone) == CLIPS

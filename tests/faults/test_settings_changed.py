@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipeline.earlier.prepare_output import prepare_output
+from beam_pipeline.errors import InputError
 from tests.faults.conftest import COUNT, Many, add_clips
 from tests.faults.runs import (
     Run,
@@ -16,7 +18,7 @@ from tests.faults.runs import (
     result,
     wait_for,
 )
-from tests.kinetics import Kinetics, all_rows, lines, summary
+from tests.kinetics import Kinetics, all_rows, configured, lines, summary
 
 # Settings that decide bytes or paths: flag, what the killed run had, what is asked for then.
 THAT_MATTER = [
@@ -41,34 +43,33 @@ def half_done(killed: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(killed, tmp_path / "output"))
 
 
-@pytest.fixture(scope="module")
-def finished_six(six: Kinetics, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The output of a run that has finished; copy it before anything else."""
-    output = tmp_path_factory.mktemp("finished") / "output"
-    assert finish(flags(six, output), output.parent).status == 0
-    return output
-
-
 # Settings
 
 
 @pytest.mark.parametrize(("name", "had", "asked"), THAT_MATTER)
-def test_a_setting_that_matters_is_refused_in_one_line_and_nothing_is_touched(
-    many: Many, killed: Path, tmp_path: Path, name: str, had: str, asked: str
+def test_a_setting_that_matters_is_refused_and_nothing_is_touched(
+    many: Many, killed: Path, name: str, had: str, asked: str
 ) -> None:
     before = files(killed)
-    ended = finish(many.flags(killed, f"--{name}", asked), tmp_path)
-    assert ended.status == 1
-    assert f"--{name} {had} (now {asked})" in ended.complaint
-    assert "--overwrite" in ended.complaint
-    assert ended.out == ""
+    with pytest.raises(InputError) as refused:
+        list(prepare_output(configured(*many.flags(killed, f"--{name}", asked))))
+    assert f"--{name} {had} (now {asked})" in str(refused.value)
+    assert "--overwrite" in str(refused.value)
     assert files(killed) == before
 
 
-def test_every_setting_that_differs_is_named(many: Many, killed: Path, tmp_path: Path) -> None:
-    ended = finish(many.flags(killed, "--crf", "30", "--layout", "flat"), tmp_path)
-    assert "--crf 22 (now 30)" in ended.complaint
-    assert "--layout class (now flat)" in ended.complaint
+def test_every_setting_that_differs_is_named_in_one_line_and_nothing_is_touched(
+    many: Many, killed: Path, tmp_path: Path
+) -> None:
+    before = files(killed)
+    others = [word for name, _, asked in THAT_MATTER for word in (f"--{name}", asked)]
+    ended = finish(many.flags(killed, *others), tmp_path)
+    assert ended.status == 1
+    for name, had, asked in THAT_MATTER:
+        assert f"--{name} {had} (now {asked})" in ended.complaint
+    assert "--overwrite" in ended.complaint
+    assert ended.out == ""
+    assert files(killed) == before
 
 
 def test_settings_that_do_not_matter_go_on_with_the_clips_that_are_there(
@@ -134,12 +135,12 @@ def test_overwrite_makes_everything_again_after_a_kill(
 
 
 def test_overwrite_takes_other_settings_over_a_finished_output(
-    six: Kinetics, tmp_path: Path
+    six: Kinetics, finished_six: Path, tmp_path: Path
 ) -> None:
     fresh, output = tmp_path / "fresh", tmp_path / "output"
     other = ("--crf", "40", "--audio", "drop")
     assert finish(flags(six, fresh, *other), tmp_path).status == 0
-    assert finish(flags(six, output), tmp_path).status == 0
+    shutil.copytree(finished_six, output)
     before = clips(output)
     assert finish(flags(six, output, *other, "--overwrite=true"), tmp_path).status == 0
     assert not before.items() & clips(output).items()
@@ -147,19 +148,19 @@ def test_overwrite_takes_other_settings_over_a_finished_output(
 
 
 def test_an_overwrite_that_was_killed_is_finished_without_the_flag(
-    many: Many, half_done: Path, tmp_path: Path
+    many: Many, tmp_path: Path
 ) -> None:
-    assert finish(many.flags(half_done), tmp_path).status == 0
-    before = clips(half_done)
-    with Run(many.flags(half_done, "--overwrite", "true"), tmp_path) as run:
-        wait_for(lambda: len(before.items() - clips(half_done).items()) >= 10 or run.is_over())
+    output = Path(shutil.copytree(many.finished, tmp_path / "output"))
+    before = clips(output)
+    with Run(many.flags(output, "--overwrite", "true"), tmp_path) as run:
+        wait_for(lambda: len(before.items() - clips(output).items()) >= 10 or run.is_over())
         run.kill()
-    killed_at = clips(half_done)
+    killed_at = clips(output)
     again = {name: about for name, about in killed_at.items() if before[name] != about}
     assert 10 <= len(again) < COUNT
-    assert finish(many.flags(half_done), tmp_path).status == 0
-    assert again.items() <= clips(half_done).items()
-    assert_same(half_done, many.undisturbed)
+    assert finish(many.flags(output), tmp_path).status == 0
+    assert again.items() <= clips(output).items()
+    assert_same(output, many.undisturbed)
 
 
 # Annotations
@@ -241,21 +242,21 @@ def emptied(clip: Path) -> None:
 
 @pytest.mark.parametrize("state", ["killed", "finished"])
 def test_clips_that_somebody_has_hurt_are_made_again_and_no_others(
-    many: Many, half_done: Path, tmp_path: Path, state: str
+    many: Many, killed: Path, tmp_path: Path, state: str
 ) -> None:
-    if state == "finished":
-        assert finish(many.flags(half_done), tmp_path).status == 0
-    before = clips(half_done)
+    was = {"killed": killed, "finished": many.finished}[state]
+    output = Path(shutil.copytree(was, tmp_path / "output"))
+    before = clips(output)
     hurts = (cut_short, replaced, emptied, Path.unlink)
     victims, others = sorted(before)[: len(hurts)], sorted(before)[len(hurts) :]
     for hurt, victim in zip(hurts, victims, strict=True):
-        hurt(half_done / victim)
-    assert finish(many.flags(half_done), tmp_path).status == 0
-    after = clips(half_done)
+        hurt(output / victim)
+    assert finish(many.flags(output), tmp_path).status == 0
+    after = clips(output)
     assert all(after[name] != before[name] for name in victims)
     assert others
     assert all(after[name] == before[name] for name in others)
-    assert_same(half_done, many.undisturbed)
+    assert_same(output, many.undisturbed)
 
 
 def test_a_second_run_with_one_more_source_makes_just_that_clip(

@@ -31,7 +31,8 @@ def bad_file(two: Kinetics) -> Path:
 
 def rows_of(two: Kinetics, output: Path, *more: str, **how: object) -> dict:
     """Run; whatever the bad one is, the good one is made and the run ends well."""
-    with Run(flags(two, output, "--max_failure_ratio", "1", *more), output.parent, **how) as run:
+    arguments = flags(two, output, "--max_failure_ratio", "1", *more)
+    with Run(arguments, output.parent, fork_codecs=not how, **how) as run:
         ended = run.finished()
     assert (ended.status, ended.err) == (0, "")
     check_output(output, two.clip_ids(), prefix="", short_edge=32)
@@ -158,7 +159,7 @@ def test_of_several_broken_files_the_best_one_s_reason_is_told(
 def slow(tmp_path: Path) -> Kinetics:
     """Clips that are made one after the other while the test changes their files."""
     made = Kinetics(tmp_path / "slow")
-    add_clips(made, COUNT, clip(size=(128, 96), frames=25, sounds=[Sound()]))
+    add_clips(made, COUNT, clip(size=(128, 96), frames=15, sounds=[Sound(seconds=0.6)]))
     return made.write()
 
 
@@ -187,7 +188,7 @@ def test_a_source_that_another_replaces_on_the_way_is_made_of_what_was_read(
     assert (ended.status, ended.err) == (0, "")
     check_output(output, slow.clip_ids(), prefix="", short_edge=64)
     seen = {(row["source_bytes"], row["frames"]) for row in all_rows(output).values()}
-    assert seen == {*((size, 25) for size in old), (len(other), 12)}
+    assert seen == {*((size, 15) for size in old), (len(other), 12)}
 
 
 def test_a_source_that_vanishes_on_the_way_is_unreadable_and_made_once_it_is_back(

@@ -52,6 +52,8 @@ def test_a_signal_ends_the_run_in_one_line_and_the_next_goes_on_from_there(
     (line,) = ended.err.split("\n")[1:-1]
     assert "stopped" in line
     assert ended.out == ""
+    if made is None and not output.exists():
+        return  # it had not begun: for the next one nothing has been
     before = clips(output)
     assert len(before) >= (made or 0)
     assert finish(many.flags(output), tmp_path).status == 0

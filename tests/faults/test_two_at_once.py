@@ -1,5 +1,6 @@
 """Several runs in one output: none spoils what another does."""
 
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -34,7 +35,7 @@ def test_two_runs_at_once_both_end_well_with_the_result_of_one(
 
 
 def test_runs_that_begin_while_others_end_all_end_well(
-    six: Kinetics, tmp_path: Path, start: Start
+    six: Kinetics, finished_six: Path, tmp_path: Path, start: Start
 ) -> None:
     output = tmp_path / "output"
     runs = []
@@ -43,19 +44,17 @@ def test_runs_that_begin_while_others_end_all_end_well(
         time.sleep(0.7)
     ended = [run.finished() for run in runs]
     assert [(run.status, run.err) for run in ended] == [(0, "")] * len(runs)
-    assert finish(flags(six, tmp_path / "alone"), tmp_path).status == 0
-    assert_same(output, result(tmp_path / "alone"))
+    assert_same(output, result(finished_six))
 
 
 def test_many_runs_that_begin_at_one_moment_all_end_well(
-    six: Kinetics, tmp_path: Path, start: Start
+    six: Kinetics, finished_six: Path, tmp_path: Path, start: Start
 ) -> None:
     output = tmp_path / "output"
     runs = [start(flags(six, output)) for _ in range(6)]
     ended = [run.finished() for run in runs]
     assert [(run.status, run.err) for run in ended] == [(0, "")] * len(runs)
-    assert finish(flags(six, tmp_path / "alone"), tmp_path).status == 0
-    assert_same(output, result(tmp_path / "alone"))
+    assert_same(output, result(finished_six))
 
 
 @pytest.mark.parametrize("victim", ["first", "second"])
@@ -104,10 +103,9 @@ def test_what_a_run_left_that_was_killed_as_it_began_goes_with_the_next(
 
 
 def test_rows_that_another_run_takes_away_before_they_are_read_are_no_error(
-    six: Kinetics, tmp_path: Path
+    six: Kinetics, finished_six: Path, tmp_path: Path
 ) -> None:
-    output = tmp_path / "output"
-    assert finish(flags(six, output), tmp_path).status == 0
+    output = Path(shutil.copytree(finished_six, tmp_path / "output"))
     first, second = (configured(*flags(six, output)) for _ in range(2))
     (row, *_) = read_rows(str(output / "manifest" / "train.parquet"), first)
     list(prepare_output(first))
@@ -154,10 +152,9 @@ def test_overwrite_while_a_run_is_under_way_ends_in_a_right_result(
 
 
 def test_a_run_on_a_finished_output_writes_nothing_and_says_so(
-    six: Kinetics, tmp_path: Path
+    six: Kinetics, finished_six: Path, tmp_path: Path
 ) -> None:
-    output = tmp_path / "output"
-    assert finish(flags(six, output), tmp_path).status == 0
+    output = Path(shutil.copytree(finished_six, tmp_path / "output"))
     before, listed = files(output), _folder_times(output)
     ended = finish(flags(six, output), tmp_path)
     assert (ended.status, ended.err) == (0, "")
