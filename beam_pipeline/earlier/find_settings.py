@@ -8,7 +8,6 @@ from beam_pipeline.errors import DamagedError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import runs_in
 from beam_pipeline.output.output_folder import MANIFESTS, SETTINGS, SUMMARY, Output
-from beam_pipeline.storage import files
 
 
 class Recorded(NamedTuple):
@@ -62,4 +61,4 @@ def find_settings(output: Output) -> Recorded:
 def manifests_in(output: Output) -> list[str]:
     """The URLs of the manifests."""
     known = {output.url(f"{MANIFESTS}/{split}.parquet") for split in (*SPLITS, ALL)}
-    return [url for url in files.list_names(output.url(MANIFESTS)) if url in known]
+    return [url for url in output.urls_in(MANIFESTS) if url in known]

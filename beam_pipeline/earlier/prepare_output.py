@@ -93,7 +93,7 @@ def prepare_output(config: Config) -> Iterator[str | pvalue.TaggedOutput]:
         return  # there are no rows, or nobody knows the settings that their clips were made with
     yield from manifests_in(output)
     for folder in runs_in(output):
-        yield from files.list_names(output.url(f"{folder}/{ROWS}"))
+        yield from output.urls_in(f"{folder}/{ROWS}")
 
 
 UNKNOWN: dict[str, Any] = {}
@@ -201,9 +201,6 @@ def _has_results(output: Output) -> bool:
     return (
         not output.is_local
         or files.exists(output.url(SUMMARY))
-        or bool(files.list_names(output.url(MANIFESTS)))
-        or any(
-            is_alive(output, run) or files.list_names(output.url(f"{run}/{ROWS}"))
-            for run in runs_in(output)
-        )
+        or bool(output.urls_in(MANIFESTS))
+        or any(is_alive(output, run) or output.urls_in(f"{run}/{ROWS}") for run in runs_in(output))
     )

@@ -1,11 +1,13 @@
 """Read the rows of earlier runs from manifests and from the row files of their workers."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import apache_beam as beam
 from apache_beam import pvalue
 
 from beam_pipeline.config import Config
+from beam_pipeline.earlier.find_settings import manifests_in
 from beam_pipeline.elements import LISTED, Row
 from beam_pipeline.errors import DamagedError
 from beam_pipeline.output import manifest
@@ -30,15 +32,43 @@ class ReadRows(beam.PTransform):
         self._config = config
 
     def expand(self, urls: beam.PCollection[str]) -> pvalue.DoOutputsTuple:
-        return urls | "Read rows" >> beam.FlatMap(read_rows, self._config).with_output_types(
+        return urls | "Read rows" >> beam.ParDo(ReadEach(self._config)).with_output_types(
             Row, **{NOTES: str}
         ).with_outputs(NOTES, main=ROWS)
+
+
+class ReadEach(beam.DoFn):
+    """Read each file; if one is gone, its run has ended since, and its rows are in the manifests.
+
+    These may not have been there when the files were listed, so they are read then, once a bundle.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def start_bundle(self) -> None:
+        self._looked_again = False
+
+    def process(self, url: str) -> Iterator[Row | pvalue.TaggedOutput]:
+        try:
+            yield from read_rows(url, self._config)
+        except FileNotFoundError:
+            if self._looked_again:
+                return
+            self._looked_again = True
+            for manifest_url in manifests_in(self._config.output):
+                with suppress(FileNotFoundError):
+                    yield from read_rows(manifest_url, self._config)
 
 
 def read_rows(url: str, config: Config) -> Iterator[Row | pvalue.TaggedOutput]:
     """The rows in a file whose status says that an output was made, and notes.
 
     A row counts only if it is as it was written.
+
+    Raises:
+        FileNotFoundError: the file is gone.
+        OutputError: it cannot be read.
     """
     try:
         if url.endswith(".jsonl"):
@@ -50,9 +80,9 @@ def read_rows(url: str, config: Config) -> Iterator[Row | pvalue.TaggedOutput]:
         for table in manifest.read_parquet(url, settings=config.identity()):
             rows_of_table = (Row(*values) for values in manifest.values_of(table))
             yield from (row for row in rows_of_table if row.status in LISTED)
-    except (FileNotFoundError, DamagedError):
-        # Its run has ended since, and its rows are in the manifest. Or it is a damaged manifest,
-        # which the results replace, with a note.
+    except DamagedError:  # a manifest, which the results replace, with a note
         return
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise read_error(url, error) from error

@@ -117,7 +117,7 @@ def remove_unused_state(output: Output, remote: bool = False) -> None:
     if lease is not None:
         lease.close()
     with suppress(OutputError, OSError):
-        if not files.list_names(output.url(f"{output.state}/{ROWS}")):
+        if not output.urls_in(f"{output.state}/{ROWS}"):
             output.remove(output.state)
             if not runs_in(output):
                 output.remove(SETTINGS)
@@ -233,7 +233,7 @@ def runs_in(output: Output) -> list[str]:
     """
     return [
         f"{STATE}/{posixpath.basename(url)}"
-        for url in files.list_names(output.url(STATE))
+        for url in output.urls_in(STATE)
         if _RUN.fullmatch(posixpath.basename(url))
         and not (output.is_local and os.path.islink(urls.local_path(url)))
     ]

@@ -56,6 +56,17 @@ class Output:
         """Path or URL of a file or folder in the output."""
         return urls.join(self.root, relative)
 
+    def urls_in(self, relative: str) -> list[str]:
+        """The URLs of what is in a folder, sorted; empty if there is no such folder.
+
+        Raises:
+            OutputError: it cannot be listed.
+        """
+        try:
+            return files.list_names(self.url(relative))
+        except OSError as error:
+            raise read_error(self.url(relative), error) from error
+
     def read_json(self, relative: str) -> dict[str, Any] | None:
         """The content of a JSON file; None if there is no such file.
 
