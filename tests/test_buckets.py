@@ -206,7 +206,7 @@ def test_other_settings_are_refused_and_overwrite_makes_all_again(
 ) -> None:
     ended = prepare(buckets, finished, *inside, "--crf=30")
     assert ended.status == 1
-    assert "--crf 22 (now 30)" in ended.complaint
+    assert "--crf 23 (now 30)" in ended.complaint
     before = buckets.files(place)
     assert prepare(buckets, finished, *inside, "--crf=30", "--overwrite").status == 0
     made = buckets.files(place)

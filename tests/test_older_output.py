@@ -44,11 +44,11 @@ def test_an_output_with_other_bytes_is_refused(
 
 def test_a_flag_that_differs_is_named_beside_the_release(tmp_path: Path) -> None:
     config = older_output(tmp_path, revision=1, crf=30)
-    with pytest.raises(InputError, match=r"--crf 30 \(now 22\), another release"):
+    with pytest.raises(InputError, match=r"--crf 30 \(now 23\), another release"):
         list(prepare_output(config))
 
 
-OF_EARLIER_RELEASES = {"preset": "veryfast", "x264_params": None}
+OF_EARLIER_RELEASES = {"preset": "veryfast", "crf": 22, "gop": 32, "x264_params": None}
 
 
 def test_an_output_of_a_release_without_named_sets_goes_on_with_its_preset(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_other_settings_are_refused_whatever_still_tells_those_of_the_clips(
 ) -> None:
     config = finished(tmp_path)
     zeros(tmp_path / "summary.json")
-    with pytest.raises(InputError, match=r"--crf 22 \(now 40\)"):
+    with pytest.raises(InputError, match=r"--crf 23 \(now 40\)"):
         list(prepare_output(again(config, "--crf", "40")))
 
 

@@ -48,11 +48,14 @@ class ClipSettings:
 
     short_edge: int = 256
     preset: str = "superfast"
-    crf: float = 22
-    gop: int = 32
+    crf: float = 23
+    gop: int = 40
     tune: str = "psnr"
     coder: str = "cavlc"
-    x264_params: str = "bframes=1:b-adapt=0:rc-lookahead=10:mbtree=1:aq-mode=1:aq-strength=0.5"
+    x264_params: str = (
+        "bframes=1:b-adapt=0:mbtree=1:rc-lookahead=15:aq-mode=1:aq-strength=0.5"
+        ":deadzone-inter=16:deadzone-intra=6"
+    )
     audio: str = "keep"
     fps: Fraction | None = None
     upscale: bool = True
@@ -66,7 +69,8 @@ ENCODERS: Mapping[str, ClipSettings] = {
     ),
     "reads": ClipSettings(
         crf=21,
-        x264_params="bframes=0:rc-lookahead=10:mbtree=1:aq-mode=1:aq-strength=0.5:no-deblock=1",
+        gop=32,
+        x264_params="bframes=0:mbtree=1:rc-lookahead=10:aq-mode=1:aq-strength=0.5:no-deblock=1",
     ),
 }
 """Named sets of the encoder's settings: the least work, the smallest files, the fastest reads."""

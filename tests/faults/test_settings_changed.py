@@ -24,8 +24,8 @@ from tests.kinetics import Kinetics, all_rows, configured, lines, summary
 THAT_MATTER = [
     ("short_edge", "64", "62"),
     ("preset", "slower", "ultrafast"),
-    ("crf", "22", "23"),
-    ("gop", "32", "33"),
+    ("crf", "23", "24"),
+    ("gop", "40", "41"),
     ("tune", "psnr", "none"),
     ("coder", "cavlc", "cabac"),
     ("audio", "keep", "drop"),

@@ -131,7 +131,7 @@ def test_other_settings_are_refused_while_a_run_is_under_way(
     wait_for(lambda: len(clips(output)) >= 1)
     other = finish(many.flags(output, "--crf", "40"), tmp_path)
     assert other.status == 1
-    assert "--crf 22 (now 40)" in other.complaint
+    assert "--crf 23 (now 40)" in other.complaint
     assert first.finished().status == 0
     assert_same(output, many.undisturbed)
 
