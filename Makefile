@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help setup test test-faults test-dataflow test-readers campaign lint run-local
-.PHONY: run-gcs-emulator bench
+.PHONY: run-gcs-emulator bench bench-readers
 .PHONY: docs test-docs
 .PHONY: template-image template-build template-run
 .NOTPARALLEL: # all extras are installed into one environment
@@ -99,8 +99,12 @@ bench: $(VENV)/.bench $(VENV)/.test $(MOVIEPY)/.setup ## Compare the speed with 
 	$(BIN)/python -m benchmarks.feed --clips $(or $(CLIPS),sample/videos) \
 	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write $(WRITE))
 
+bench-readers: $(VENV)/.bench $(VENV)/.test $(READERS)/.setup ## Compare how fast training loaders read clips: CLIPS=folder WRITE=docs/benchmarks.md
+	$(BIN)/python benchmarks/reads.py --clips $(or $(CLIPS),sample/videos) \
+	    --readers $(READERS)/bin/python $(if $(WRITE),--write $(WRITE))
+
 ifndef CLIPS
-bench: sample
+bench bench-readers: sample
 endif
 
 $(VENV)/.docs: $(VENV)/.setup

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from apache_beam import pvalue
 from beam_pipeline.batches import Gather
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL, SPLITS, ReadArchive, Split
-from beam_pipeline.errors import DamagedError
+from beam_pipeline.errors import DamagedError, OutputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
 from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, Output
@@ -20,7 +21,7 @@ from beam_pipeline.privacy import public_address
 from beam_pipeline.results.merge_splits import Merged
 from beam_pipeline.results.split_results import SplitResults, read_split
 from beam_pipeline.results.summary import about_the_output, summarize
-from beam_pipeline.storage import files
+from beam_pipeline.storage import files, urls
 from beam_pipeline.storage.retries import RETRY_COUNT
 
 
@@ -73,7 +74,38 @@ def finish(
 
     On a disk everything is synced before the summary appears, and the summary before the state
     goes, so that a power cut leaves a finished output or one that the next run can finish.
+
+    The service may run this on two workers at once. Then the one that ends first removes the state,
+    in which the other writes; both have the same to write.
     """
+    inputs = (config, label_ids, unannotated, passed_over, retries, read, earlier_notes)
+    try:
+        _write_files(merged, *inputs)
+    except OutputError:
+        if not _is_finished(config.output):
+            raise
+    remove_state(config.output)
+
+
+def _is_finished(output: Output) -> bool:
+    """Whether another worker of this run has written the summary and removed the run's state."""
+    return (
+        output.is_local
+        and not os.path.exists(urls.local_path(output.url(output.state)))
+        and output.read_json(SUMMARY) is not None
+    )
+
+
+def _write_files(
+    merged: Iterable[Merged],
+    config: Config,
+    label_ids: dict[str, int],
+    unannotated: int,
+    passed_over: dict[str, Any],
+    retries: int,
+    read: Sequence[ReadArchive],
+    earlier_notes: Sequence[str],
+) -> None:
     output = config.output
     notes = sorted({*earlier_notes})
     if config.annotations:
@@ -109,7 +141,6 @@ def finish(
         if earlier is None or about_the_output(earlier) != about_the_output(summary):
             output.write(SUMMARY, _json(summary))
             output.sync()
-    remove_state(output)
 
 
 def _read_splits(splits: Sequence[Split], output: Output) -> tuple[list[SplitResults], list[str]]:

@@ -131,8 +131,8 @@ def test_the_layers_in_the_architecture_are_those_that_lint_checks():
 
 def test_a_benchmark_finds_its_place():
     for page, section in (
-        ("benchmarks", "bench"), ("benchmarks", "feed"), ("encoding", "defaults"),
-        ("dataflow", "cost"),
+        ("benchmarks", "bench"), ("benchmarks", "feed"), ("benchmarks", "reads"),
+        ("encoding", "defaults"), ("encoding", "search"), ("dataflow", "cost"),
     ):  # fmt: skip
         assert table_is_there(page, section), f"docs/{page}.md has no <!-- {section} -->"
 

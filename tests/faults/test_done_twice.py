@@ -1,6 +1,7 @@
 """The work of one run done by two workers at once: a service may take one of them for dead."""
 
 import multiprocessing
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +17,8 @@ from apache_beam import pvalue
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.elements import Clip, ResizeTask, Row
+from beam_pipeline.errors import OutputError
+from beam_pipeline.results import write_summary
 from beam_pipeline.results.merge_splits import merge_split
 from beam_pipeline.results.write_shards import write_shard
 from beam_pipeline.results.write_summary import finish
@@ -25,7 +28,7 @@ from beam_pipeline.storage.file_systems import parse_options
 from beam_pipeline.work.resize_clips import _Resize
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
-from tests.kinetics import configured, without
+from tests.kinetics import configured, summary, without
 
 CLIPS = 8
 TOGETHER = 120
@@ -135,3 +138,37 @@ def test_two_workers_at_once_make_what_one_would(
     )
     assert len(first) == CLIPS
     assert all(each == first for each in others)
+
+
+def test_a_worker_that_ends_while_another_writes_takes_nothing_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configured("--output", str(tmp_path), "--splits=train")
+    list(prepare_output(config))
+    merge_split("train", [], config)
+    nothing = CountPassedOver().extract_output(Counter())
+    inputs = ([], config, {"zumba": 0}, 0, nothing, 0, [])
+    counted = write_summary.summarize
+
+    def summarize(*about: Any) -> dict[str, Any]:
+        monkeypatch.setattr(write_summary, "summarize", counted)
+        finish(*inputs)  # the other worker
+        return counted(*about)
+
+    monkeypatch.setattr(write_summary, "summarize", summarize)
+    finish(*inputs)
+    assert "fingerprint" in summary(tmp_path)
+    assert not (tmp_path / "_state").exists()
+
+
+def test_an_output_that_somebody_removes_while_it_is_finished_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "output"
+    config = configured("--output", str(output), "--splits=train")
+    list(prepare_output(config))
+    merge_split("train", [], config)
+    nothing = CountPassedOver().extract_output(Counter())
+    monkeypatch.setattr(write_summary, "summarize", lambda *_: shutil.rmtree(output) or {})
+    with pytest.raises(OutputError):
+        finish([], config, {"zumba": 0}, 0, nothing, 0, [])
