@@ -3,7 +3,8 @@
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import apache_beam as beam
@@ -78,13 +79,55 @@ def finish(
     The service may run this on two workers at once. Then the one that ends first removes the state,
     in which the other writes; both have the same to write.
     """
-    inputs = (config, label_ids, unannotated, passed_over, retries, read, earlier_notes)
+    output = config.output
+    with _unless_another_finishes(output):
+        notes = sorted({*earlier_notes})
+        if config.annotations:
+            notes += _write(output, "label2id.json", _json(label_ids))
+        notes += [note for each in merged for note in each.notes]
+        manifests = None
+        while manifests != (manifests := files.list_folder(output.url(MANIFESTS))):
+            results, unread = _read_splits(_splits_in(manifests, config), output)
+            notes += unread
+            if config.annotations:
+                missing = (table for result in results for table in result.missing)
+                notes += _write(output, "missing.csv", _csv(missing))
+            for name in ("failed", "damaged"):
+                tables = (table for result in results for table in getattr(result, name))
+                notes += _write(output, f"{name}.csv", _csv(tables))
+            try:
+                earlier = output.read_json(SUMMARY)
+            except DamagedError as error:
+                earlier = None
+                notes.append(f"{error.what}; it was written anew")
+            notes = list(dict.fromkeys(notes))  # each once, also if the manifests are read again
+            archives = _archives_summary(earlier, read)
+            summary = summarize(
+                results, config, label_ids, unannotated, passed_over, archives, notes
+            )
+            if archives:
+                summary["archives"] = archives
+            lists = dict((earlier or {}).get("lists", {}))
+            for each in merged:
+                lists |= each.lists
+            summary["lists"] = dict(sorted(lists.items()))
+            retries += RETRY_COUNT.read_and_reset()
+            summary["retries"] = retries
+            output.sync()
+            if earlier is None or about_the_output(earlier) != about_the_output(summary):
+                output.write(SUMMARY, _json(summary))
+                output.sync()
+    remove_state(output)
+
+
+@contextmanager
+def _unless_another_finishes(output: Output) -> Iterator[None]:
+    """Take no error for one where another worker of this run has finished the output meanwhile."""
     try:
-        _write_files(merged, *inputs)
+        yield
     except OutputError:
-        if not _is_finished(config.output):
+        if not _is_finished(output):
             raise
-    remove_state(config.output)
 
 
 def _is_finished(output: Output) -> bool:
@@ -94,53 +137,6 @@ def _is_finished(output: Output) -> bool:
         and not os.path.exists(urls.local_path(output.url(output.state)))
         and output.read_json(SUMMARY) is not None
     )
-
-
-def _write_files(
-    merged: Iterable[Merged],
-    config: Config,
-    label_ids: dict[str, int],
-    unannotated: int,
-    passed_over: dict[str, Any],
-    retries: int,
-    read: Sequence[ReadArchive],
-    earlier_notes: Sequence[str],
-) -> None:
-    output = config.output
-    notes = sorted({*earlier_notes})
-    if config.annotations:
-        notes += _write(output, "label2id.json", _json(label_ids))
-    notes += [note for each in merged for note in each.notes]
-    manifests = None
-    while manifests != (manifests := files.list_folder(output.url(MANIFESTS))):
-        results, unread = _read_splits(_splits_in(manifests, config), output)
-        notes += unread
-        if config.annotations:
-            missing = (table for result in results for table in result.missing)
-            notes += _write(output, "missing.csv", _csv(missing))
-        for name in ("failed", "damaged"):
-            tables = (table for result in results for table in getattr(result, name))
-            notes += _write(output, f"{name}.csv", _csv(tables))
-        try:
-            earlier = output.read_json(SUMMARY)
-        except DamagedError as error:
-            earlier = None
-            notes.append(f"{error.what}; it was written anew")
-        notes = list(dict.fromkeys(notes))  # each once, also if the manifests are read again
-        archives = _archives_summary(earlier, read)
-        summary = summarize(results, config, label_ids, unannotated, passed_over, archives, notes)
-        if archives:
-            summary["archives"] = archives
-        lists = dict((earlier or {}).get("lists", {}))
-        for each in merged:
-            lists |= each.lists
-        summary["lists"] = dict(sorted(lists.items()))
-        retries += RETRY_COUNT.read_and_reset()
-        summary["retries"] = retries
-        output.sync()
-        if earlier is None or about_the_output(earlier) != about_the_output(summary):
-            output.write(SUMMARY, _json(summary))
-            output.sync()
 
 
 def _read_splits(splits: Sequence[Split], output: Output) -> tuple[list[SplitResults], list[str]]:
