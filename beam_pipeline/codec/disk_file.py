@@ -3,14 +3,15 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import RawIOBase
 from typing import TYPE_CHECKING
+
+from beam_pipeline.codec.positioned_file import PositionedFile
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 
-class DiskFile(RawIOBase):
+class DiskFile(PositionedFile):
     """A handle for an open file, with a position of its own; the descriptor stays open.
 
     Several handles may share a descriptor: a child process is given descriptors, for it cannot
@@ -21,33 +22,13 @@ class DiskFile(RawIOBase):
     """
 
     def __init__(self, descriptor: int, errors: list[OSError]) -> None:
+        super().__init__()
         self._descriptor = descriptor
         self._errors = errors
-        self._position = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = 0
-        if whence == os.SEEK_CUR:
-            base = self._position
-        elif whence == os.SEEK_END:
-            with self._recorded_errors():
-                base = os.lseek(self._descriptor, 0, os.SEEK_END)
-        if base + offset < 0:
-            raise ValueError(f"a position of {base + offset} is before the file")
-        self._position = base + offset
-        return self._position
+    def length(self) -> int:
+        with self._recorded_errors():
+            return os.lseek(self._descriptor, 0, os.SEEK_END)
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or size < 0:

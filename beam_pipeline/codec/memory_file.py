@@ -3,6 +3,8 @@
 import io
 from typing import TYPE_CHECKING
 
+from beam_pipeline.codec.positioned_file import PositionedFile
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
@@ -29,29 +31,15 @@ class MemoryFile:
         return bytes(self._data)
 
 
-class _Handle(io.RawIOBase):
+class _Handle(PositionedFile):
     """A position in the bytes. Writing more than ``MAX_OUTPUT`` of them raises MemoryError."""
 
     def __init__(self, data: bytearray) -> None:
+        super().__init__()
         self._data = data
-        self._position = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: len(self._data)}[whence]
-        self._position = base + offset
-        return self._position
+    def length(self) -> int:
+        return len(self._data)
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         view = memoryview(buffer).cast("B")
