@@ -125,7 +125,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "dataset_mirror": (["https://mirror.example/cvdf", "gs://mirror"], ["/data", "gs://a,gs://b"]),
     "splits": (["val", "train,test", "train, validate"], ["", "all", "train;val", "train,"]),
     "short_edge": (["2", "98", "256", "320", "8192"], ["", "0", "255", "-2", "256px", "10000"]),
-    "crf": (["1", "18", "51"], ["0", "52", "18.5"]),
+    "crf": (["1", "18", "18.5", "51", "51.0"], ["0", "0.5", "51.5", "52", "18."]),
     "gop": (["1", "12", "1000"], ["0", "1001"]),
     "fps": (["30", "29.97", "30000/1001"], ["", "fast", "30/0", "30/"]),
     "list_format": (["videomae", "mmaction2,pytorchvideo"], ["torchvision", "csv"]),
