@@ -48,6 +48,7 @@ def is_local(argv: Sequence[str]) -> bool:
 @contextmanager
 def import_of_beam(argv: Sequence[str]) -> Iterator[None]:
     """Inside, Beam may be imported for a command line. Objects are collected later."""
+    did_collect = gc.isenabled()
     gc.disable()  # hardly anything that an import makes is ever garbage
     finder = _Hidden(_NOT_LOCAL)
     if is_local(argv) and "apache_beam" not in sys.modules:
@@ -55,6 +56,7 @@ def import_of_beam(argv: Sequence[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        gc.enable()
+        if did_collect:
+            gc.enable()
         if finder in sys.meta_path:
             sys.meta_path.remove(finder)

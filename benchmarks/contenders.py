@@ -5,14 +5,20 @@ Every command takes a folder of sources and a folder for results.
 
 import os
 import shlex
+import shutil
+import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from beam_pipeline.codec.settings import ClipSettings
 
 SETTINGS = ClipSettings()
+FIRST_RELEASE = replace(SETTINGS, preset="veryfast", crf=22, gop=32, x264_params="")
+"""The defaults of the first release."""
+
 CORES = len(os.sched_getaffinity(0))
 
 OURS, LIMIT, SAME_SETTINGS, VERYFAST, VIDEO2DATASET, MMACTION2, MOVIEPY = (
@@ -72,6 +78,17 @@ def mmaction2(ffmpeg: str) -> Contender:
             f'-vf "{SCALE}" -c:v libx264 -an {{results}}/%.mp4'
         ),
     )
+
+
+def made_by_mmaction2(clips: Sequence[Path], ffmpeg: str, work: Path) -> dict[Path, Path]:
+    """What mmaction2's command makes of each clip, in folders of ``work``."""
+    sources, theirs = work / "sources", work / "theirs"
+    sources.mkdir()
+    theirs.mkdir()
+    for clip in clips:
+        shutil.copy(clip, sources)
+    subprocess.run(mmaction2(ffmpeg).on(sources, theirs), check=True)
+    return {clip: theirs / f"{clip.name}.mp4" for clip in clips}
 
 
 def contenders(ffmpeg: str, moviepy_python: str | None) -> list[Contender]:

@@ -10,7 +10,6 @@ import argparse
 import io
 import shutil
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import imageio_ffmpeg
-from contenders import mmaction2
+from contenders import FIRST_RELEASE, made_by_mmaction2
 from dataset import videos_in
 from markdown import replace_section, table
 from quality import mean_window_seconds, picture_bytes, ssim
@@ -30,7 +29,6 @@ from beam_pipeline.codec.resize import resize
 from beam_pipeline.codec.settings import ENCODERS, ClipSettings
 
 CHOSEN = ClipSettings(audio="drop")
-FIRST = replace(CHOSEN, preset="veryfast", crf=22, gop=32, x264_params="")
 
 EXACT = "+accurate_rnd+bitexact"
 AREA, BICUBIC, LANCZOS = (f"flags={name}{EXACT}" for name in ("area", "bicubic", "lanczos"))
@@ -45,7 +43,10 @@ CANDIDATES: dict[str, tuple[ClipSettings, str]] = {
     "`--coder cabac`": (replace(CHOSEN, coder="cabac"), scaling.KERNEL),
     "`--gop 16`": (replace(CHOSEN, gop=16), scaling.KERNEL),
     "`--gop 250`": (replace(CHOSEN, gop=250), scaling.KERNEL),
-    "`--preset veryfast --crf 22 --gop 32`, the first release's": (FIRST, scaling.KERNEL),
+    "`--preset veryfast --crf 22 --gop 32`, the first release's": (
+        replace(FIRST_RELEASE, audio="drop"),
+        scaling.KERNEL,
+    ),
 }
 
 
@@ -76,13 +77,7 @@ def is_whole(clip: Path) -> bool:
 
 def compare(clips: Sequence[Path], work: Path, ffmpeg: str) -> list[list[str]]:
     """A row for each candidate."""
-    sources, theirs = work / "sources", work / "theirs"
-    sources.mkdir()
-    theirs.mkdir()
-    for clip in clips:
-        shutil.copy(clip, sources)
-    subprocess.run(mmaction2(ffmpeg).on(sources, theirs), check=True)
-    reference = {clip: theirs / f"{clip.name}.mp4" for clip in clips}
+    reference = made_by_mmaction2(clips, ffmpeg, work)
     reference_ssim = {clip: ssim(ffmpeg, clip, path) for clip, path in reference.items()}
     rows = []
     chosen_seconds = 0.0

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 from bench import comparable
-from contenders import mmaction2, ours
+from contenders import FIRST_RELEASE, made_by_mmaction2, mmaction2, ours
 from markdown import replace_section, table
 
 from beam_pipeline.codec.memory_file import MemoryFile
@@ -23,12 +23,9 @@ from beam_pipeline.codec.outcome import Facts
 from beam_pipeline.codec.resize import resize
 from beam_pipeline.codec.settings import ENCODERS, ClipSettings
 
-BEFORE = ClipSettings(preset="veryfast", x264_params="")
-"""The defaults of the first release."""
-
 WAYS: dict[str, ClipSettings] = {
     **{f"`--encoder {name}`": settings for name, settings in ENCODERS.items()},
-    "the first release's defaults": BEFORE,
+    "the first release's defaults": FIRST_RELEASE,
 }
 
 
@@ -55,19 +52,14 @@ def main() -> None:
         work = Path(name)
         tools = [ours(), mmaction2(ffmpeg)]
         clips, _ = comparable(args.clips, tools, work / "trial")
-        sources, theirs = work / "sources", work / "theirs"
-        sources.mkdir()
-        theirs.mkdir()
-        for clip in clips:
-            shutil.copy(clip, sources)
-        subprocess.run(mmaction2(ffmpeg).on(sources, theirs), check=True)
+        made_by_mmaction2(clips, ffmpeg, work)
         made = [
             make_clips(clips, settings, work / str(number))
             for number, settings in enumerate(WAYS.values())
         ]
         printed = subprocess.run(
             [args.readers, str(Path(__file__).with_name("read_time.py")),
-             str(theirs), *map(str, made)],
+             str(work / "theirs"), *map(str, made)],
             capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
     rows = []

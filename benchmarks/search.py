@@ -10,9 +10,9 @@ command makes of it. All figures of a row are those at this CRF.
 
 The search starts at the words of ``BEGIN``. It tries every change of one word, takes the one that
 costs least within the rule, and goes on from there until the time is up or nothing is better.
-``--candidates`` tries the words in a file instead, one candidate a line, at its ``crf`` if there
-is one. With ``--unseen``, what
-is not beaten is measured once more on clips that the search has not seen.
+``--candidates`` tries the words in a file instead, one candidate a line, at its ``crf`` if there is
+one. With ``--unseen``, what is not beaten is measured once more on clips that the search has not
+seen.
 """
 
 import argparse
