@@ -114,6 +114,11 @@ def unpack(element_type: type[T], batches: Iterable[bytes]) -> Iterator[T]:
             yield element_type(*values)
 
 
+def in_global_window(element: Any) -> WindowedValue:
+    """Wrap an element as ``finish_bundle`` must yield it."""
+    return WindowedValue(element, MIN_TIMESTAMP, (GlobalWindow(),))
+
+
 class _BatchByKey(beam.DoFn):
     def __init__(self, key_of: Callable[..., Hashable]) -> None:
         self._key_of = key_of
@@ -129,7 +134,7 @@ class _BatchByKey(beam.DoFn):
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         for batch in self._packed():
-            yield WindowedValue(batch, MIN_TIMESTAMP, (GlobalWindow(),))
+            yield in_global_window(batch)
 
     def _packed(self) -> list[tuple[Hashable, bytes]]:
         packed = [(key, pack(values)) for key, values in self._held.items()]

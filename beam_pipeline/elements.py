@@ -43,8 +43,8 @@ class Annotation(NamedTuple):
         return f"{self.youtube_id}_{self.time_start:06d}_{self.time_end:06d}"
 
 
-class Video(NamedTuple):
-    """A file that may be a clip. Of two files for one clip, the one with the lower ``rank`` wins.
+class Archive(NamedTuple):
+    """A tar archive that may contain clips, read from front to back.
 
     ``size`` is in bytes, None if unknown.
     """
@@ -52,6 +52,19 @@ class Video(NamedTuple):
     path: str
     rank: int
     size: int | None
+
+
+class Video(NamedTuple):
+    """A file that may be a clip. Of two files for one clip, the one with the lower ``rank`` wins.
+
+    ``size`` is in bytes, None if unknown. A file in an ``archive`` has no size, and the public
+    name ``ARCHIVE/MEMBER`` as path.
+    """
+
+    path: str
+    rank: int
+    size: int | None
+    archive: Archive | None = None
 
 
 class PassedOver(NamedTuple):
@@ -63,17 +76,6 @@ class PassedOver(NamedTuple):
     kind: Literal["folders", "suffixes"]
     name: str
     files: int = 1
-
-
-class Archive(NamedTuple):
-    """A tar archive that may contain clips, read from front to back.
-
-    ``size`` is in bytes, None if unknown.
-    """
-
-    path: str
-    rank: int
-    size: int | None
 
 
 class ReadArchive(NamedTuple):
@@ -93,6 +95,24 @@ class ReadArchive(NamedTuple):
     goes_on: bool = False
 
 
+class SearchedArchive(NamedTuple):
+    """An archive that was searched for clips without a known source.
+
+    ``passed`` are the keys of clips in it that were left to a source of higher priority, joined;
+    None if the archive was not read to its end.
+    """
+
+    archive: Archive
+    passed: bytes | None
+
+
+class Unannotated(NamedTuple):
+    """Numbers of files that belong to no clip: loose ones, and members of archives."""
+
+    files: int = 0
+    members: int = 0
+
+
 class Clip(NamedTuple):
     """A clip with its annotations resolved.
 
@@ -110,17 +130,30 @@ class Clip(NamedTuple):
     label_id: int | None = None
 
 
+Sources = tuple[tuple[str, int | None], ...]
+"""Files that a clip may be made from: (path, size in bytes or None if unknown)."""
+
+
 class ResizeTask(NamedTuple):
     """A clip to make at ``path``, relative to the output.
 
-    ``sources`` are (path, size in bytes or None if unknown), in order of priority. ``phase`` is
-    the number of archive ranks that come before them, see ``work/order_archives.py``.
+    ``sources`` are tried now: loose files in order of priority, or the members of one
+    ``archive`` that may be the clip. If none of them is any good, ``later`` ones follow, as
+    (archive, sources). A task without sources has failed.
     """
 
     clip: Clip
     path: str
-    sources: tuple[tuple[str, int | None], ...]
-    phase: int = 0
+    sources: Sources
+    archive: Archive | None = None
+    later: tuple[tuple[Archive | None, Sources], ...] = ()
+
+    def next(self) -> "ResizeTask":
+        """The task with the sources that follow those that were tried."""
+        if not self.later:
+            return self._replace(sources=(), archive=None)
+        (archive, sources), *later = self.later
+        return self._replace(sources=sources, archive=archive, later=tuple(later))
 
 
 class Row(NamedTuple):
@@ -226,5 +259,7 @@ class _TupleCoder(coders.coders.FastCoder):
         return hash(self._type)
 
 
-for element_type in (Annotation, Video, Archive, ReadArchive, Clip, ResizeTask, Row):
+for element_type in (
+    Annotation, Video, Archive, ReadArchive, SearchedArchive, Clip, ResizeTask, Row,
+):  # fmt: skip
     coders.registry.register_coder(element_type, _TupleCoder)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from beam_pipeline.work.order_archives import count_phases
 
 from beam_pipeline.kinetics.datasets import DATASETS, class_of_archive, mirrored
 from beam_pipeline.kinetics.label_map import read_label_map
-from beam_pipeline.work.order_archives import count_phases
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
 from tests.kinetics import (

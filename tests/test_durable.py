@@ -8,7 +8,7 @@ import pytest
 
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
-from beam_pipeline.elements import Clip, ResizeTask
+from beam_pipeline.elements import Clip, ResizeTask, Unannotated
 from beam_pipeline.errors import OutputError
 from beam_pipeline.output import durable
 from beam_pipeline.output.row_log import ROWS_PER_FILE, RowLog
@@ -85,7 +85,7 @@ def test_the_summary_comes_after_all_it_speaks_of_is_synced_and_before_the_state
 ) -> None:
     url = config.output.url
     merged(config, [row("a_000001_000011")])
-    finish([], config, {"zumba": 0}, 0, NOTHING, 0, [])
+    finish([], config, {"zumba": 0}, Unannotated(0), NOTHING, 0, [])
     for name in ("manifest/val.parquet", "val.csv", "label2id.json", "failed.csv"):
         named(events, url(name))
     summary = named(events, url("summary.json"))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
-from beam_pipeline.elements import Row, Split
+from beam_pipeline.elements import Row, Split, Unannotated
 from beam_pipeline.errors import InputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import Output
@@ -181,7 +181,9 @@ def test_only_a_list_that_somebody_changed_is_noted(tmp_path: Path) -> None:
     ids = ("a_000001_000011", "b_000001_000011")
     one, two = ([row(clip_id) for clip_id in ids[:count]] for count in (1, 2))
     first = [write_shard(("val", 0), one, config.output)[1][1]]
-    finish([merge_split("val", first, config)], config, {"zumba": 0}, 0, NOTHING, 0, [])
+    finish(
+        [merge_split("val", first, config)], config, {"zumba": 0}, Unannotated(0), NOTHING, 0, []
+    )
     grown = configured("--output", str(tmp_path / "output"), "--path_prefix", "/data")
     list(prepare_output(grown))
     second = [write_shard(("val", 0), two, grown.output)[1][1]]
@@ -199,7 +201,15 @@ def test_a_list_that_changes_alone_changes_the_summary(tmp_path: Path) -> None:
         config = configured("--output", str(tmp_path / "output"), "--splits=val")
         list(prepare_output(config))
         merged(config, [])
-        finish([Merged("val", {"val.csv": sha256}, [])], config, {"zumba": 0}, 0, NOTHING, 0, [])
+        finish(
+            [Merged("val", {"val.csv": sha256}, [])],
+            config,
+            {"zumba": 0},
+            Unannotated(0),
+            NOTHING,
+            0,
+            [],
+        )
         assert summary_of(tmp_path / "output")["lists"] == {"val.csv": sha256}
 
 
@@ -209,7 +219,7 @@ def test_counts_reasons_and_ratio_add_up(tmp_path: Path) -> None:
     gone = [row(f"{letter}_000001_000011", "missing", "train") for letter in "cde"]
     bad = row("f_000001_000011", "failed", "train", reason="empty_file")
     merged(config, [*gone, bad, row("g_000001_000011", "copied", "train")], "train")
-    finish([], config, {"zumba": 0}, 4, NOTHING, 0, [])
+    finish([], config, {"zumba": 0}, Unannotated(4), NOTHING, 0, [])
     summary = summary_of(Path(config.output.root))
     none = {"resized": 0, "copied": 0, "reused": 0, "listed": 0, "missing": 0, "failed": 0}
     assert summary["splits"] == {
@@ -227,7 +237,7 @@ def test_counts_reasons_and_ratio_add_up(tmp_path: Path) -> None:
 def test_a_run_in_which_nothing_matches_is_warned_of_and_has_no_ratio(tmp_path: Path) -> None:
     config = ready(tmp_path, "--splits", "val")
     merged(config, [row("a_000001_000011", "missing")])
-    finish([], config, {"zumba": 0}, 1, NOTHING, 0, [])
+    finish([], config, {"zumba": 0}, Unannotated(1), NOTHING, 0, [])
     summary = summary_of(Path(config.output.root))
     assert summary["failure_ratio"] == 0
     assert any("matched by name" in warning for warning in summary["warnings"])
@@ -244,7 +254,7 @@ def test_a_folder_without_a_label_is_warned_of_beside_folders_of_classes(
     status = "copied" if labelled else "missing"
     merged(config, [row("a_000001_000011", status, "train")], "train")
     merged(config, [row("b_000001_000011", split="test", label=None, label_id=-1)], "test")
-    finish([], config, {"zumba": 0}, 0, NOTHING, 0, [])
+    finish([], config, {"zumba": 0}, Unannotated(0), NOTHING, 0, [])
     warnings = summary_of(Path(config.output.root))["warnings"]
     assert any("class folder unlabelled" in warning for warning in warnings) == is_warned
 
@@ -253,7 +263,7 @@ def test_no_annotated_clip_at_all_is_no_failure(tmp_path: Path) -> None:
     config = ready(tmp_path)
     for split in config.splits:
         merged(config, [], split)
-    finish([], config, {}, 0, NOTHING, 0, [])
+    finish([], config, {}, Unannotated(0), NOTHING, 0, [])
     assert summary_of(Path(config.output.root))["total"]["annotated"] == 0
 
 
@@ -271,7 +281,7 @@ def test_a_split_that_another_run_finishes_meanwhile_is_in_the_summary(
         return read_split(output, split)
 
     monkeypatch.setattr(write_summary, "read_split", read)
-    finish([], config, {"zumba": 0}, 0, NOTHING, 0, [])
+    finish([], config, {"zumba": 0}, Unannotated(0), NOTHING, 0, [])
     assert reads == ["val", "train", "val"]
     assert list(summary_of(Path(config.output.root))["splits"]) == ["train", "val"]
 
@@ -283,7 +293,7 @@ def test_a_fingerprint_does_not_depend_on_the_split_that_holds_a_clip_first(tmp_
         for clip_id, split in zip(("a_000001_000011", "b_000001_000011"), splits, strict=True):
             merged(config, [row(clip_id, split=split)], split)
         merged(config, [], "test")
-        finish([], config, {"zumba": 1}, 0, NOTHING, 0, [])
+        finish([], config, {"zumba": 1}, Unannotated(0), NOTHING, 0, [])
         summaries.append(summary_of(Path(config.output.root)))
     assert summaries[0]["fingerprint"] == summaries[1]["fingerprint"]
     assert summaries[0]["membership_fingerprint"] == summaries[1]["membership_fingerprint"]
@@ -308,7 +318,7 @@ def test_what_changes_a_fingerprint(
         columns = {"sha256": "a", "path": "videos/a.mp4", "label_id": 1} | changes
         status = columns.pop("status", "resized")
         merged(config, [row("a_000001_000011", status, **columns)])
-        finish([], config, {"zumba": 1}, 0, NOTHING, 0, [])
+        finish([], config, {"zumba": 1}, Unannotated(0), NOTHING, 0, [])
         summaries.append(summary_of(Path(config.output.root)))
     one, two = summaries
     assert (one["fingerprint"] != two["fingerprint"]) == whole

@@ -1,10 +1,10 @@
 """Find the candidate files of each clip by name, the best first."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from beam_pipeline.elements import Video
+from beam_pipeline.elements import Unannotated, Video
 from beam_pipeline.kinetics.file_names import base_name, has_common_extension
 from beam_pipeline.plan.resolve_annotations import ResolvedClip
 
@@ -29,23 +29,25 @@ class Candidates:
 
     sources: the files of each clip_id, the best first.
     ambiguous: for each youtube_id with several clips, the files that have only that id as name.
-    unannotated: number of files that match no clip.
+    unannotated: numbers of files that match no clip.
     """
 
     sources: dict[str, tuple[Video, ...]]
     ambiguous: dict[str, tuple[Video, ...]]
-    unannotated: int
+    unannotated: Unannotated
 
 
 def find_candidates(clips: Sequence[ResolvedClip], videos: Sequence[Video]) -> Candidates:
     """Assign each file to the clip that it is named after.
 
     A file name is a ``clip_id``, or a bare ``youtube_id`` if only one clip has that id. Files of
-    a clip are sorted by rank, then full names before bare ids, then common extensions before
-    others, then by path.
+    a clip are sorted by rank, then loose files before members of archives, then full names before
+    bare ids, then common extensions before others, then by path.
     """
+    # A file named by two arguments counts once, with the lower rank.
+    files = {video.path: video for video in sorted(videos, key=lambda v: v.rank, reverse=True)}
     if not clips or not videos:  # most groups of a large data set that is being prepared
-        return Candidates({}, {}, len({video.path for video in videos}))
+        return Candidates({}, {}, count_unannotated(files.values()))
     by_name = {resolved.clip.clip_id for resolved in clips}
     by_id: dict[str, list[str]] = {}
     for resolved in clips:
@@ -53,15 +55,13 @@ def find_candidates(clips: Sequence[ResolvedClip], videos: Sequence[Video]) -> C
 
     ranked: dict[str, list[tuple[bool, Video]]] = {}
     ambiguous: dict[str, list[Video]] = {}
-    unannotated = 0
-    # A file named by two arguments counts once, with the lower rank.
-    files = {video.path: video for video in sorted(videos, key=lambda v: v.rank, reverse=True)}
+    unannotated: list[Video] = []
     for video in files.values():
         name = base_name(video.path)
         if name in by_name:
             ranked.setdefault(name, []).append((False, video))
         elif name not in by_id:
-            unannotated += 1
+            unannotated.append(video)
         elif len(by_id[name]) == 1:
             ranked.setdefault(by_id[name][0], []).append((True, video))
         else:
@@ -69,13 +69,20 @@ def find_candidates(clips: Sequence[ResolvedClip], videos: Sequence[Video]) -> C
     return Candidates(
         {clip_id: _best_first(candidates) for clip_id, candidates in ranked.items()},
         {name: tuple(sorted(files, key=lambda v: v.path)) for name, files in ambiguous.items()},
-        unannotated,
+        count_unannotated(unannotated),
     )
 
 
+def count_unannotated(videos: Collection[Video]) -> Unannotated:
+    """The numbers of loose files and of members of archives."""
+    members = sum(video.archive is not None for video in videos)
+    return Unannotated(len(videos) - members, members)
+
+
 def _best_first(candidates: list[tuple[bool, Video]]) -> tuple[Video, ...]:
-    def order(candidate: tuple[bool, Video]) -> tuple[int, bool, bool, str]:
+    def order(candidate: tuple[bool, Video]) -> tuple[int, bool, bool, bool, str]:
         is_bare, video = candidate
-        return video.rank, is_bare, not has_common_extension(video.path), video.path
+        in_archive = video.archive is not None
+        return video.rank, in_archive, is_bare, not has_common_extension(video.path), video.path
 
     return tuple(video for _, video in sorted(candidates, key=order))

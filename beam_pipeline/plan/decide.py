@@ -1,9 +1,9 @@
 """Decide what to do for one clip: a task, or a row that says why there is nothing to do."""
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
-from beam_pipeline.elements import Clip, ResizeTask, Row, Video
+from beam_pipeline.elements import Archive, Clip, ResizeTask, Row, Video
 from beam_pipeline.errors import InputError
 from beam_pipeline.output.output_folder import Output
 from beam_pipeline.plan.candidates import Candidates
@@ -40,7 +40,7 @@ def decide(
     if finished:
         return finished.reused_for(clip)
     if sources := candidates.sources.get(clip.clip_id):
-        return ResizeTask(clip, path, tuple((video.path, video.size) for video in sources))
+        return task_of(clip, path, sources)
     if ambiguous := candidates.ambiguous.get(clip.youtube_id or ""):
         return ambiguous_row(clip, ambiguous[0].path)
     return Row.of(clip, "missing", reason="no_file")
@@ -101,19 +101,14 @@ def _check_listable(source: str) -> None:
     )
 
 
-def split_sources(
-    task: ResizeTask, sources: Sequence[Video], archive_ranks: Sequence[int]
-) -> Iterator[ResizeTask]:
-    """One task for each phase in which the clip has a loose file; ``sources`` are all its files.
+def task_of(clip: Clip, path: str, videos: Sequence[Video]) -> ResizeTask:
+    """The task to make a clip from these files, the best first."""
 
-    Loose files that rank behind all archives come after the last phase.
-    """
-    if not archive_ranks:
-        yield task
-        return
-    phases: dict[int, list[tuple[str, int | None]]] = {}
-    for video in sources:
-        phase = bisect_left(archive_ranks, video.rank)
-        phases.setdefault(phase, []).append((video.path, video.size))
-    for phase, files_of_phase in sorted(phases.items()):
-        yield task._replace(sources=tuple(files_of_phase), phase=phase)
+    def archive_of(video: Video) -> Archive | None:
+        return video.archive
+
+    later = tuple(
+        (archive, tuple((video.path, video.size) for video in together))
+        for archive, together in groupby(videos, archive_of)
+    )
+    return ResizeTask(clip, path, (), later=later).next()

@@ -8,7 +8,7 @@ from apache_beam import pvalue
 
 from beam_pipeline.batches import Group, JoinByBucket, JoinInputs, groups_in
 from beam_pipeline.config import Config
-from beam_pipeline.elements import Annotation, ResizeTask, Row, Video
+from beam_pipeline.elements import Annotation, Archive, ResizeTask, Row, Unannotated, Video
 from beam_pipeline.kinetics.file_names import base_name
 from beam_pipeline.plan.candidates import Candidates, find_candidates, group_of
 from beam_pipeline.plan.decide import (
@@ -16,7 +16,6 @@ from beam_pipeline.plan.decide import (
     finished_rows,
     is_doubtful,
     listed_row,
-    split_sources,
 )
 from beam_pipeline.plan.resolve_annotations import ResolvedClip, resolve_annotations
 from beam_pipeline.plan.wanted_clips import record_of
@@ -31,6 +30,7 @@ WANTED = "wanted"
 KINDS: JoinInputs = {
     "annotations": (Annotation, lambda annotation: group_of(annotation.youtube_id)),
     "videos": (Video, lambda video: group_of(base_name(video.path))),
+    "members": (Video, lambda member: group_of(base_name(member.path))),
     "rows": (Row, lambda row: group_of(row.youtube_id or "")),
     "outputs": (Video, lambda video: group_of(base_name(video.path))),
 }
@@ -40,11 +40,11 @@ KINDS: JoinInputs = {
 class MatchClips(beam.PTransform):
     """Make tasks for the clips that need work, and rows for those that do not.
 
-    Outputs ``tasks`` (ResizeTask), ``rows`` (Row), ``unannotated`` (int, files of a bucket that
-    match no clip) and, if there are archives, ``wanted`` (bytes, records of every annotated
-    clip). With archives, a clip with a task also gets a row with the status missing, in case
-    nothing comes of the task. One shuffle joins annotations, files, and the rows and outputs of
-    earlier runs by ``group_of``.
+    Outputs ``tasks`` (ResizeTask), ``rows`` (Row), ``unannotated`` (Unannotated, files of a bucket
+    that match no clip) and, if archives are searched, ``wanted`` (bytes, records of every annotated
+    clip). A clip with a task that names an archive also gets a row with the status missing, in
+    case nothing comes of the task. One shuffle joins annotations, files, and the rows and outputs
+    of earlier runs by ``group_of``.
     """
 
     def __init__(
@@ -53,20 +53,20 @@ class MatchClips(beam.PTransform):
         label_ids: pvalue.AsSingleton,
         source_count: pvalue.AsSingleton,
         last_clip_id: pvalue.AsSingleton,
-        archive_ranks: pvalue.AsSingleton,
+        searched: pvalue.AsSingleton,
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (label_ids, source_count, last_clip_id, archive_ranks)
+        self._side_inputs = (label_ids, source_count, last_clip_id, searched)
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> pvalue.DoOutputsTuple:
-        """Takes ``annotations``, ``videos``, ``rows`` (Row) and ``outputs`` (Video)."""
+        """Takes ``annotations``, ``videos``, ``members``, ``rows`` and ``outputs``."""
         return (
             inputs
             | JoinByBucket(KINDS)
             | "Decide"
             >> beam.ParDo(_Decide(self._config), *self._side_inputs)
-            .with_output_types(ResizeTask, **{ROWS: Row, UNANNOTATED: int, WANTED: bytes})
+            .with_output_types(ResizeTask, **{ROWS: Row, UNANNOTATED: Unannotated, WANTED: bytes})
             .with_outputs(ROWS, UNANNOTATED, WANTED, main=TASKS)
         )
 
@@ -84,22 +84,22 @@ class _Decide(beam.DoFn):
         label_ids: dict[str, int],
         _source_count: int,  # unused: makes this step wait for the check that there are files
         last_clip_id: str | None,
-        archive_ranks: tuple[int, ...],
+        searched: list[Archive],
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
         _, bucket = element
         records: list[bytes] = []
-        unannotated = 0
+        unannotated = Unannotated()
         for group in groups_in(KINDS, bucket).values():
             clips = resolve_annotations(group["annotations"], label_ids)
-            candidates = find_candidates(clips, group["videos"])
-            unannotated += candidates.unannotated
+            candidates = find_candidates(clips, [*group["videos"], *group["members"]])
+            unannotated = add_unannotated((unannotated, candidates.unannotated))
             if clips:
                 yield from self._decide(
-                    clips, candidates, group, last_clip_id, archive_ranks, records
+                    clips, candidates, group, last_clip_id, bool(searched), records
                 )
-        if unannotated:
+        if any(unannotated):
             yield pvalue.TaggedOutput(UNANNOTATED, unannotated)
-        if archive_ranks:
+        if searched:
             yield pvalue.TaggedOutput(WANTED, b"".join(records))
 
     def _decide(
@@ -108,12 +108,12 @@ class _Decide(beam.DoFn):
         candidates: Candidates,
         group: Group,
         last_clip_id: str | None,
-        archive_ranks: tuple[int, ...],
+        searched: bool,
         records: list[bytes],
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
         finished = finished_rows(group["rows"], group["outputs"], self._config.output)
         clips_per_video = (
-            Counter(resolved.clip.youtube_id for resolved in clips) if archive_ranks else {}
+            Counter(resolved.clip.youtube_id for resolved in clips) if searched else {}
         )
         for resolved in clips:
             clip = resolved.clip
@@ -122,17 +122,18 @@ class _Decide(beam.DoFn):
             requested = within_limit and self._config.includes(clip)
             made = path in finished and not is_doubtful(finished[path])
             wanted = requested and not resolved.conflict and not made
-            if archive_ranks:
+            if searched:
                 is_only_clip = clips_per_video[clip.youtube_id] == 1
                 doubtful = is_doubtful(finished.get(path))
-                records.append(record_of(clip, wanted, is_only_clip, doubtful))
+                has_source = clip.clip_id in candidates.sources
+                records.append(record_of(clip, wanted, is_only_clip, doubtful, has_source))
             if not requested:
                 continue
             decision = decide(resolved, candidates, path, finished.get(path))
             if isinstance(decision, ResizeTask) and not self._config.resize:
                 decision = listed_row(decision)
             self._check_lists(path, decision)
-            if wanted and (archive_ranks or isinstance(decision, ResizeTask)):
+            if wanted and (searched or isinstance(decision, ResizeTask)):
                 metrics.count_planned()
             if isinstance(decision, Row):
                 yield pvalue.TaggedOutput(ROWS, decision)
@@ -142,9 +143,9 @@ class _Decide(beam.DoFn):
                 decision = decide(resolved, candidates, path, None)
                 if isinstance(decision, Row):
                     continue
-            elif archive_ranks:
+            elif decision.archive or decision.later:
                 yield pvalue.TaggedOutput(ROWS, Row.of(clip, "missing", reason="no_file"))
-            yield from split_sources(decision, candidates.sources[clip.clip_id], archive_ranks)
+            yield decision
 
     def _check_lists(self, path: str, decision: ResizeTask | Row) -> None:
         """Raise InputError if a trainer would misread a path that is, or may be, in the lists."""
@@ -156,3 +157,8 @@ class _Decide(beam.DoFn):
             return
         for dialect in self._dialects:
             dialect.check(listed)
+
+
+def add_unannotated(counts: Iterable[Unannotated]) -> Unannotated:
+    """The sum of these numbers."""
+    return Unannotated(*map(sum, zip(Unannotated(), *counts, strict=True)))

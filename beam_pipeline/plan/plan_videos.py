@@ -8,16 +8,16 @@ from apache_beam import pvalue
 
 from beam_pipeline.batches import Group, JoinByBucket, JoinInputs, groups_in
 from beam_pipeline.config import Config
-from beam_pipeline.elements import Clip, ResizeTask, Row, Video
-from beam_pipeline.errors import InputError
+from beam_pipeline.elements import Archive, Clip, ResizeTask, Row, Unannotated, Video
 from beam_pipeline.kinetics.file_names import has_common_extension
 from beam_pipeline.output.output_folder import VIDEOS
 from beam_pipeline.output.path_limits import why_unusable
-from beam_pipeline.plan.decide import finished_rows, is_doubtful, split_sources
+from beam_pipeline.plan.decide import finished_rows, is_doubtful, task_of
 from beam_pipeline.plan.limit_clips import LastWithinLimit
 from beam_pipeline.plan.match_clips import ROWS, TASKS, WANTED
 from beam_pipeline.plan.wanted_clips import record_of
 from beam_pipeline.progress import metrics
+from beam_pipeline.storage import urls
 
 SUFFIX = ".mp4"
 DUPLICATES = "duplicates"
@@ -26,9 +26,9 @@ DUPLICATES = "duplicates"
 class PlanVideos(beam.PTransform):
     """Make ``tasks`` (ResizeTask) for videos, and ``rows`` (Row) for clips that are made.
 
-    Also outputs ``duplicates`` (int), the number of videos that have the same output path as
-    another, and ``wanted`` (bytes), records of clips that are made, so that archives are not
-    searched for them.
+    Also outputs ``duplicates`` (Unannotated), the numbers of files that have the same output path
+    as another, and ``wanted`` (bytes), records of clips that are made or have a source, so that
+    archives are not searched for them.
 
     The id of a clip is the path of its file below its root, without the suffix. Files in
     several roots or with several suffixes may have the same id: the lower rank has priority,
@@ -38,14 +38,14 @@ class PlanVideos(beam.PTransform):
     """
 
     def __init__(
-        self, config: Config, source_count: pvalue.AsSingleton, archive_ranks: pvalue.AsSingleton
+        self, config: Config, source_count: pvalue.AsSingleton, searched: pvalue.AsSingleton
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (source_count, archive_ranks)
+        self._side_inputs = (source_count, searched)
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> pvalue.DoOutputsTuple:
-        """Takes ``videos``, ``rows`` (Row) and ``outputs`` (Video)."""
+        """Takes ``videos``, ``members``, ``rows`` (Row) and ``outputs`` (Video)."""
         last_clip_id = (
             inputs["videos"]
             | "Clip ids" >> beam.Map(clip_id_of, self._config).with_output_types(str)
@@ -58,7 +58,7 @@ class PlanVideos(beam.PTransform):
             >> beam.ParDo(
                 _Decide(self._config), *self._side_inputs, pvalue.AsSingleton(last_clip_id)
             )
-            .with_output_types(ResizeTask, **{ROWS: Row, DUPLICATES: int, WANTED: bytes})
+            .with_output_types(ResizeTask, **{ROWS: Row, DUPLICATES: Unannotated, WANTED: bytes})
             .with_outputs(ROWS, DUPLICATES, WANTED, main=TASKS)
         )
 
@@ -71,14 +71,9 @@ class _Decide(beam.DoFn):
         self,
         element: tuple[int, dict[str, Iterable[bytes]]],
         _source_count: int,  # unused: makes this step wait for the check that there are files
-        archive_ranks: tuple[int, ...],
+        searched: list[Archive],
         last_clip_id: str | None,
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
-        if archive_ranks and self._config.limit is not None:
-            raise InputError(
-                "--limit takes the first clips by name, but names in archives are unknown until "
-                "they are read; leave out --limit, or type --annotations"
-            )
         _, bucket = element
         groups = groups_in(_kinds(self._config), bucket)
         clashes = find_clashes(groups)
@@ -87,17 +82,22 @@ class _Decide(beam.DoFn):
                 decision = decide(clip_id, group, self._config, clashes.get(clip_id))
                 files = {video.path for video in group["videos"]}
                 if len(files) > 1:
-                    yield pvalue.TaggedOutput(DUPLICATES, len(files) - 1)
+                    yield pvalue.TaggedOutput(DUPLICATES, Unannotated(len(files) - 1))
                 if isinstance(decision, Row):
                     yield pvalue.TaggedOutput(ROWS, decision)
                     if not is_doubtful(decision):
-                        yield pvalue.TaggedOutput(WANTED, record_of(Clip(clip_id), False, False))
+                        if searched:
+                            record = record_of(Clip(clip_id), False, False)
+                            yield pvalue.TaggedOutput(WANTED, record)
                         continue
                     # Its row counts if it cannot be made again.
                     decision = decide(clip_id, {**group, "rows": []}, self._config)
                 if isinstance(decision, ResizeTask):
                     metrics.count_planned()
-                    yield from split_sources(decision, _best_first(group), archive_ranks)
+                    if searched:
+                        record = record_of(Clip(clip_id), True, True, has_source=True)
+                        yield pvalue.TaggedOutput(WANTED, record)
+                    yield decision
 
 
 def decide(
@@ -111,7 +111,7 @@ def decide(
     path = config.clip_path(clip)
     if finished := finished_rows(group["rows"], group["outputs"], config.output).get(path):
         return finished.reused_for(clip)
-    if not group["videos"]:
+    if not _has_files(group):
         return None
     sources = _best_first(group)
     if problem := clash or why_unusable(path, config.output):
@@ -119,7 +119,7 @@ def decide(
             clip, "failed", reason="bad_name", detail=problem, source=sources[0].path,
             source_bytes=sources[0].size,
         )  # fmt: skip
-    return ResizeTask(clip, path, tuple((v.path, v.size) for v in sources))
+    return task_of(clip, path, sources)
 
 
 def find_clashes(groups: Mapping[str, Group]) -> dict[str, str]:
@@ -129,7 +129,7 @@ def find_clashes(groups: Mapping[str, Group]) -> dict[str, str]:
     counts, for there may be many clips in it.
     """
     made = {clip_id for clip_id, group in groups.items() if group["rows"] and group["outputs"]}
-    found = {clip_id for clip_id, group in groups.items() if group["videos"]} - made
+    found = {clip_id for clip_id, group in groups.items() if _has_files(group)} - made
     clashes = {}
     for clip_id in found:
         for parent in parents_of(clip_id):
@@ -165,13 +165,20 @@ def _root(clip_id: str) -> str:
     return next(iter(parents_of(clip_id)), clip_id)
 
 
+def _has_files(group: Group) -> bool:
+    return bool(group["videos"] or group["members"])
+
+
 def _best_first(group: Group) -> list[Video]:
-    files = {video.path: video for video in sorted(group["videos"], reverse=True, key=_order)}
+    videos = sorted([*group["videos"], *group["members"]], reverse=True, key=_order)
+    files = {video.path: video for video in videos}
     return sorted(files.values(), key=_order)
 
 
 def clip_id_of(video: Video, config: Config) -> str:
     """The clip_id of a video: its path below its root, without the suffix."""
+    if video.archive is not None:
+        return clip_id_from_path(urls.name_in(video.archive.path, video.path))
     return clip_id_from_path(config.relative_source(video.path))
 
 
@@ -186,6 +193,7 @@ def _kinds(config: Config, by_root: bool = False) -> JoinInputs:
     group = _root if by_root else str
     return {
         "videos": (Video, lambda video: group(clip_id_of(video, config))),
+        "members": (Video, lambda member: group(clip_id_of(member, config))),
         "rows": (Row, lambda row: group(row.clip_id)),
         "outputs": (
             Video,
@@ -194,5 +202,6 @@ def _kinds(config: Config, by_root: bool = False) -> JoinInputs:
     }
 
 
-def _order(video: Video) -> tuple[int, bool, str]:
-    return video.rank, not has_common_extension(video.path), video.path
+def _order(video: Video) -> tuple[int, bool, bool, str]:
+    is_uncommon = not has_common_extension(video.path)
+    return video.rank, video.archive is not None, is_uncommon, video.path

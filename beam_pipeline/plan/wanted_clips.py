@@ -1,9 +1,9 @@
 """The table of clips to look for in archives, small enough for every worker: 30 bytes a clip."""
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,19 +19,28 @@ RECORD = np.dtype(
     ]
 )  # fmt: skip
 
-WANTED, ONLY_CLIP, DOUBTFUL = 1, 2, 4
+WANTED, ONLY_CLIP, DOUBTFUL, HAS_SOURCE = 1, 2, 4, 8
 """Flags: the clip is to be made; no other clip is annotated with its YouTube id; it was made from
-an archive whose checksum is wrong."""
+an archive whose checksum is wrong; a source is known, which is tried first."""
 
 NO_VALUE = -1
 """Stands for None."""
 
+_NOWHERE = -1
 
-def record_of(clip: Clip, wanted: bool, is_only_clip: bool, is_doubtful: bool = False) -> bytes:
+
+def record_of(
+    clip: Clip,
+    wanted: bool,
+    is_only_clip: bool,
+    is_doubtful: bool = False,
+    has_source: bool = False,
+) -> bytes:
     """A clip's record: annotated clips are keyed by YouTube id and times, others by clip_id."""
     split = NO_VALUE if clip.split is None else SPLITS.index(clip.split)
     label_id = NO_VALUE if clip.label_id is None else clip.label_id
     flags = wanted * WANTED + is_only_clip * ONLY_CLIP + is_doubtful * DOUBTFUL
+    flags += has_source * HAS_SOURCE
     return key_of(clip) + _REST.pack(label_id, split, flags)
 
 
@@ -63,12 +72,14 @@ class Match(NamedTuple):
     """The clips that a file may contain, by its name.
 
     ``clips`` are the wanted ones: one, or all possible ones if a bare YouTube id is
-    ``ambiguous``. A name is ``known`` if it matches an annotated clip, wanted or not.
+    ``ambiguous``. A name is ``known`` if it matches an annotated clip, wanted or not. ``passed``
+    are the keys of clips that would be wanted if no other source was known.
     """
 
     clips: tuple[Clip, ...]
     known: bool
     ambiguous: bool = False
+    passed: tuple[bytes, ...] = ()
 
 
 class WantedClips:
@@ -76,7 +87,6 @@ class WantedClips:
 
     Args:
         table: records, in any order.
-        made: keys, possibly concatenated, of clips that are no longer wanted.
         label_ids: the id of every class.
         annotated: False for runs without annotations, in which every clip is wanted that is not
             in the table.
@@ -84,23 +94,42 @@ class WantedClips:
     ``has_doubtful`` says whether a checksum decides if the next clip that is made is right.
     """
 
-    def __init__(
-        self,
-        table: bytes,
-        made: Iterable[bytes],
-        label_ids: Mapping[str, int],
-        annotated: bool = True,
-    ) -> None:
+    def __init__(self, table: bytes, label_ids: Mapping[str, int], annotated: bool = True) -> None:
         records = np.frombuffer(table, RECORD)
         self._records = records[np.argsort(records["high"], kind="stable")]
         self._high = np.ascontiguousarray(self._records["high"])
-        self._wanted = (self._records["flags"] & WANTED).astype(bool)
-        self.has_doubtful = bool((self._records["flags"] & DOUBTFUL).any())
+        flags = self._records["flags"]
+        self._passed = flags & (WANTED | HAS_SOURCE) == WANTED | HAS_SOURCE
+        self._asked = (flags & WANTED).astype(bool) & ~self._passed
+        self._wanted = self._asked.copy()
+        self.has_doubtful = bool((flags & DOUBTFUL).any())
         self._labels = {label_id: label for label, label_id in label_ids.items()}
         self._annotated = annotated
-        self._made: set[bytes] = set()
-        for key in split_keys(made):
-            self._remove(key)
+        self._wants_unknown = not annotated
+        self._archives: list[Any] = []
+        self._made_in = np.full(len(self._records), _NOWHERE, np.int32)  # index of the archive
+        self._made_unknown: dict[bytes, int] = {}
+
+    def want_only(self, keys: Iterable[bytes]) -> None:
+        """Want these clips, whatever other sources they have, and no others."""
+        self._wants_unknown = False
+        self._passed[:] = self._asked[:] = False
+        for key in keys:
+            high, low, start, end = _KEY.unpack(key)
+            for index in self._indices_of((high, low)):
+                record = self._records[index]
+                self._asked[index] |= (record["start"], record["end"]) == (start, end)
+        self._wanted = self._asked.copy()
+
+    def begin_archive(self, order: Any) -> None:
+        """Begin an archive, by its place in the order of priority.
+
+        A clip is wanted again if it was made from an archive that comes later in that order.
+        """
+        self._archives.append(order)
+        later = np.array([other > order for other in [*self._archives, order]])
+        self._is_later = later  # the last stands for nowhere
+        self._wanted = self._asked & ((self._made_in == _NOWHERE) | later[self._made_in])
 
     def __len__(self) -> int:
         """The number of clips that are still wanted."""
@@ -109,7 +138,7 @@ class WantedClips:
     @property
     def wants_any(self) -> bool:
         """Whether any clip may still be wanted."""
-        return not self._annotated or bool(self._wanted.any())
+        return self._wants_unknown or bool(self._wanted.any())
 
     def wants_class(self, label: str) -> bool:
         """Whether a clip of the class is wanted."""
@@ -119,9 +148,7 @@ class WantedClips:
     def find(self, name: str) -> Match:
         """Find clips by a file name; a full ``clip_id`` has priority over a bare YouTube id."""
         if not self._annotated:
-            clip = Clip(name)
-            done = key_of(clip) in self._made or any(True for _ in self._indices_of(_digest(name)))
-            return Match(() if done else (clip,), True)
+            return self._find_unannotated(Clip(name))
         name = base_name(name)
         youtube_id, *times = name.rsplit("_", 2)
         if len(times) == 2 and all(time.isascii() and time.isdigit() for time in times):
@@ -129,24 +156,38 @@ class WantedClips:
             for index in self._indices_of(_digest(youtube_id)):
                 clip = self._clip(index, youtube_id)
                 if clip.clip_id == name and (clip.time_start, clip.time_end) == (start, end):
-                    return Match((clip,) if self._wanted[index] else (), True)
+                    return self._match([index], youtube_id)
         indices = list(self._indices_of(_digest(name)))
-        clips = tuple(self._clip(index, name) for index in indices if self._wanted[index])
         is_only_clip = all(self._records["flags"][index] & ONLY_CLIP for index in indices)
-        return Match(clips, bool(indices), not is_only_clip)
+        match = self._match(indices, name)
+        return match if is_only_clip else match._replace(ambiguous=True, passed=())
+
+    def _match(self, indices: Sequence[int], youtube_id: str) -> Match:
+        clips = tuple(self._clip(index, youtube_id) for index in indices if self._wanted[index])
+        passed = (self._clip(index, youtube_id) for index in indices if self._passed[index])
+        return Match(clips, bool(indices), passed=tuple(map(key_of, passed)))
+
+    def _find_unannotated(self, clip: Clip) -> Match:
+        key = key_of(clip)
+        for index in self._indices_of(_digest(clip.clip_id)):
+            clips = (clip,) if self._wanted[index] else ()
+            return Match(clips, True, passed=(key,) if self._passed[index] else ())
+        made_in = self._made_unknown.get(key)
+        wanted = self._wants_unknown and (made_in is None or bool(self._is_later[made_in]))
+        return Match((clip,) if wanted else (), True)
 
     def mark_made(self, clip: Clip | Row) -> None:
-        """Remove a clip that is made."""
-        self._remove(key_of(clip))
-
-    def _remove(self, key: bytes) -> None:
+        """Remove a clip that is made from the archive that was begun last."""
+        key = key_of(clip)
+        archive = len(self._archives) - 1
         high, low, start, end = _KEY.unpack(key)
         for index in self._indices_of((high, low)):
             record = self._records[index]
             if (record["start"], record["end"]) == (start, end):
+                self._made_in[index] = archive
                 self._wanted[index] = False
                 return
-        self._made.add(key)  # an unannotated clip is not in the table
+        self._made_unknown[key] = archive  # an unannotated clip is not in the table
 
     def _indices_of(self, digest: tuple[int, int]) -> Iterator[int]:
         high, low = digest

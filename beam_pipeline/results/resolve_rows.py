@@ -1,33 +1,23 @@
 """Resolve the rows of a clip, from several stages or archives, to one row.
 
-A single worker reads archives one after the other and makes a clip once. Several workers may each
-find the clip in a different archive. Then the first archive in order counts, as with one worker.
-If the output holds the other archive's clip, the clip is made again.
+Archives are searched in any order, by any number of workers. So several archives of one rank may
+each give the clip. Then the first archive by name counts, see ``settle_clips.py``.
 """
 
-import hashlib
-import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from beam_pipeline.codec.outcome import join_remarks
-from beam_pipeline.config import Config
-from beam_pipeline.elements import LISTED, Clip, ReadArchive, Row
+from beam_pipeline.elements import LISTED, ReadArchive, Row
 from beam_pipeline.plan.decide import DOUBTFUL, is_doubtful
 from beam_pipeline.privacy import public_address
-from beam_pipeline.sources.tar_headers import BrokenArchive
-from beam_pipeline.sources.tar_stream import Member, members
 from beam_pipeline.storage import urls
-from beam_pipeline.storage.streams import open_stream
-from beam_pipeline.work.make_clip import make_clip
-from beam_pipeline.work.resize_members import source_of
-from beam_pipeline.work.worker_pool import WorkerPool
 
 
-def best_rows(stages: Iterable[Iterable[Row]], resolve: Callable[[Row, Row], Row]) -> list[Row]:
+def best_rows(stages: Iterable[Iterable[Row]], choose: Callable[[Row, Row], Row]) -> list[Row]:
     """One row per clip: made before failed before missing.
 
-    ``resolve`` chooses between two rows of equal priority from one stage. Between stages the
+    ``choose`` chooses between two rows of equal priority from one stage. Between stages the
     earliest wins.
     """
     best: dict[str, Row] = {}
@@ -38,7 +28,7 @@ def best_rows(stages: Iterable[Iterable[Row]], resolve: Callable[[Row, Row], Row
             if known is None or _priority(row) > _priority(known):
                 of_stage[row.clip_id] = row
             elif _priority(row) == _priority(known):
-                of_stage[row.clip_id] = resolve(known, row)
+                of_stage[row.clip_id] = choose(known, row)
         for clip_id, row in of_stage.items():
             if clip_id not in best or _priority(row) > _priority(best[clip_id]):
                 best[clip_id] = row
@@ -47,6 +37,39 @@ def best_rows(stages: Iterable[Iterable[Row]], resolve: Callable[[Row, Row], Row
 
 def _priority(row: Row) -> int:
     return 2 if row.status in LISTED else row.status == "failed"
+
+
+def find_conflicts(rows: Iterable[Row], read: Sequence[ReadArchive]) -> Iterator[tuple[Row, ...]]:
+    """The rows of each clip that a stage has made several times, with different bytes.
+
+    Those of a clip are in the order of their archives.
+    """
+    if len(read) < 2:
+        return
+    made: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.status in LISTED:
+            made[row.clip_id].append(row)
+    for of_clip in made.values():
+        if len({row.sha256 for row in of_clip}) > 1:
+            yield tuple(sorted(of_clip, key=lambda row: archive_order(row, read)))
+
+
+def first_of(one: Row, other: Row, read: Sequence[ReadArchive]) -> Row:
+    """The row from the archive that comes first."""
+    return min(one, other, key=lambda row: archive_order(row, read))
+
+
+def archive_order(row: Row, read: Sequence[ReadArchive]) -> tuple[int, str]:
+    """Sort key of a row's source; loose files sort before all archives."""
+    archive = archive_of(row, read)
+    return (-1, "") if archive is None else (archive.rank, archive.path)
+
+
+def archive_of(row: Row, read: Sequence[ReadArchive]) -> ReadArchive | None:
+    """The archive that a row's source is in."""
+    source = row.source or ""
+    return next((each for each in read if source.startswith(urls.member(each.path, ""))), None)
 
 
 def explain_missing(row: Row, read: Sequence[ReadArchive]) -> Row:
@@ -69,73 +92,6 @@ def add_doubt(row: Row, read: Sequence[ReadArchive]) -> Row:
     It stands at the end of the archive, where the clip has long been made.
     """
     doubtful = [archive for archive in read if archive.is_doubtful]
-    if row.status not in LISTED or is_doubtful(row) or not _archive_of(row, doubtful):
+    if row.status not in LISTED or is_doubtful(row) or not archive_of(row, doubtful):
         return row
     return row._replace(detail=join_remarks(row.detail, DOUBTFUL))
-
-
-def resolve_rows(one: Row, other: Row, read: Sequence[ReadArchive], config: Config) -> Row:
-    """Choose between two rows of equal priority for one clip, and make its file match.
-
-    Raises:
-        OutputError: the clip cannot be written.
-    """
-    first, second = sorted((one, other), key=lambda row: _archive_order(row, read))
-    if first.status not in LISTED or first.sha256 == second.sha256:
-        return first
-    url = config.output.url(first.path or "")
-    with open_stream(url) as existing:
-        existing_sha256 = hashlib.file_digest(existing, "sha256").hexdigest()
-    if existing_sha256 == first.sha256:
-        return first
-    # The same source, encoded on two kinds of processors: both are right.
-    remade = None if first.source == second.source else _remake(first, read, config)
-    return remade or second
-
-
-def _archive_order(row: Row, read: Sequence[ReadArchive]) -> tuple[int, str]:
-    """Sort key of a row's source in reading order; loose files sort before all archives."""
-    archive = _archive_of(row, read)
-    return (-1, "") if archive is None else (archive.rank, archive.path)
-
-
-def _archive_of(row: Row, read: Sequence[ReadArchive]) -> ReadArchive | None:
-    source = row.source or ""
-    return next((each for each in read if source.startswith(urls.member(each.path, ""))), None)
-
-
-def _remake(row: Row, read: Sequence[ReadArchive], config: Config) -> Row | None:
-    """Make a clip again from its archive; None if the archive cannot be read now."""
-    archive = _archive_of(row, read)
-    if archive is None:
-        return None
-    pool = WorkerPool.acquire(config)
-    try:
-        with open_stream(archive.path) as stream:
-            for member in members(stream):
-                if urls.member(archive.path, member.name) == row.source:
-                    return _make_from_member(member, row, pool)
-    except (BrokenArchive, OSError):
-        return None
-    finally:
-        pool.row_log.close()
-        config.output.sync()
-        pool.release()
-    return None
-
-
-def _make_from_member(member: Member, row: Row, pool: WorkerPool) -> Row | None:
-    clip = Clip(
-        row.clip_id,
-        row.youtube_id,
-        None if row.time_start is None else int(row.time_start),
-        None if row.time_end is None else int(row.time_end),
-        row.split,
-        row.label,
-        row.label_id,
-    )
-    start = time.monotonic()
-    with ExitStack() as stack:
-        source = source_of(member, row.source or "", pool, stack)
-        result = make_clip(clip, row.path or "", source, start, pool)
-    return None if result.row.status == "failed" else result.row

@@ -6,6 +6,7 @@ from apache_beam import pvalue
 from beam_pipeline.annotations.read_annotations import Annotations
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.find_earlier_runs import EarlierRuns
+from beam_pipeline.elements import Unannotated
 from beam_pipeline.plan.plan_work import Plan
 from beam_pipeline.results.merge_splits import MergeSplits
 from beam_pipeline.results.write_shards import WriteShards
@@ -34,7 +35,7 @@ class WriteResults(beam.PTransform):
             | WriteSummary(
                 self._config,
                 pvalue.AsSingleton(annotations.label_ids),
-                pvalue.AsSingleton(plan.unannotated, 0),
+                pvalue.AsSingleton(plan.unannotated, Unannotated()),
                 pvalue.AsSingleton(sources.passed_over, NOTHING),
                 pvalue.AsSingleton(work.retries, 0),
                 archives,

@@ -1,7 +1,7 @@
 """Write rows to shards: small sorted files, later merged into a split's manifest and lists."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import apache_beam as beam
 from apache_beam import pvalue
@@ -17,8 +17,10 @@ from beam_pipeline.results.resolve_rows import (
     add_doubt,
     best_rows,
     explain_missing,
-    resolve_rows,
+    find_conflicts,
+    first_of,
 )
+from beam_pipeline.results.settle_clips import SettleClips
 
 # A shard is a range of first characters, so shards in sequence are in the order of clip_ids. The
 # 64 characters of YouTube ids are about equally frequent. The ranges begin with these.
@@ -53,25 +55,39 @@ class WriteShards(beam.PTransform):
             number: rows | f"Gather rows {number}" >> batch_by_key(ShardKey, _shard_key, self._size)
             for number, rows in enumerate(stages)
         }
-        return (
-            gathered
-            # Also a barrier: when a later step is retried, no clip is made again.
-            | "Collect shards" >> beam.CoGroupByKey()
-            | "Write shards"
-            >> beam.Map(_write, self._config, self._read).with_output_types(
-                tuple[Split, tuple[int, str]]
-            )
+        # Also a barrier: when a later step is retried, no clip is made again.
+        collected = gathered | "Collect shards" >> beam.CoGroupByKey()
+        settled = (
+            collected
+            | "Made twice"
+            >> beam.FlatMap(_conflicts, self._read).with_output_types(tuple[Row, ...])
+            | SettleClips(self._config, self._read)
         )
+        return collected | "Write shards" >> beam.Map(
+            _write, self._config, self._read, pvalue.AsList(settled)
+        ).with_output_types(tuple[Split, tuple[int, str]])
+
+
+Collected = tuple[ShardKey, dict[int, Iterable[bytes]]]
+"""The rows of a shard, in batches, by the number of their stage."""
+
+
+def _conflicts(collected: Collected, read: Sequence[ReadArchive]) -> Iterator[tuple[Row, ...]]:
+    _, stages = collected
+    for batches in stages.values() if len(read) > 1 else ():
+        yield from find_conflicts(unpack(Row, batches), read)
 
 
 def _write(
-    collected: tuple[ShardKey, dict[int, Iterable[bytes]]],
-    config: Config,
-    read: Sequence[ReadArchive],
+    collected: Collected, config: Config, read: Sequence[ReadArchive], settled: Sequence[Row]
 ) -> tuple[Split, tuple[int, str]]:
     shard, stages = collected
-    unpacked = [unpack(Row, stages[number]) for number in sorted(stages)]
-    rows = best_rows(unpacked, lambda one, other: resolve_rows(one, other, read, config))
+    by_clip = {row.clip_id: row for row in settled}
+
+    def choose(one: Row, other: Row) -> Row:
+        return by_clip.get(one.clip_id) or first_of(one, other, read)
+
+    rows = best_rows((unpack(Row, stages[number]) for number in sorted(stages)), choose)
     metrics.count_rows(rows)
     explained = (add_doubt(explain_missing(row, read), read) for row in rows)
     return write_shard(shard, explained, config.output)

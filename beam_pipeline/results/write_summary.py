@@ -13,7 +13,7 @@ from apache_beam import pvalue
 
 from beam_pipeline.batches import Gather
 from beam_pipeline.config import Config
-from beam_pipeline.elements import ALL, SPLITS, ReadArchive, Split
+from beam_pipeline.elements import ALL, SPLITS, ReadArchive, Split, Unannotated
 from beam_pipeline.errors import DamagedError, OutputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
@@ -58,7 +58,7 @@ def finish(
     merged: Iterable[Merged],
     config: Config,
     label_ids: dict[str, int],
-    unannotated: int,
+    unannotated: Unannotated,
     passed_over: dict[str, Any],
     retries: int,
     read: Sequence[ReadArchive],
@@ -101,9 +101,9 @@ def finish(
                 earlier = None
                 notes.append(f"{error.what}; it was written anew")
             notes = list(dict.fromkeys(notes))  # each once, also if the manifests are read again
-            archives = _archives_summary(earlier, read)
+            archives = _archives_summary(earlier, read, unannotated.members)
             summary = summarize(
-                results, config, label_ids, unannotated, passed_over, archives, notes
+                results, config, label_ids, unannotated.files, passed_over, archives, notes
             )
             if archives:
                 summary["archives"] = archives
@@ -173,7 +173,7 @@ def _splits_in(manifests: Iterable[files.Entry], config: Config) -> list[Split]:
 
 
 def _archives_summary(
-    earlier: dict[str, Any] | None, read: Sequence[ReadArchive]
+    earlier: dict[str, Any] | None, read: Sequence[ReadArchive], unannotated: int
 ) -> dict[str, Any] | None:
     """The entry about archives: of this run, else of the last run that read any, else None."""
     if not read:
@@ -181,7 +181,7 @@ def _archives_summary(
     return {
         "read": len(read),
         "videos": sum(archive.videos for archive in read),
-        "unannotated": sum(archive.unannotated for archive in read),
+        "unannotated": unannotated + sum(archive.unannotated for archive in read),
         "broken": [
             {"archive": public_address(archive.path), "detail": archive.broken}
             for archive in read

@@ -11,6 +11,7 @@ from beam_pipeline.elements import Archive, Video
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.file_names import ARCHIVE_EXTENSIONS, EXTENSIONS
 from beam_pipeline.sources.list_videos import ARCHIVES, PASSED_OVER, VIDEO_FILES, ListVideos
+from beam_pipeline.sources.name_members import NamedArchives, NameMembers
 from beam_pipeline.sources.passed_over import CountPassedOver
 
 
@@ -18,17 +19,15 @@ class Sources(NamedTuple):
     """The files that the ``--videos`` arguments name.
 
     videos: loose files (Video).
-    archives: tar archives, not yet read (Archive).
+    archives: what is known of archives, see ``NamedArchives``.
     passed_over: what was not taken, see ``CountPassedOver``; empty if everything was.
     count: one element, the number of files and archives; at least 1.
-    archive_ranks: one element, the sorted ranks of the arguments that name archives.
     """
 
     videos: beam.PCollection[Video]
-    archives: beam.PCollection[Archive]
+    archives: NamedArchives
     passed_over: beam.PCollection[dict[str, Any]]
     count: beam.PCollection[int]
-    archive_ranks: beam.PCollection[tuple[int, ...]]
 
 
 class FindSources(beam.PTransform):
@@ -56,17 +55,17 @@ class FindSources(beam.PTransform):
             | "Count files" >> beam.CombineGlobally(sum)
             | "Check files" >> beam.Map(check_found, config.videos)
         )
-        ranks = (
+        named = (
             archives
             | "Collect archives" >> Gather()
-            | "Archive ranks"
-            >> beam.Map(ranks_of_archives, config.resize).with_output_types(tuple[int, ...])
+            | "Check archives" >> beam.FlatMap(check_archives, config).with_output_types(Archive)
+            | "Names" >> NameMembers(config)
         )
         passed_over = (
             listed[PASSED_OVER]
             | "Passed over" >> beam.CombineGlobally(CountPassedOver()).without_defaults()
         )
-        return Sources(videos, archives, passed_over, count, ranks)
+        return Sources(videos, named, passed_over, count)
 
 
 def check_found(count: int, arguments: Iterable[str]) -> int:
@@ -83,15 +82,22 @@ def check_found(count: int, arguments: Iterable[str]) -> int:
     return count
 
 
-def ranks_of_archives(archives: Sequence[Archive], resize: bool) -> tuple[int, ...]:
-    """The sorted ranks of the arguments that name archives.
+def check_archives(archives: Sequence[Archive], config: Config) -> list[Archive]:
+    """The archives, each once, with the lowest of its ranks.
 
     Raises:
-        InputError: there are archives, but ``resize`` is False: videos in them cannot be listed.
+        InputError: this run cannot use archives: the videos in them cannot be listed, and their
+            names are not known before they are read.
     """
-    if archives and not resize:
+    if archives and not config.resize:
         raise InputError(
             f"--resize false lists videos as they are, but {min(archives).path} is an archive; "
             "unpack it or leave out --resize false"
         )
-    return tuple(sorted({archive.rank for archive in archives}))
+    if archives and not config.annotations and config.limit is not None:
+        raise InputError(
+            "--limit takes the first clips by name, but names in archives are unknown until "
+            "they are read; leave out --limit, or type --annotations"
+        )
+    in_order = sorted(archives, key=lambda archive: (archive.rank, archive.path))
+    return list({archive.path: archive for archive in reversed(in_order)}.values())

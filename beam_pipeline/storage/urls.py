@@ -116,6 +116,12 @@ def member(archive: str, name: str) -> str:
     return f"{public_address(archive)}/{name}"
 
 
+def name_in(archive: str, path: str) -> str:
+    """The name of a file in an archive, from its public name, see ``member``."""
+    name = path.removeprefix(member(archive, ""))
+    return name.replace("%3F", "?").replace("%23", "#") if is_on_the_web(archive) else name
+
+
 def below(folder: str, name: str) -> str:
     """An address that a relative name gives; ``..`` does not lead out of the host or bucket."""
     protocol, _, place = folder.partition("://")

@@ -45,7 +45,7 @@ class Source(NamedTuple):
 
 
 def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
-    """Make one clip from its best source that can be read and decoded.
+    """Make one clip from the best of its loose files that can be read and decoded.
 
     Raises:
         OutputError: the clip cannot be written.
@@ -65,20 +65,34 @@ def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
                 row = row_of(task.clip, task.path, path, size, outcome, start)
             else:
                 source = Source(path, content, size, base_name(path))
-                row, source_cpu_seconds = make_clip(task.clip, task.path, source, start, pool)
-                cpu_seconds += source_cpu_seconds or 0.0
+                made = make_clip(task.clip, task.path, source, start, pool)
+                row = made.row
+                cpu_seconds += made.cpu_seconds or 0.0
         if row.status != "failed":
             return ClipResult(row, cpu_seconds)
         failures.append(row)
-    return ClipResult(failures[0], cpu_seconds or None)
+    return ClipResult(failures[0], cpu_seconds or None, task)
 
 
 def make_clip(
     clip: Clip, relative: str, source: Source, start: float, pool: WorkerPool
 ) -> ClipResult:
-    """Make a clip at ``relative`` in the output.
+    """Make a clip at ``relative`` in the output, unless this run has made it from this source.
 
     ``start`` is the ``time.monotonic()`` at which work on the clip began.
+
+    Raises:
+        OutputError: the clip cannot be written.
+    """
+    if (made := pool.rows_of_run.find(relative, source.path)) is not None:
+        return ClipResult(made, None)
+    return make_clip_anew(clip, relative, source, start, pool)
+
+
+def make_clip_anew(
+    clip: Clip, relative: str, source: Source, start: float, pool: WorkerPool
+) -> ClipResult:
+    """Make a clip whatever is there; see ``make_clip``.
 
     Raises:
         OutputError: the clip cannot be written.

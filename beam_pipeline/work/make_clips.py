@@ -9,16 +9,16 @@ from apache_beam import pvalue
 from beam_pipeline.annotations.read_annotations import Annotations
 from beam_pipeline.batches import Gather
 from beam_pipeline.config import Config
-from beam_pipeline.elements import LISTED, ReadArchive, ResizeTask, Row
+from beam_pipeline.elements import ReadArchive, ResizeTask, Row
 from beam_pipeline.errors import InputError
-from beam_pipeline.kinetics.file_names import is_video
 from beam_pipeline.plan.plan_work import Plan
 from beam_pipeline.plan.wanted_clips import key_of
 from beam_pipeline.sources.find_sources import Sources
-from beam_pipeline.work.order_archives import OrderArchives
 from beam_pipeline.work.resize_clips import ResizeClips
 from beam_pipeline.work.resize_members import READ, ResizeMembers
-from beam_pipeline.work.worker_pool import RETRIES, ROWS
+from beam_pipeline.work.search_archives import SEARCHED, SearchAgain, SearchArchives
+from beam_pipeline.work.try_next import TryNextSources
+from beam_pipeline.work.worker_pool import NEXT, RETRIES, ROWS
 
 
 class Work(NamedTuple):
@@ -37,8 +37,10 @@ class Work(NamedTuple):
 class MakeClips(beam.PTransform):
     """Make clips from planned tasks and archives; returns ``Work``.
 
-    The work runs in phases, see ``order_archives.py``. Without archives there is one phase, for
-    loose files.
+    First every clip is made from its best source: a loose file, a member of an archive whose names
+    are known, or whichever other archive turns out to hold it. All of this goes on at once. The
+    few clips whose sources were no good are tried again with what comes next, and at last are
+    searched for in the other archives.
     """
 
     def __init__(self, config: Config) -> None:
@@ -49,28 +51,30 @@ class MakeClips(beam.PTransform):
         annotations, sources, plan = steps
         label_ids = pvalue.AsSingleton(annotations.label_ids)
         wanted = pvalue.AsList(plan.wanted)
-        archives = sources.archives | OrderArchives(self._config)
-        # Only individually named files can have a lower priority than the last archives.
-        phases = len(archives) + any(map(is_video, self._config.videos))
-        tasks = plan.tasks | "Phases of tasks" >> beam.Partition(phase_of, phases)
-        keys = plan.tasks.pipeline | "Nothing made" >> beam.Create([]).with_output_types(bytes)
-        stages: list[pvalue.DoOutputsTuple] = []
-        read: list[beam.PCollection[ReadArchive]] = []
-        for phase, phase_tasks in enumerate(tasks):
-            if phase:
-                keys = (keys, stages[-1][ROWS]) | f"Made from archives {phase}" >> AddMadeKeys()
-            clips = phase_tasks | f"Clips {phase}" >> ResizeClips(self._config, pvalue.AsList(keys))
-            stages.append(clips)
-            if phase < len(archives):
-                keys = (keys, clips[ROWS]) | f"Made from files {phase}" >> AddMadeKeys()
-                members = archives[phase] | f"Members {phase}" >> ResizeMembers(
-                    self._config, label_ids, wanted, pvalue.AsList(keys)
-                )
-                stages.append(members)
-                read.append(members[READ])
+        loose, in_archives = plan.tasks | "Where" >> beam.Partition(_is_in_archive, 2)
+        clips = loose | "Clips" >> ResizeClips(self._config)
+        members = in_archives | "Members" >> ResizeMembers(self._config)
+        searched = sources.archives.searched | "Archives" >> SearchArchives(
+            self._config, label_ids, wanted
+        )
+        left = (clips[NEXT], members[NEXT]) | "Left" >> beam.Flatten()
+        others = (
+            left
+            | "With sources" >> beam.Filter(lambda task: bool(task.sources))
+            | "Others" >> TryNextSources(self._config)
+        )
+        failed = (
+            (left, others[NEXT])
+            | "Tried" >> beam.Flatten()
+            | "Failed" >> beam.FlatMap(_key_of_failed).with_output_types(bytes)
+        )
+        again = searched[SEARCHED] | "Archives again" >> SearchAgain(
+            self._config, label_ids, wanted, pvalue.AsList(failed)
+        )
+        stages = (clips, members, searched, others, again)
         return Work(
             tuple(stage[ROWS] for stage in stages),
-            read
+            (sources.archives.read, *(stage[READ] for stage in stages[1:]))
             | "Read archives" >> beam.Flatten()
             | "All read archives" >> Gather()
             | "Check archives" >> beam.Map(check_archives, pvalue.AsSingleton(sources.count)),
@@ -80,42 +84,37 @@ class MakeClips(beam.PTransform):
         )
 
 
-class AddMadeKeys(beam.PTransform):
-    """Add the keys of clips made in some rows to the keys of clips made before.
-
-    An element of keys is bytes, several keys joined.
-    """
-
-    def expand(
-        self, keys_and_rows: tuple[beam.PCollection[bytes], beam.PCollection[Row]]
-    ) -> beam.PCollection[bytes]:
-        made_keys, rows = keys_and_rows
-        keys = (
-            rows
-            | "Made" >> beam.Filter(lambda row: row.status in LISTED)
-            | "Key" >> beam.Map(key_of).with_output_types(bytes)
-            | "All keys" >> beam.CombineGlobally(b"".join).without_defaults()
-        )
-        return (made_keys, keys) | "Add" >> beam.Flatten()
+def _is_in_archive(task: ResizeTask, _: int) -> int:
+    return int(task.archive is not None)
 
 
-def phase_of(task: ResizeTask, phases: int) -> int:
-    """The index of a task's phase, below ``phases``."""
-    return min(task.phase, phases - 1)
+def _key_of_failed(task: ResizeTask) -> list[bytes]:
+    return [] if task.sources else [key_of(task.clip)]
 
 
 def check_archives(read: Sequence[ReadArchive], sources: int) -> list[ReadArchive]:
-    """The archives that were read, sorted by path.
+    """The archives that were read, each once, sorted by path.
 
     ``sources`` is the number of archives and loose files found.
 
     Raises:
         InputError: all sources are archives and none could be read.
     """
-    if len(read) == sources and all(archive.broken and not archive.videos for archive in read):
-        first = min(read)
+    by_path: dict[str, ReadArchive] = {}
+    for archive in read:
+        known = by_path.setdefault(archive.path, archive)
+        by_path[archive.path] = known._replace(
+            videos=max(known.videos, archive.videos),
+            unannotated=max(known.unannotated, archive.unannotated),
+            broken=known.broken or archive.broken,
+            is_doubtful=known.is_doubtful or archive.is_doubtful,
+            goes_on=known.goes_on or archive.goes_on,
+        )
+    archives = sorted(by_path.values(), key=lambda archive: archive.path)
+    if len(archives) == sources and all(each.broken and not each.videos for each in archives):
+        first = archives[0]
         raise InputError(
-            f"none of {len(read)} archives could be read; {first.path}: {first.broken}; check "
+            f"none of {len(archives)} archives could be read; {first.path}: {first.broken}; check "
             "that this address is right and reachable, then run the same command again"
         )
-    return sorted(read, key=lambda archive: archive.path)
+    return archives

@@ -1,37 +1,34 @@
-"""Make clips from archives: each is read once, front to back, and decoded on all cores."""
+"""Make clips from the members of archives: each is read once, and decoded on all cores."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 
 import apache_beam as beam
 from apache_beam import pvalue
 
+from beam_pipeline.batches import batch_by_key, unpack
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.config import Config
-from beam_pipeline.elements import Archive, Clip, ReadArchive, Row
-from beam_pipeline.kinetics.datasets import class_of_archive
-from beam_pipeline.kinetics.file_names import base_name, is_hidden, is_video
+from beam_pipeline.elements import Clip, ReadArchive, ResizeTask, Row
+from beam_pipeline.kinetics.file_names import base_name
 from beam_pipeline.output.output_folder import as_write_error
 from beam_pipeline.output.path_limits import why_unusable
-from beam_pipeline.plan.decide import ambiguous_row
-from beam_pipeline.plan.plan_videos import clip_id_from_path, may_clash
-from beam_pipeline.plan.wanted_clips import Match, WantedClips
-from beam_pipeline.privacy import one_line
-from beam_pipeline.progress import metrics
-from beam_pipeline.sources.tar_headers import BrokenArchive
-from beam_pipeline.sources.tar_stream import Member, TarStream
+from beam_pipeline.sources.read_archive import ArchiveReader
+from beam_pipeline.sources.tar_stream import Member
 from beam_pipeline.storage import urls
-from beam_pipeline.storage.streams import open_stream
 from beam_pipeline.work.make_clip import MAX_IN_MEMORY, Source, make_clip, row_of
 from beam_pipeline.work.worker_pool import (
     MAX_ON_DISK,
+    NEXT,
     RETRIES,
     ROWS,
     ClipResult,
+    ClipsInFlight,
     PooledDoFn,
     WorkerPool,
+    tagged,
 )
 
 MAX_MEMBER_BYTES = MAX_ON_DISK
@@ -41,124 +38,109 @@ READ = "read"
 
 
 class ResizeMembers(beam.PTransform):
-    """Read archives. Outputs ``rows`` (Row), ``read`` (ReadArchive) and ``retries`` (int).
+    """Run tasks whose sources are members of archives, together for each archive.
 
-    ``wanted`` is the table of clips to look for. ``made_keys`` holds the keys of clips that
-    earlier phases made. Members that are not wanted are skipped without decoding.
+    Outputs ``rows`` (Row), ``next`` (ResizeTask), ``read`` (ReadArchive) and ``retries`` (int).
     """
 
-    def __init__(
-        self,
-        config: Config,
-        label_ids: pvalue.AsSingleton,
-        wanted: pvalue.AsList,
-        made_keys: pvalue.AsList,
-    ) -> None:
+    def __init__(self, config: Config) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (label_ids, wanted, made_keys)
 
-    def expand(self, archives: beam.PCollection[Archive]) -> pvalue.DoOutputsTuple:
-        return archives | "Resize" >> beam.ParDo(
-            _ResizeMembers(self._config), *self._side_inputs
-        ).with_output_types(Row, **{READ: ReadArchive, RETRIES: int}).with_outputs(
-            READ, RETRIES, main=ROWS
+    def expand(self, tasks: beam.PCollection[ResizeTask]) -> pvalue.DoOutputsTuple:
+        return (
+            tasks
+            | "By archive" >> batch_by_key(str, archive_of)
+            | "Tasks of an archive" >> beam.GroupByKey()
+            | "Resize"
+            >> beam.ParDo(_ResizeMembers(self._config))
+            .with_output_types(Row, **{NEXT: ResizeTask, READ: ReadArchive, RETRIES: int})
+            .with_outputs(NEXT, READ, RETRIES, main=ROWS)
         )
+
+
+def archive_of(task: ResizeTask) -> str:
+    """The path of the archive that a task's sources are in."""
+    return task.archive.path if task.archive else ""
 
 
 class _ResizeMembers(PooledDoFn):
-    def start_bundle(self) -> None:
-        super().start_bundle()
-        self._search: _ArchiveSearch | None = None
+    def process(self, element: tuple[str, Iterable[bytes]]) -> Iterator[Row | pvalue.TaggedOutput]:
+        _, batches = element
+        yield from resize_members(list(unpack(ResizeTask, batches)), self._clips, self._pool)
 
-    def process(
-        self,
-        archive: Archive,
-        label_ids: dict[str, int],
-        wanted: list[bytes],
-        made_keys: list[bytes],
-    ) -> Iterator[Row | pvalue.TaggedOutput]:
-        if self._search is None:
-            annotated = bool(self._config.annotations)
-            table = WantedClips(b"".join(wanted), made_keys, label_ids, annotated)
-            self._search = _ArchiveSearch(table, annotated)
-        label = class_of_archive(self._config.dataset, archive.path, sorted(label_ids))
-        if self._search.may_be_done and self._search.is_done:
-            return
-        if label is None or self._search.wants_class(label):
-            yield from self._read(archive, self._search)
 
-    def _read(
-        self, archive: Archive, search: "_ArchiveSearch"
-    ) -> Iterator[Row | pvalue.TaggedOutput]:
-        videos = unannotated = 0
-        broken: str | None = None
-        is_doubtful = goes_on = False
-        try:
-            with open_stream(archive.path) as stream:
-                tar = TarStream(stream, archive.size)
-                for member in tar.members():
-                    goes_on = tar.goes_on
-                    if not is_video(member.name) or is_hidden(member.name):
-                        continue
-                    videos += 1
-                    match = search.find(member)
-                    unannotated += not match.known
-                    for clip in match.clips:
-                        if match.ambiguous:
-                            yield ambiguous_row(clip, urls.member(archive.path, member.name))
-                        else:
-                            search.add_pending(clip, self._submit(archive, member, clip))
-                    yield from self._clips.collect()
-                    if search.may_be_done and not search.needs_checksum:
-                        yield from self._clips.collect(1)
-                        if search.is_done:
-                            break
-        except FileNotFoundError:
-            broken = "there is no such file"
-        except BrokenArchive as error:
-            broken, is_doubtful = one_line(str(error)), error.is_doubtful
-        except OSError as error:  # not even its beginning could be read
-            broken = one_line(error.strerror or str(error))
-        read = ReadArchive(
-            archive.path, archive.rank, videos, unannotated, broken, is_doubtful, goes_on
-        )
-        yield pvalue.TaggedOutput(READ, read)
+def resize_members(
+    tasks: Sequence[ResizeTask], clips: ClipsInFlight, pool: WorkerPool
+) -> Iterator[Row | pvalue.TaggedOutput]:
+    """Make clips from the members of one archive; yields the outputs of ``ResizeMembers``.
 
-    def _submit(self, archive: Archive, member: Member, clip: Clip) -> "Future[ClipResult]":
-        """Read a member and submit its clip to the pool.
+    Of the members that a task names, the first counts that is any good. A task of which none is,
+    or none was found because the archive broke off, goes on to its next sources.
+    """
+    wanted = {path: task for task in tasks for path, _ in task.sources}
+    archive = tasks[0].archive
+    assert archive is not None
+    tried: dict[str, Future[ClipResult]] = {}  # by the path of the clip
+    with ArchiveReader.open(archive) as reader:
+        for member in reader.videos():
+            path = urls.member(archive.path, member.name)
+            task = wanted.get(path)
+            if task is None or _is_made(tried.get(task.path)):
+                continue
+            tried[task.path] = submit_member(member, path, task.clip, clips, pool)
+            yield from tagged(clips.collect())
+            if len(tried) == len(tasks):
+                yield from tagged(clips.collect(1))
+                if all(map(_is_made, tried.values())):
+                    break
+    yield from tagged(clips.collect(1))
+    yield pvalue.TaggedOutput(READ, reader.record())
+    for task in tasks:
+        if not _is_made(tried.get(task.path)):
+            yield pvalue.TaggedOutput(NEXT, task.next())
 
-        Raises:
-            BrokenArchive: the archive ends inside the member.
-        """
-        start = time.monotonic()
-        path = urls.member(archive.path, member.name)
-        relative = self._config.clip_path(clip)
-        if not self._config.annotations:
-            metrics.count_planned()
-        if outcome := self._refuse(member, relative):
-            return self._clips.submit(_fail, clip, relative, path, outcome, start)
-        with ExitStack() as stack:
-            source = source_of(member, path, self._pool, stack)
-            future = self._clips.submit(make_clip, clip, relative, source, start)
-            cleanup = stack.pop_all()
-            future.add_done_callback(lambda _: cleanup.close())
-            return future
 
-    def _refuse(self, member: Member, relative: str) -> Outcome | None:
-        """The failure of a member that is not read, whatever is in it; None if it is read."""
-        if not self._config.annotations and (
-            problem := why_unusable(relative, self._config.output)
-        ):
-            return Outcome.failed("bad_name", problem)
-        if member.is_sparse:
-            return Outcome.failed("unreadable", "a sparse file; pack it without holes")
-        if member.size > MAX_MEMBER_BYTES:
-            detail = (
-                f"its size in the archive is {member.size:,} bytes; at most {MAX_MEMBER_BYTES:,}"
-            )
-            return Outcome.failed("too_large", detail)
-        return None
+def _is_made(future: "Future[ClipResult] | None") -> bool:
+    """Whether a clip is made; waits for one in progress."""
+    return future is not None and future.result().row.status != "failed"
+
+
+def submit_member(
+    member: Member,
+    path: str,
+    clip: Clip,
+    clips: ClipsInFlight,
+    pool: WorkerPool,
+    make: Callable[..., ClipResult] = make_clip,
+) -> "Future[ClipResult]":
+    """Read a member, whose public name is ``path``, and make a clip from it in the pool.
+
+    Raises:
+        BrokenArchive: the archive ends inside the member.
+    """
+    start = time.monotonic()
+    relative = pool.config.clip_path(clip)
+    if outcome := refuse(member, relative, pool.config):
+        return clips.submit(_fail, clip, relative, path, outcome, start)
+    with ExitStack() as stack:
+        source = source_of(member, path, pool, stack)
+        future = clips.submit(make, clip, relative, source, start)
+        cleanup = stack.pop_all()
+        future.add_done_callback(lambda _: cleanup.close())
+        return future
+
+
+def refuse(member: Member, relative: str, config: Config) -> Outcome | None:
+    """The failure of a member that is not read, whatever is in it; None if it is read."""
+    if not config.annotations and (problem := why_unusable(relative, config.output)):
+        return Outcome.failed("bad_name", problem)
+    if member.is_sparse:
+        return Outcome.failed("unreadable", "a sparse file; pack it without holes")
+    if member.size > MAX_MEMBER_BYTES:
+        detail = f"its size in the archive is {member.size:,} bytes; at most {MAX_MEMBER_BYTES:,}"
+        return Outcome.failed("too_large", detail)
+    return None
 
 
 def source_of(member: Member, path: str, pool: WorkerPool, stack: ExitStack) -> Source:
@@ -185,58 +167,3 @@ def _fail(
 ) -> ClipResult:
     """The row of a member that is not read. Its size is a claim, so the row has none."""
     return ClipResult(row_of(clip, relative, path, None, outcome, start), None)
-
-
-class _ArchiveSearch:
-    """The clips that one worker still wants from its archives, and those in progress."""
-
-    def __init__(self, wanted: WantedClips, annotated: bool) -> None:
-        self._wanted = wanted
-        self._annotated = annotated
-        self._pending: dict[str, Future[ClipResult]] = {}
-
-    def find(self, member: Member) -> Match:
-        """The wanted clips that a member matches.
-
-        Of two members for one clip, the first usable one counts: the second waits for its result.
-        """
-        name = member.name if self._annotated else clip_id_from_path(member.name)
-        match = self._wanted.find(name)
-        if len(match.clips) == 1 and not match.ambiguous:
-            self._update(match.clips[0].clip_id)
-            match = self._wanted.find(name)
-        if not self._annotated:
-            # Of a file and a folder of one name the first is made, whichever is done sooner.
-            for clip_id in [clip_id for clip_id in self._pending if may_clash(clip_id, name)]:
-                self._update(clip_id)
-        return match
-
-    def add_pending(self, clip: Clip, future: "Future[ClipResult]") -> None:
-        """Record that a clip is in progress."""
-        self._pending[clip.clip_id] = future
-        for clip_id in [name for name, pending in self._pending.items() if pending.done()]:
-            self._update(clip_id)
-
-    def _update(self, clip_id: str) -> None:
-        if (future := self._pending.pop(clip_id, None)) and future.result().row.status != "failed":
-            self._wanted.mark_made(future.result().row)
-
-    def wants_class(self, label: str) -> bool:
-        return self._wanted.wants_class(label)
-
-    @property
-    def needs_checksum(self) -> bool:
-        """Whether archives are read to their end, because one was wrong when clips were made."""
-        return self._wanted.has_doubtful
-
-    @property
-    def may_be_done(self) -> bool:
-        """Whether all wanted clips are in progress."""
-        return self._annotated and len(self._wanted) <= len(self._pending)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether no clip is wanted any more; waits for the clips in progress."""
-        for clip_id in list(self._pending):
-            self._update(clip_id)
-        return not self._wanted.wants_any

@@ -2,26 +2,27 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, ClassVar, NamedTuple
 
 import apache_beam as beam
 from apache_beam import pvalue
-from apache_beam.transforms.window import GlobalWindow
-from apache_beam.utils.timestamp import MIN_TIMESTAMP
 from apache_beam.utils.windowed_value import WindowedValue
 
+from beam_pipeline.batches import in_global_window
 from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.config import Config
-from beam_pipeline.elements import Row
+from beam_pipeline.elements import ResizeTask, Row
 from beam_pipeline.output.row_log import RowLog
+from beam_pipeline.output.rows_of_run import RowsOfRun
 from beam_pipeline.progress import metrics
 from beam_pipeline.storage.retries import RETRY_COUNT
 from beam_pipeline.work.budget import Budget
 
-ROWS, RETRIES = "rows", "retries"
-"""Names of the outputs of a stage that makes clips."""
+ROWS, NEXT, RETRIES = "rows", "next", "retries"
+"""Names of the outputs of a stage that makes clips: rows, tasks whose sources were no good, and
+the number of retried storage requests."""
 
 READ_AHEAD = 2
 """Extra clips that are read or written while every child is busy."""
@@ -39,11 +40,12 @@ MAX_ON_DISK = 4 * 1024**3
 class ClipResult(NamedTuple):
     """The row of a finished clip, and its processor time.
 
-    ``cpu_seconds`` is None if unknown.
+    ``cpu_seconds`` is None if unknown. ``failed`` is the task if none of its sources is any good.
     """
 
     row: Row
     cpu_seconds: float | None
+    failed: ResizeTask | None = None
 
 
 class WorkerPool:
@@ -57,6 +59,7 @@ class WorkerPool:
         self.config = config
         self.codecs = CodecPool(workers)
         self.row_log = RowLog(config.output)
+        self.rows_of_run = RowsOfRun(config.output)
         self.max_in_flight = workers + READ_AHEAD
         self.threads = ThreadPoolExecutor(self.max_in_flight)
         self.memory = Budget(memory_for(workers))
@@ -99,11 +102,14 @@ class PooledDoFn(beam.DoFn):
         self._clips = ClipsInFlight(self._pool)
 
     def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
-        for row in self._clips.drain():
-            yield _in_global_window(row)
+        for element in tagged(self._clips.drain()):
+            if isinstance(element, pvalue.TaggedOutput):
+                yield pvalue.TaggedOutput(element.tag, in_global_window(element.value))
+            else:
+                yield in_global_window(element)
         retries = RETRY_COUNT.read_and_reset()
         metrics.count_retries(retries)
-        yield pvalue.TaggedOutput(RETRIES, _in_global_window(retries))
+        yield pvalue.TaggedOutput(RETRIES, in_global_window(retries))
 
     def teardown(self) -> None:
         self._pool.release()
@@ -122,31 +128,34 @@ class ClipsInFlight:
         self._pending.add(future)
         return future
 
-    def collect(self, limit: int | None = None) -> list[Row]:
-        """Rows of finished clips; waits until fewer than ``limit`` clips are in flight.
+    def collect(self, limit: int | None = None) -> list[ClipResult]:
+        """Results of finished clips; waits until fewer than ``limit`` clips are in flight.
 
         The default limit is the pool's ``max_in_flight``.
         """
-        rows = []
+        results = []
         while len(self._pending) >= (limit or self._pool.max_in_flight):
             done, self._pending = wait(self._pending, return_when=FIRST_COMPLETED)
             for future in done:
-                row, cpu_seconds = future.result()
-                metrics.count_finished(row, cpu_seconds)
-                rows.append(row)
-        return rows
+                result = future.result()
+                metrics.count_finished(result.row, result.cpu_seconds)
+                results.append(result)
+        return results
 
-    def drain(self) -> Iterator[Row]:
-        """Yield the rows of all remaining clips, then flush the row log and sync the clips."""
+    def drain(self) -> Iterator[ClipResult]:
+        """Yield the results of all remaining clips, then flush the row log and sync the clips."""
         while self._pending:
             yield from self.collect(1)
         self._pool.row_log.close()
         self._pool.config.output.sync()
 
 
-def _in_global_window(element: Any) -> WindowedValue:
-    """Wrap an element as ``finish_bundle`` must yield it."""
-    return WindowedValue(element, MIN_TIMESTAMP, (GlobalWindow(),))
+def tagged(results: Iterable[ClipResult]) -> Iterator[Row | pvalue.TaggedOutput]:
+    """Results as outputs of a stage: rows, and the ``next`` tasks for clips that failed."""
+    for result in results:
+        yield result.row
+        if result.failed is not None:
+            yield pvalue.TaggedOutput(NEXT, result.failed.next())
 
 
 def memory_for(workers: int) -> int:

@@ -1,0 +1,67 @@
+"""What this run has made already, on any worker: work that comes again is not done again."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from beam_pipeline.elements import Row
+from beam_pipeline.output.output_folder import ROWS, Output
+from beam_pipeline.output.row_log import parse_rows
+from beam_pipeline.privacy import public_address
+from beam_pipeline.storage import files
+
+LOOK_AGAIN = 30.0
+"""Seconds between two looks at the row files. A clip that was made since is made again."""
+
+THREADS = 16
+"""Row files that are read at once: in a bucket each is a request."""
+
+
+class RowsOfRun:
+    """The rows in this run's own row files.
+
+    When a worker dies, a runner gives all that it had begun to others. They look here before they
+    make a clip whose file is there.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._lock = threading.Lock()
+        self._rows: dict[str, Row] = {}
+        self._read: dict[str, int | None] = {}
+        self._looked: float | None = None
+
+    def find(self, path: str, source: str) -> Row | None:
+        """The row of the clip at ``path``, if this run has made it from ``source``."""
+        try:
+            size = files.info(self._output.url(path)).size
+        except OSError:
+            return None
+        with self._lock:
+            if self._looked is None or time.monotonic() - self._looked > LOOK_AGAIN:
+                self._look()
+                self._looked = time.monotonic()
+            row = self._rows.get(path)
+        if row is None or row.bytes != size or row.source != public_address(source):
+            return None
+        return row
+
+    def _look(self) -> None:
+        """Read the row files that are new, or have grown."""
+        folder = self._output.url(f"{self._output.state}/{ROWS}")
+        try:
+            found = {entry.url: entry.size for entry in files.list_folder(folder)}
+        except OSError:  # none yet; a fault costs no more than the work
+            return
+        changed = [url for url, size in found.items() if self._read.get(url, -1) != size]
+        with ThreadPoolExecutor(THREADS) as threads:
+            for rows in threads.map(_rows_in, changed):
+                self._rows |= {row.path: row for row in rows if row.path}
+        self._read |= found
+
+
+def _rows_in(url: str) -> list[Row]:
+    with suppress(OSError):
+        return [row for row in parse_rows(files.read(url)) if row is not None]
+    return []

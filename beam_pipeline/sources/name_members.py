@@ -1,0 +1,119 @@
+"""Read the names in those archives that other sources must yield to.
+
+The clips of an archive are unknown until it is read. If it has priority over other sources, these
+would have to wait for it, or clips would be made twice. So its names are read first, which takes a
+small part of the time that its clips take. All other archives are read only once.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import NamedTuple
+
+import apache_beam as beam
+from apache_beam import pvalue
+
+from beam_pipeline.batches import Gather, in_global_window
+from beam_pipeline.config import Config
+from beam_pipeline.elements import Archive, ReadArchive, Video
+from beam_pipeline.sources.read_archive import ArchiveReader
+from beam_pipeline.storage import files, urls
+
+MEMBERS, READ, SEARCHED = "members", "read", "searched"
+
+THREADS = 16
+"""Archives that a process reads at once. Unpacking them takes a core each, and no memory."""
+
+
+class NamedArchives(NamedTuple):
+    """What is known of archives before any clip is made.
+
+    members: the videos in archives whose names were read (Video).
+    read: a record of each of these archives (ReadArchive).
+    searched: one element, the list of all other archives, the largest first.
+    """
+
+    members: beam.PCollection[Video]
+    read: beam.PCollection[ReadArchive]
+    searched: beam.PCollection[list[Archive]]
+
+
+class NameMembers(beam.PTransform):
+    """Read names where others must yield to them; returns ``NamedArchives``."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self._searched_from = first_searched_rank(config.videos, config.split_archives())
+
+    def expand(self, archives: beam.PCollection[Archive]) -> NamedArchives:
+        found = (
+            archives
+            | "Spread archives" >> beam.Reshuffle()
+            | "Read names"
+            >> beam.ParDo(_NameMembers(self._searched_from))
+            .with_output_types(Video, **{READ: ReadArchive, SEARCHED: Archive})
+            .with_outputs(READ, SEARCHED, main=MEMBERS)
+        )
+        searched = (
+            found[SEARCHED]
+            | "Collect searched" >> Gather()
+            | "Largest first" >> beam.Map(largest_first).with_output_types(list[Archive])
+        )
+        return NamedArchives(found[MEMBERS], found[READ], searched)
+
+
+def first_searched_rank(videos: Sequence[str], splits: Collection[str] = ()) -> int:
+    """The rank from which on archives are searched without knowing their names.
+
+    These are the last: nothing yields to them. ``splits`` are arguments whose archives hold one
+    split each. No clip is in two splits, so those at the end do not yield to each other.
+    """
+    rank = len(videos) - 1
+    while rank > 0 and {videos[rank], videos[rank - 1]} <= set(splits):
+        rank -= 1
+    return rank
+
+
+def largest_first(archives: Sequence[Archive]) -> list[Archive]:
+    """Archives in the order in which they are read: else the largest could be left for the end."""
+    return sorted(archives, key=lambda archive: (-(archive.size or 0), archive.rank, archive.path))
+
+
+class _NameMembers(beam.DoFn):
+    def __init__(self, searched_from: int) -> None:
+        self._searched_from = searched_from
+
+    def start_bundle(self) -> None:
+        self._threads = ThreadPoolExecutor(THREADS)
+        self._pending: list[Future[list[Video | pvalue.TaggedOutput]]] = []
+
+    def process(self, archive: Archive) -> None:
+        look = _with_size if archive.rank >= self._searched_from else _with_names
+        self._pending.append(self._threads.submit(look, archive))
+
+    def finish_bundle(self) -> Iterator[object]:
+        for future in self._pending:
+            for found in future.result():
+                if isinstance(found, pvalue.TaggedOutput):
+                    yield pvalue.TaggedOutput(found.tag, in_global_window(found.value))
+                else:
+                    yield in_global_window(found)
+        self._threads.shutdown()
+
+
+def _with_size(archive: Archive) -> list[Video | pvalue.TaggedOutput]:
+    """An archive to be searched, with its size; a listing does not give sizes."""
+    if archive.size is None:
+        with suppress(OSError):  # reading it will show why
+            archive = archive._replace(size=files.size_of(archive.path))
+    return [pvalue.TaggedOutput(SEARCHED, archive)]
+
+
+def _with_names(archive: Archive) -> list[Video | pvalue.TaggedOutput]:
+    """The videos in an archive, each name once, and a record of what was found."""
+    names: dict[str, None] = {}
+    with ArchiveReader.open(archive) as reader:
+        for member in reader.videos():
+            names[urls.member(archive.path, member.name)] = None
+    videos = [Video(name, archive.rank, None, archive) for name in names]
+    return [*videos, pvalue.TaggedOutput(READ, reader.record())]
