@@ -246,7 +246,8 @@ _HINTS = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room",
     errno.EFBIG: "raise the limit on file sizes",
-    errno.ENOENT: "the output folder was removed: restore it",
+    errno.ENOENT: "the output folder was removed, or another run has taken it over with "
+    "--overwrite: restore it, or let that run end",
     errno.ENOTDIR: "there is a file where a folder must be: remove it",
     errno.EISDIR: "there is a folder where a file must be: remove it",
     errno.EEXIST: "there is a file where a folder must be: remove it",
