@@ -67,6 +67,18 @@ class Output:
         except OSError as error:
             raise read_error(self.url(relative), error) from error
 
+    def has_file(self, relative: str | None, size: int | None) -> bool:
+        """Whether there is a file of this size, in bytes; False if either is not known."""
+        if relative is None or size is None:
+            return False
+        url = self.url(relative)
+        try:
+            return files.info(url).size == size
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise read_error(url, error) from error
+
     def read_json(self, relative: str) -> dict[str, Any] | None:
         """The content of a JSON file; None if there is no such file.
 

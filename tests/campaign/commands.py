@@ -51,8 +51,11 @@ def killed_commands(seed: int) -> int:
                 taken_over = "--overwrite" in flags and not is_alone
                 _strike(run, chance, taken_over)
             if "--overwrite" not in flags:
-                assert made.items() <= clips(folder / "output").items(), "a clip was made again"
-                made = clips(folder / "output")
+                now = clips(folder / "output")
+                again = {name: (about, now.get(name)) for name, about in made.items()
+                         if now.get(name) != about}  # fmt: skip
+                assert not again, f"made again, before and after: {again}"
+                made = now
         _finish([flag for flag in flags if flag not in ("--overwrite", "true")], folder)
         output = copied(buckets, folder) if buckets else folder / "output"
         if source == "archives":
