@@ -23,6 +23,8 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 LISTED: tuple[Status, ...] = ("resized", "copied", "reused", "listed")
 """Statuses of clips that exist, and so are in the lists."""
 
+NOT_MADE: tuple[Status, ...] = ("missing", "failed")
+
 
 class Annotation(NamedTuple):
     """One entry of an annotation file. Times are whole seconds.

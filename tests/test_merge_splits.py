@@ -176,6 +176,27 @@ def test_a_manifest_shrinks_only_if_one_says_so(tmp_path: Path) -> None:
     assert notes[0] == "val: 1 clip is in no list any more; its file stays"
 
 
+@pytest.mark.parametrize("status", ["failed", "missing"])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_clip_that_another_run_has_made_meanwhile_keeps_its_row(
+    tmp_path: Path, status: str, there: bool
+) -> None:
+    """As where a codec was killed in one of two runs, and the other has ended since."""
+    config = ready(tmp_path)
+    one, two = row("a_000000_000010"), row("b_000000_000010", label_id=2, seconds=1.5)
+    clip = Path(config.output.root) / str(two.path)
+    clip.parent.mkdir(parents=True)
+    clip.write_bytes(b"1" if there else b"another size")
+    merged(config, [two])
+    listed = merged(config, [one, row("b_000000_000010", status)])
+    assert [line.rpartition("/")[2] for line in listed] == [
+        "a_000000_000010.mp4 1", *["b_000000_000010.mp4 1"][:there]
+    ]  # fmt: skip
+    _, kept = rows_of(Path(config.output.root), "val")
+    assert (kept["status"], kept["sha256"]) == (("reused", two.sha256) if there else (status, None))
+    assert kept["label_id"] == 1
+
+
 def test_only_a_list_that_somebody_changed_is_noted(tmp_path: Path) -> None:
     config = ready(tmp_path)
     ids = ("a_000001_000011", "b_000001_000011")

@@ -67,6 +67,18 @@ class Output:
         except OSError as error:
             raise read_error(self.url(relative), error) from error
 
+    def has_file(self, relative: str | None, size: int | None) -> bool:
+        """Whether there is a file of this size, in bytes; False if either is not known."""
+        if relative is None or size is None:
+            return False
+        url = self.url(relative)
+        try:
+            return files.info(url).size == size
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise read_error(url, error) from error
+
     def read_json(self, relative: str) -> dict[str, Any] | None:
         """The content of a JSON file; None if there is no such file.
 
@@ -246,7 +258,8 @@ _HINTS = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room",
     errno.EFBIG: "raise the limit on file sizes",
-    errno.ENOENT: "the output folder was removed: restore it",
+    errno.ENOENT: "the output folder was removed, or another run has taken it over with "
+    "--overwrite: restore it, or let that run end",
     errno.ENOTDIR: "there is a file where a folder must be: remove it",
     errno.EISDIR: "there is a folder where a file must be: remove it",
     errno.EEXIST: "there is a file where a folder must be: remove it",

@@ -1,6 +1,6 @@
 """Merge the shards of each split into its manifest and lists."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from apache_beam import pvalue
 
 from beam_pipeline.config import Config
-from beam_pipeline.elements import LISTED, Split
+from beam_pipeline.elements import LISTED, NOT_MADE, Row, Split
 from beam_pipeline.errors import DamagedError, InputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.list_formats import TORCHVISION
@@ -136,7 +136,8 @@ def merge_split(
     """Write ``manifest/<split>.parquet`` and the split's lists from its shards, in order.
 
     Shards are ranges of clip_ids, so merging concatenates them. Files that would not change are
-    not written again.
+    not written again. A clip that could not be made here, but that another run has made and
+    recorded in the manifest meanwhile, keeps that run's row.
     """
     output = config.output
     name = f"{MANIFESTS}/{split}.parquet"
@@ -145,14 +146,15 @@ def merge_split(
         clips = "1 clip is" if left == 1 else f"{left:,} clips are"
         whose = "its file stays" if left == 1 else "their files stay"
         notes.append(f"{split}: {clips} in no list any more; {whose}")
+    made = _made_meanwhile(config, name, paths)
     try:
-        unchanged = _is_unchanged(config, name, paths)
+        unchanged = not made and _is_unchanged(config, name, paths)
     except DamagedError as error:
         unchanged = False
         notes.append(f"{error.what}; it was written anew, and so were clips that only it knew")
     if not unchanged:
         with output.writing(name) as file:
-            tables = manifest.read_tables(output, paths)
+            tables = (_with_rows(table, made) for table in manifest.read_tables(output, paths))
             manifest.write_parquet(file, tables, config.identity())
     lists, replaced = write_lists(split, config) if config.annotations else ({}, [])
     output.sync()
@@ -161,6 +163,50 @@ def merge_split(
         for name in replaced
     ]
     return Merged(split, lists, notes)
+
+
+def _made_meanwhile(config: Config, name: str, shards: Sequence[str]) -> dict[str, Row]:
+    """By clip_id, the rows in a manifest of clips that are there, but were not made by this run.
+
+    They are of a run that ended while this one was at work: its rows were not there when this run
+    planned its own.
+    """
+    output = config.output
+    tables = manifest.read_tables(output, shards, ["clip_id", "status"])
+    not_made = pa.concat_arrays(
+        [
+            batch.column("clip_id")
+            for table in tables
+            for batch in manifest.with_status(table, NOT_MADE).to_batches()
+        ]
+        or [pa.array([], pa.string())]
+    )
+    made: dict[str, Row] = {}
+    if len(not_made):
+        with suppress(FileNotFoundError, DamagedError):  # there is none, or it is written anew
+            for table in manifest.read_parquet(output.url(name), settings=config.identity()):
+                listed = manifest.with_status(table, LISTED)
+                known = listed.filter(pc.is_in(listed.column("clip_id"), value_set=not_made))
+                rows = (Row(*values) for values in manifest.values_of(known))
+                made |= {row.clip_id: row for row in rows if output.has_file(row.path, row.bytes)}
+    return made
+
+
+def _with_rows(table: pa.Table, made: Mapping[str, Row]) -> pa.Table:
+    """A table with other rows for some clips."""
+    if not made:
+        return table
+    rows = (Row(*values) for values in manifest.values_of(table))
+    return manifest.to_table(
+        [
+            row if row.clip_id not in made
+            else made[row.clip_id]._replace(
+                status="reused", split=row.split, label=row.label, label_id=row.label_id,
+                seconds=None,
+            )
+            for row in rows
+        ]
+    )  # fmt: skip
 
 
 def _is_unchanged(config: Config, name: str, shards: Sequence[str]) -> bool:
