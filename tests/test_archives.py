@@ -212,6 +212,61 @@ def test_where_the_first_is_broken_the_next_in_rank_is_taken(
     )  # fmt: skip
 
 
+def test_one_source_after_the_other_is_tried_until_one_is_good(
+    five: Kinetics, tmp_path: Path
+) -> None:
+    """Through two archives whose names are read, a folder, and one that is only searched."""
+    bad = {f"{clip_id}.mp4": b"broken" for clip_id in (A, B, D)}
+    first, second = (pack(tmp_path / f"{name}.tar", bad, "w") for name in ("first", "second"))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name, content in (bad | only(five, B, 24)).items():
+        (folder / name).write_bytes(content)
+    last = tmp_path / "last"
+    last.mkdir()
+    pack(last / "0.tar", only(five, A, 25))
+    pack(last / "1.tar.gz", only(five, D, 26) | only(five, A, 27))
+    output = tmp_path / "output"
+    assert prepare(five, output, first, second, folder, last).status == 0
+    found = frames_by_clip(output)
+    assert (found[A], found[B], found[D]) == (25, 24, 26)
+    assert summary(output)["archives"]["read"] == 4
+
+
+def test_an_archive_that_nothing_was_wanted_from_is_searched_for_what_fails(
+    five: Kinetics, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / f"{A}.mp4").write_bytes(b"broken")
+    archive = pack(tmp_path / "all.tar", only(five, A, 25), "w")
+    output = tmp_path / "output"
+    flags = ("--classes", "air drumming")
+    assert prepare(five, output, folder, archive, flags=flags).status == 0
+    assert frames_by_clip(output)[A] == 25
+
+
+def test_a_clip_in_several_archives_is_made_once(five: Kinetics, tmp_path: Path) -> None:
+    names = ("aaa.tar", "b.tar", "c.tar")
+    archives = [pack(tmp_path / name, only(five, B, 21), "w") for name in names]
+    ended = prepare(five, tmp_path / "output", *archives)
+    assert ended.status == 0
+    assert "  1 clips in " in ended.out
+    assert all_rows(tmp_path / "output")[B]["source"] == f"{archives[0]}/{B}.mp4"
+
+
+def test_the_largest_archive_is_first_and_the_first_by_name_counts(
+    five: Kinetics, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    pack(folder / "small.tar", only(five, A, 21), "w")
+    pack(folder / "x.tar", only(five, A, 22) | {"padding.txt": b"0" * 100_000}, "w")
+    ended = prepare(five, tmp_path / "output", folder, flags=("--workers=1",))
+    assert frames_by_clip(tmp_path / "output")[A] == 21
+    assert "  2 clips in " in ended.out  # from the larger one at first
+
+
 def test_of_one_rank_the_first_address_wins_and_in_an_archive_the_first_member(
     five: Kinetics, tmp_path: Path
 ) -> None:

@@ -68,7 +68,7 @@ def test_a_clip_is_synced_before_its_name_and_the_names_at_the_end_of_the_bundle
     stage = _Resize(config)
     stage.setup()
     stage.start_bundle()
-    list(stage.process(ResizeTask(clip, path, ((str(source), None),)), []))
+    list(stage.process(ResizeTask(clip, path, ((str(source), None),))))
     list(stage.finish_bundle())
     stage.teardown()
     at = named(events, config.output.url(path))

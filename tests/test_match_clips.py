@@ -11,11 +11,17 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_pipeline.elements import Annotation, ResizeTask, Row, Video
+from beam_pipeline.elements import Annotation, ResizeTask, Row, Unannotated, Video
 from beam_pipeline.errors import InputError, message_of
 from beam_pipeline.plan.candidates import find_candidates, group_of
 from beam_pipeline.plan.decide import decide, finished_rows
-from beam_pipeline.plan.match_clips import ROWS, UNANNOTATED, MatchClips, base_name
+from beam_pipeline.plan.match_clips import (
+    ROWS,
+    UNANNOTATED,
+    MatchClips,
+    add_unannotated,
+    base_name,
+)
 from beam_pipeline.plan.resolve_annotations import resolve_annotations
 from beam_pipeline.sources.find_sources import check_found
 from tests.kinetics import configured, on_beam
@@ -52,7 +58,7 @@ def sources(decision: ResizeTask | Row) -> list[str]:
 
 def count_unannotated(annotations: Iterable[Annotation], *paths: str) -> int:
     videos = [Video(path, rank, 1) for rank, path in enumerate(paths)]
-    return find_candidates(resolve_annotations(annotations, LABEL_IDS), videos).unannotated
+    return find_candidates(resolve_annotations(annotations, LABEL_IDS), videos).unannotated.files
 
 
 # What is stated
@@ -329,7 +335,7 @@ def test_every_clip_gets_one_decision_and_every_file_one_use(
         for video in files
     )
     assert set(uses.values()) <= {1}
-    assert len(uses) + candidates.unannotated == len(videos)
+    assert len(uses) + candidates.unannotated.files == len(videos)
 
 
 @given(annotation_lists, video_lists)
@@ -399,6 +405,7 @@ def run_match(
                 "annotations": pipeline
                 | "A" >> beam.Create(annotations).with_output_types(Annotation),
                 "videos": pipeline | "V" >> beam.Create(videos).with_output_types(Video),
+                "members": pipeline | "I" >> beam.Create([]).with_output_types(Video),
                 "rows": pipeline | "R" >> beam.Create(list(rows)).with_output_types(Row),
                 "outputs": pipeline | "M" >> beam.Create(list(outputs)).with_output_types(Video),
             }
@@ -407,7 +414,7 @@ def run_match(
                 pvalue.AsSingleton(pipeline | "L" >> beam.Create([LABEL_IDS])),
                 pvalue.AsSingleton(pipeline | "F" >> beam.Create([found])),
                 pvalue.AsSingleton(pipeline | "N" >> beam.Create([None])),
-                pvalue.AsSingleton(pipeline | "K" >> beam.Create([()])),
+                pvalue.AsSingleton(pipeline | "K" >> beam.Create([[]])),
             )
         )
 
@@ -438,8 +445,8 @@ def test_tasks_rows_and_strangers_come_out_of_beam() -> None:
         )
         rows = candidates[ROWS] | "Of rows" >> beam.Map(lambda row: (row.clip_id, row.status))
         assert_that(rows, equal_to([("def_000001_000011", "missing")]), "rows")
-        total = candidates[UNANNOTATED] | beam.CombineGlobally(sum)
-        assert_that(total, equal_to([2]), "unannotated")
+        total = candidates[UNANNOTATED] | beam.CombineGlobally(add_unannotated)
+        assert_that(total, equal_to([Unannotated(2)]), "unannotated")
 
     run_match(annotations, videos, check, "--splits", "val")
 

@@ -373,7 +373,7 @@ def test_rows_become_files_and_the_state_goes_with_the_last_step(tmp_path: Path)
         _ = merged_splits | WriteSummary(
             config,
             pvalue.AsSingleton(pipeline | "Labels" >> beam.Create([{"zumba": 1}])),
-            pvalue.AsSingleton(pipeline | "Strangers" >> beam.Create([3])),
+            pvalue.AsSingleton(pipeline | "Strangers" >> beam.Create([Unannotated(3)])),
             pvalue.AsSingleton(pipeline | "Others" >> beam.Create([NOTHING])),
             pvalue.AsSingleton(pipeline | "Retries" >> beam.Create([2])),
             pvalue.AsSingleton(pipeline | "Archives" >> beam.Create([[]])),

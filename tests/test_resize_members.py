@@ -20,7 +20,7 @@ from beam_pipeline.sources.tar_headers import BrokenArchive
 from beam_pipeline.sources.tar_stream import Member, TarStream
 from beam_pipeline.work import resize_members
 from beam_pipeline.work.budget import Budget
-from beam_pipeline.work.resize_members import _ResizeMembers, source_of
+from beam_pipeline.work.resize_members import refuse, source_of
 from beam_pipeline.work.worker_pool import MAX_IN_FLIGHT, MAX_ON_DISK, WorkerPool
 from tests.kinetics import configured
 from tests.packing import END, blocks, header, member, sparse
@@ -145,8 +145,8 @@ def test_a_member_that_is_cut_off_holds_nothing(
 
 
 def refused(archive: bytes, name: str = "videos/a.mp4", **changes) -> tuple[str, str] | None:
-    step = _ResizeMembers(replace(configured("--output", "/o"), **changes))
-    outcome = step._refuse(first_of(archive), name)
+    config = replace(configured("--output", "/o"), **changes)
+    outcome = refuse(first_of(archive), name, config)
     return None if outcome is None else (str(outcome.reason), str(outcome.detail))
 
 

@@ -28,7 +28,7 @@ MADE = clip("made_000001_000011")
 LIKE_TIMES = clip("odd_000001_000002_000003_000013")  # the id ends like the times of a clip
 
 
-def table(made: tuple[bytes, ...] = (), **more: bool) -> WantedClips:
+def table(*made: Clip) -> WantedClips:
     records = [
         record_of(ALONE, True, True),
         record_of(UNLABELLED, True, True),
@@ -37,7 +37,11 @@ def table(made: tuple[bytes, ...] = (), **more: bool) -> WantedClips:
         record_of(MADE, False, True),
         record_of(LIKE_TIMES, True, True),
     ]
-    return WantedClips(b"".join(records), made, LABEL_IDS, **more)
+    searched = WantedClips(b"".join(records), LABEL_IDS)
+    searched.begin_archive(0)
+    for each in made:
+        searched.mark_made(each)
+    return searched
 
 
 def test_a_clip_takes_at_most_32_bytes() -> None:
@@ -58,7 +62,7 @@ def test_the_bare_id_of_a_video_with_several_clips_is_ambiguous() -> None:
     found = table().find("two.mp4")
     assert set(found.clips) == {ONE, TWO}
     assert found.ambiguous
-    assert table((key_of(ONE),)).find("two.mp4") == Match((TWO,), True, True)
+    assert table(ONE).find("two.mp4") == Match((TWO,), True, True)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +75,8 @@ def test_other_names_are_unknown(name: str) -> None:
 def test_what_is_made_is_known_and_not_wanted() -> None:
     assert table().find("made_000001_000011.mp4") == Match((), True)
     row = Row.of(ALONE, "resized")
-    searched = table((key_of(row) + key_of(ONE),))
+    searched = table(ONE)
+    searched.mark_made(row)
     assert searched.find("alone.mp4") == Match((), True)
     assert len(searched) == 3
     searched.mark_made(row)
@@ -89,19 +94,53 @@ def test_it_tells_which_classes_are_wanted() -> None:
 
 
 def test_where_nothing_is_annotated_everything_is_wanted_that_is_not_made() -> None:
-    done, other = Clip("a/done"), Clip("b/other")
-    searched = WantedClips(record_of(done, False, False), (key_of(other),), {}, annotated=False)
-    assert searched.find("a/done").clips == ()
-    assert searched.find("b/other").clips == ()
+    done, sourced = Clip("a/done"), Clip("b/sourced")
+    records = record_of(done, False, False) + record_of(sourced, True, True, has_source=True)
+    searched = WantedClips(records, {}, annotated=False)
+    searched.begin_archive(0)
+    assert searched.find("a/done") == Match((), True)
+    assert searched.find("b/sourced") == Match((), True, passed=(key_of(sourced),))
     assert searched.find("a/new") == Match((Clip("a/new"),), True)
     searched.mark_made(Clip("a/new"))
     assert searched.find("a/new").clips == ()
     assert searched.wants_any
+    searched.want_only([key_of(sourced)])
+    assert searched.find("b/sourced").clips == (sourced,)
+    assert searched.find("a/other").clips == ()
+
+
+def test_what_has_another_source_is_passed_until_that_has_failed() -> None:
+    records = [record_of(ALONE, True, True, has_source=True), record_of(LIKE_TIMES, True, True)]
+    searched = WantedClips(b"".join(records), LABEL_IDS)
+    assert len(searched) == 1
+    for name in ("alone.mp4", f"{ALONE.clip_id}.mp4"):
+        assert searched.find(name) == Match((), True, passed=(key_of(ALONE),))
+    searched.want_only([key_of(ALONE)])
+    assert len(searched) == 1
+    assert searched.find("alone.mp4") == Match((ALONE,), True)
+    assert searched.find(f"{LIKE_TIMES.clip_id}.mp4") == Match((), True)
+
+
+@pytest.mark.parametrize("annotated", [True, False])
+def test_a_clip_is_wanted_again_from_an_archive_that_comes_before_the_one_it_was_in(
+    annotated: bool,
+) -> None:
+    clip = ALONE if annotated else Clip("a/b")
+    table = record_of(ALONE, True, True) if annotated else b""
+    searched = WantedClips(table, LABEL_IDS, annotated)
+    wanted = []
+    for archive in ("m", "z", "a", "b"):
+        searched.begin_archive((0, archive))
+        found = searched.find(clip.clip_id)
+        wanted.append(len(found.clips))
+        for each in found.clips:
+            searched.mark_made(each)
+    assert wanted == [1, 0, 1, 0]
 
 
 def test_an_empty_table_wants_nothing() -> None:
-    assert not WantedClips(b"", (), LABEL_IDS).wants_any
-    assert WantedClips(b"", (key_of(ALONE),), {}).find("alone.mp4") == Match((), False)
+    assert not WantedClips(b"", LABEL_IDS).wants_any
+    assert WantedClips(b"", {}).find("alone.mp4") == Match((), False)
 
 
 def test_keys_are_told_apart_again() -> None:
@@ -112,7 +151,7 @@ def test_keys_are_told_apart_again() -> None:
 def test_the_table_knows_whether_a_clip_is_doubtful() -> None:
     clip = Clip("a_000001_000011", "a", 1, 11, "val", "zumba", 0)
     sound, doubtful = record_of(clip, True, True), record_of(clip, True, True, True)
-    assert not WantedClips(sound, [], {"zumba": 0}).has_doubtful
-    table = WantedClips(doubtful, [], {"zumba": 0})
+    assert not WantedClips(sound, {"zumba": 0}).has_doubtful
+    table = WantedClips(doubtful, {"zumba": 0})
     assert table.has_doubtful
     assert table.find("a_000001_000011.mp4").clips == (clip,)

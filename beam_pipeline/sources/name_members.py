@@ -7,7 +7,6 @@ small part of the time that its clips take. All other archives are read only onc
 
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -17,7 +16,7 @@ from beam_pipeline.batches import Gather, in_global_window
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, ReadArchive, Video
 from beam_pipeline.sources.read_archive import ArchiveReader
-from beam_pipeline.storage import files, urls
+from beam_pipeline.storage import urls
 
 MEMBERS, READ, SEARCHED = "members", "read", "searched"
 
@@ -75,7 +74,10 @@ def first_searched_rank(videos: Sequence[str], splits: Collection[str] = ()) -> 
 
 
 def largest_first(archives: Sequence[Archive]) -> list[Archive]:
-    """Archives in the order in which they are read: else the largest could be left for the end."""
+    """Archives in the order in which they are read: the largest must not be left for the end.
+
+    A listing does not give sizes; its archives are last, in their own order.
+    """
     return sorted(archives, key=lambda archive: (-(archive.size or 0), archive.rank, archive.path))
 
 
@@ -87,9 +89,11 @@ class _NameMembers(beam.DoFn):
         self._threads = ThreadPoolExecutor(THREADS)
         self._pending: list[Future[list[Video | pvalue.TaggedOutput]]] = []
 
-    def process(self, archive: Archive) -> None:
-        look = _with_size if archive.rank >= self._searched_from else _with_names
-        self._pending.append(self._threads.submit(look, archive))
+    def process(self, archive: Archive) -> Iterator[pvalue.TaggedOutput]:
+        if archive.rank >= self._searched_from:
+            yield pvalue.TaggedOutput(SEARCHED, archive)
+        else:
+            self._pending.append(self._threads.submit(_with_names, archive))
 
     def finish_bundle(self) -> Iterator[object]:
         for future in self._pending:
@@ -99,14 +103,6 @@ class _NameMembers(beam.DoFn):
                 else:
                     yield in_global_window(found)
         self._threads.shutdown()
-
-
-def _with_size(archive: Archive) -> list[Video | pvalue.TaggedOutput]:
-    """An archive to be searched, with its size; a listing does not give sizes."""
-    if archive.size is None:
-        with suppress(OSError):  # reading it will show why
-            archive = archive._replace(size=files.size_of(archive.path))
-    return [pvalue.TaggedOutput(SEARCHED, archive)]
 
 
 def _with_names(archive: Archive) -> list[Video | pvalue.TaggedOutput]:

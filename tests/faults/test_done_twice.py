@@ -65,7 +65,7 @@ def worker(config: Config, options: str, tasks: list[ResizeTask], barrier: Any) 
     stage = _Resize(config)
     stage.setup()
     stage.start_bundle()
-    elements = [row for task in tasks for row in stage.process(task, [])]
+    elements = [row for task in tasks for row in stage.process(task)]
     elements += [each.value for each in stage.finish_bundle() if not is_tagged(each)]
     stage.teardown()
     barrier.wait(TOGETHER)
