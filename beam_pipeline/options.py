@@ -237,8 +237,7 @@ class KineticsOptions(PipelineOptions):
             "--workers",
             type=_between(1, 1024),
             metavar="N",
-            help="clips processed at once per process (default: the number of available cores; 1 "
-            "on Dataflow, which starts a process for each core)",
+            help="clips processed at once per process (default: the number of available cores)",
         )
         run.add_argument(
             "--clip_timeout",

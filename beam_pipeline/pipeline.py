@@ -8,13 +8,13 @@
          |                 |  |                            (rows of clips that need no work
          +--- label ids    |  |  rows                       go straight to the results)
          |                 |  |
-         +------------> MakeClips                          loose files and archives, one codec
-         |                 |  |                            process per core
+         +------------> MakeClips                          loose files and archives, all at once,
+         |                 |  |                            one codec process per core
          +------------> WriteResults                       lists, manifests, summary.json last
 
 Each step is a folder; its transform is in the file that is named after it. The elements between
-steps are in ``elements.py``: paths and facts, never the bytes of a video. Archives go from
-FindSources to MakeClips, unread.
+steps are in ``elements.py``: paths and facts, never the bytes of a video. Of archives that others
+must yield to, FindSources reads the names; all others go to MakeClips unread.
 
 Every step is idempotent on every runner: file names depend only on the data, and files are
 written atomically. All work is part of the graph, because on a cluster the program that submitted

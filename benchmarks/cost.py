@@ -31,6 +31,9 @@ SHARED_CORE = 1.6
 OVERHEAD = 1.25
 """Factor for time without resizing: start-up, the join, the merge, the last clips."""
 
+ARCHIVES = 1.08
+"""Factor for archives, which spread worse than loose files: see ``spread.py``."""
+
 CORE_PRICE, MEMORY_PRICE = 0.056, 0.003557
 """Dollars per hour for a core and for a gigabyte: batch jobs in us-central1."""
 
@@ -53,12 +56,16 @@ def cpu_seconds(clip: Path) -> float:
     return statistics.median(seconds) / outcome.facts.duration * SECONDS
 
 
-def costs(clips: int, seconds: float) -> tuple[float, float, float]:
-    """Core hours of resizing, hours on the default number of machines, and dollars."""
+def costs(clips: int, seconds: float) -> tuple[float, float, float, float, float]:
+    """Core hours of resizing; then hours and dollars for loose files and for archives.
+
+    The hours are those of the default number of machines.
+    """
     work = clips * seconds / 3600
     hours = work * SHARED_CORE * OVERHEAD / (NUM_WORKERS * CORES)
-    machine = CORES * CORE_PRICE + MEMORY_GB * MEMORY_PRICE
-    return work, hours, NUM_WORKERS * hours * machine + clips * REQUESTS_PRICE
+    machines = NUM_WORKERS * (CORES * CORE_PRICE + MEMORY_GB * MEMORY_PRICE)
+    price = hours * machines + clips * REQUESTS_PRICE
+    return work, hours, price, hours * ARCHIVES, price + hours * (ARCHIVES - 1) * machines
 
 
 def main() -> None:
@@ -71,10 +78,12 @@ def main() -> None:
     rows = []
     for name, clips in CLIPS.items():
         low, high = (costs(clips, clip_seconds) for clip_seconds in seconds)
-        pairs = zip(low, high, ("{:.0f}", "{:.1f}", "${:.0f}"), strict=True)
+        forms = ("{:.0f}", "{:.1f}", "${:.0f}", "{:.1f}", "${:.0f}")
+        pairs = zip(low, high, forms, strict=True)
         cells = [f"{form.format(one)} to {form.format(other)}" for one, other, form in pairs]
         rows.append([name, f"{clips:,}", *cells])
-    header = ["", "clips", "core hours", f"hours on {NUM_WORKERS} machines", "price"]
+    hours = f"hours on {NUM_WORKERS} machines"
+    header = ["", "clips", "core hours", hours, "price", f"{hours}, archives", "price, archives"]
     text = table(header, rows) + (
         f"\n\nBased on {seconds[0]:.2f} s of processor time for ten seconds of "
         f"{args.clips[0].name}, and {seconds[1]:.2f} s for {args.clips[1].name}."

@@ -69,7 +69,7 @@ REQUIRED = ("output",)
 """Required options of this project. ``videos`` is not: ``dataset`` can replace it."""
 
 EXCLUDED = {
-    "workers": "it is the number of workers per process, and Dataflow starts a process per core",
+    "workers": "a machine has one process, with a worker for each core",
 }
 """Options that are not parameters, with the reason."""
 

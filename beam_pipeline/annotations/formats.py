@@ -13,9 +13,8 @@ from beam_pipeline.annotations.json_entries import read_entries
 from beam_pipeline.annotations.text import Lines, open_text
 from beam_pipeline.elements import Annotation, Split
 from beam_pipeline.errors import InputError
-from beam_pipeline.kinetics.splits import SPLIT_WORDS
+from beam_pipeline.kinetics.splits import SPLIT_WORDS, split_named_by
 from beam_pipeline.output.csv_fields import from_text
-from beam_pipeline.storage import urls
 
 REQUIRED_COLUMNS = ("youtube_id", "time_start", "time_end")
 """Columns of every CSV; ``label``, ``split`` and ``is_cc`` are optional."""
@@ -229,16 +228,10 @@ def _split(where: str, path: str, stated: Any) -> Split:
             raise InputError(
                 f"{where}: the split {stated!r} is not one of {', '.join(SPLIT_WORDS)}"
             ) from None
-    named = set(_splits_named(posixpath.basename(urls.without_query(path))))
-    if len(named) != 1:
+    named = split_named_by(path)
+    if named is None:
         raise InputError(
             f"{where}: no split in the row and none in the file's name; add a column split, or put "
             "train, val or test into the name"
         )
-    return named.pop()
-
-
-def _splits_named(name: str) -> Iterable[Split]:
-    for word in re.split(r"[^a-z]+", name.lower()):
-        if word in SPLIT_WORDS:
-            yield SPLIT_WORDS[word]
+    return named

@@ -29,13 +29,13 @@ NUM_WORKERS = 25
 """Machines. Their 100 cores resize Kinetics-400 in an hour or two, at the cost of one machine."""
 
 MACHINE_TYPE = "n2d-standard-4"
-"""It has 4 GB per core: a clip may need 2 GB, and Dataflow runs one process per core."""
+"""It has 4 GB per core: a clip may need 2 GB, and there is one codec child per core."""
 
 DISK_GB = 50
 """For the image and, per core, a few sources over 64 MB at a time."""
 
-WORKERS_PER_PROCESS = 1
-"""Codec children per process: Dataflow runs one process per core."""
+ONE_PROCESS, A_PROCESS_PER_CORE = "no_use_multiple_sdk_containers", "use_multiple_sdk_containers"
+"""Experiments of Beam: how many processes there are on a machine."""
 
 _NOISY_LOGGERS = (
     "apache_beam.runners.dataflow.internal.apiclient",  # logs the job with its --storage_options
@@ -90,9 +90,21 @@ def configure(options: PipelineOptions, config: Config) -> Config:
     _size_workers(options)
     _check_names(options)
     _check_template(google)
-    if "no_use_multiple_sdk_containers" in (options.view_as(DebugOptions).experiments or ()):
-        return config  # one process for all cores
-    return replace(config, workers=config.workers or WORKERS_PER_PROCESS)
+    if A_PROCESS_PER_CORE in (options.view_as(DebugOptions).experiments or ()):
+        return replace(config, workers=config.workers or 1)
+    _use_one_process(options.view_as(DebugOptions))
+    return config
+
+
+def _use_one_process(debug: DebugOptions) -> None:
+    """Run one process on each machine, with a codec child for each core.
+
+    All cores then work on one archive, and the machines end at about the same time. With an archive
+    in each of many threads, few machines would take all archives.
+    """
+    if ONE_PROCESS not in (debug.experiments or ()):
+        debug.add_experiment(ONE_PROCESS)
+    debug.number_of_worker_harness_threads = debug.number_of_worker_harness_threads or 1
 
 
 def _shorten_traceback(record: logging.LogRecord) -> bool:

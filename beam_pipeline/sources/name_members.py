@@ -5,7 +5,7 @@ would have to wait for it, or clips would be made twice. So its names are read f
 small part of the time that its clips take. All other archives are read only once.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from apache_beam import pvalue
 from beam_pipeline.batches import Gather, in_global_window
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, ReadArchive, Video
+from beam_pipeline.kinetics.splits import split_named_by
 from beam_pipeline.sources.read_archive import ArchiveReader
 from beam_pipeline.storage import urls
 
@@ -42,7 +43,7 @@ class NameMembers(beam.PTransform):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self._searched_from = first_searched_rank(config.videos, config.split_archives())
+        self._searched_from = first_searched_rank(config.videos)
 
     def expand(self, archives: beam.PCollection[Archive]) -> NamedArchives:
         found = (
@@ -61,14 +62,16 @@ class NameMembers(beam.PTransform):
         return NamedArchives(found[MEMBERS], found[READ], searched)
 
 
-def first_searched_rank(videos: Sequence[str], splits: Collection[str] = ()) -> int:
+def first_searched_rank(videos: Sequence[str]) -> int:
     """The rank from which on archives are searched without knowing their names.
 
-    These are the last: nothing yields to them. ``splits`` are arguments whose archives hold one
-    split each. No clip is in two splits, so those at the end do not yield to each other.
+    These are the last: nothing yields to them. If the last arguments name a split each, such as
+    ``train_targz val_targz``, no clip should be in two of them, so neither do these yield to each
+    other. (A clip that is in two all the same is made twice, and the first counts.)
     """
     rank = len(videos) - 1
-    while rank > 0 and {videos[rank], videos[rank - 1]} <= set(splits):
+    named = [split_named_by(argument) for argument in videos]
+    while rank > 0 and None not in named[rank - 1 :] and named[rank - 1] not in named[rank:]:
         rank -= 1
     return rank
 
@@ -76,9 +79,9 @@ def first_searched_rank(videos: Sequence[str], splits: Collection[str] = ()) -> 
 def largest_first(archives: Sequence[Archive]) -> list[Archive]:
     """Archives in the order in which they are read: the largest must not be left for the end.
 
-    A listing does not give sizes; its archives are last, in their own order.
+    Those of a listing, which gives no sizes, are in the order of their names.
     """
-    return sorted(archives, key=lambda archive: (-(archive.size or 0), archive.rank, archive.path))
+    return sorted(archives, key=lambda archive: (archive.rank, -(archive.size or 0), archive.path))
 
 
 class _NameMembers(beam.DoFn):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from apache_beam.options.pipeline_options import (
+    DebugOptions,
     GoogleCloudOptions,
     PipelineOptions,
     SetupOptions,
@@ -104,12 +105,11 @@ def test_without_a_checkout_an_image_is_asked_for(
 
 
 def test_sizes_and_numbers_of_machines_have_defaults() -> None:
-    options, config = prepared()
+    options, _ = prepared()
     workers = options.view_as(WorkerOptions)
     assert (workers.num_workers, workers.max_num_workers) == (25, 25)
     assert (workers.machine_type, workers.disk_size_gb) == ("n2d-standard-4", 50)
     assert options.view_as(GoogleCloudOptions).dataflow_service_options == ["min_num_workers=25"]
-    assert config.workers == 1
 
 
 def test_what_is_given_counts() -> None:
@@ -126,9 +126,24 @@ def test_what_is_given_counts() -> None:
     assert config.workers == 2
 
 
-def test_one_process_on_all_cores_has_as_many_children() -> None:
-    _, config = prepared("--experiments=no_use_multiple_sdk_containers")
+@pytest.mark.parametrize("flags", [(), ("--experiments=no_use_multiple_sdk_containers",)])
+def test_one_process_on_all_cores_has_as_many_children(flags: tuple[str, ...]) -> None:
+    options, config = prepared(*flags)
+    debug = options.view_as(DebugOptions)
     assert config.workers is None
+    assert debug.experiments.count("no_use_multiple_sdk_containers") == 1
+    assert debug.number_of_worker_harness_threads == 1
+
+
+def test_a_process_on_each_core_has_one_child() -> None:
+    options, config = prepared("--experiments=use_multiple_sdk_containers")
+    assert config.workers == 1
+    assert options.view_as(DebugOptions).experiments == ["use_multiple_sdk_containers"]
+
+
+def test_the_number_of_threads_may_be_given() -> None:
+    options, _ = prepared("--number_of_worker_harness_threads=3")
+    assert options.view_as(DebugOptions).number_of_worker_harness_threads == 3
 
 
 @pytest.mark.parametrize(("flags", "numbers", "service"), [
