@@ -35,8 +35,8 @@ from beam_pipeline.work.make_clips import MakeClips
 def build(pipeline: beam.Pipeline, config: Config) -> None:
     """Add all steps of the job to a pipeline."""
     annotations = pipeline | "Annotations" >> ReadAnnotations(config)
-    sources = pipeline | "Sources" >> FindSources(config)
     earlier = pipeline | "Earlier runs" >> FindEarlierRuns(config)
+    sources = earlier.names | "Sources" >> FindSources(config)
     plan = (annotations, sources, earlier) | "Plan" >> PlanWork(config)
     work = (annotations, sources, plan) | "Work" >> MakeClips(config)
     (annotations, sources, earlier, plan, work) | "Results" >> WriteResults(config)

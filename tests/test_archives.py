@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipeline.config import Config
+from beam_pipeline.earlier.prepare_output import prepare_output
+from beam_pipeline.elements import Archive, Clip, ReadArchive
+from beam_pipeline.options import KineticsOptions, parse_command_line
+from beam_pipeline.output import leases
+from beam_pipeline.output.archive_names import ArchiveNames, write_names
 from beam_pipeline.plan.decide import DOUBTFUL
+from beam_pipeline.work.make_clip import Source, make_clip
+from beam_pipeline.work.worker_pool import WorkerPool
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
 from tests.kinetics import (
@@ -15,6 +23,7 @@ from tests.kinetics import (
     Kinetics,
     all_rows,
     check_output,
+    configured,
     manifest,
     run,
     snapshot,
@@ -330,6 +339,61 @@ def test_a_second_run_opens_no_archive_for_what_is_made(five: Kinetics, tmp_path
     ended = prepare(five, tmp_path / "output", archive, flags=flags)
     assert "nothing was written" in ended.out
     assert snapshot(tmp_path / "output") == before
+
+
+@pytest.mark.parametrize("annotated", [True, False])
+def test_an_archive_is_not_read_again_if_an_earlier_run_knows_what_is_in_it(
+    five: Kinetics, tmp_path: Path, annotated: bool
+) -> None:
+    """As after a kill: of two archives the first was read to its end, and its clip is made."""
+    archives = [
+        pack(tmp_path / f"{name}.tar", {f"{clip_id}.mp4": small_clip(frames=frames)}, "w")
+        for name, clip_id, frames in (("first", A, 5), ("second", B, 7))
+    ]
+    flags = ["--videos", *map(str, archives), "--output", str(tmp_path / "output"), *SIZE]
+    if annotated:
+        flags += ["--annotations", str(five.annotations)]
+    killed = Config.from_options(parse_command_line(flags).view_as(KineticsOptions))
+    list(prepare_output(killed))
+    name = f"{archives[0]}/{A}.mp4"
+    read = ReadArchive(str(archives[0]), 0, 1, 0, None)
+    size = archives[0].stat().st_size
+    names = ArchiveNames.of(Archive(str(archives[0]), 0, size), [name], read)
+    write_names(killed.output, names)
+    pool = WorkerPool.acquire(killed)
+    clip = Clip(A, "aTrain", 1, 11, "train", "air drumming", 0) if annotated else Clip(A)
+    content = small_clip(frames=5)
+    make_clip(clip, killed.clip_path(clip), Source(name, content, len(content), A), 0.0, pool)
+    pool.release()
+    release_lock(killed)
+    archives[0].write_bytes(b"0" * size)  # no archive any more
+    ended = run(*flags)
+    assert (ended.status, ended.err) == (0, "")
+    assert {clip_id: row["status"] for clip_id, row in all_rows(tmp_path / "output").items()
+            if row["status"] != "missing"} == {A: "reused", B: "resized"}  # fmt: skip
+    said = summary(tmp_path / "output")["archives"]
+    assert (said["read"], said["videos"], said["broken"]) == (2, 2, [])
+
+
+def test_names_of_an_archive_of_another_size_are_not_believed(
+    five: Kinetics, tmp_path: Path
+) -> None:
+    archive = pack(tmp_path / "first.tar", only(five, A, 5), "w")
+    flags = ["--annotations", str(five.annotations), "--videos", str(archive), *SIZE]
+    flags += ["--output", str(tmp_path / "output")]
+    killed = configured(*flags)
+    list(prepare_output(killed))
+    read = ReadArchive(str(archive), 0, 0, 0, None)
+    write_names(killed.output, ArchiveNames.of(Archive(str(archive), 0, 1), [], read))
+    release_lock(killed)
+    assert run(*flags).status == 0
+    assert frames_by_clip(tmp_path / "output")[A] == 5
+
+
+def release_lock(config: Config) -> None:
+    """Let the run of a config be dead."""
+    lease = leases._leases.pop(config.output.url(config.output.state))
+    lease.close()
 
 
 def test_a_run_after_a_broken_archive_makes_the_rest(

@@ -5,10 +5,11 @@ from typing import NamedTuple
 import apache_beam as beam
 
 from beam_pipeline.config import Config
-from beam_pipeline.earlier.prepare_output import ROW_FILES, PrepareOutput
+from beam_pipeline.earlier.prepare_output import NAME_FILES, ROW_FILES, PrepareOutput
 from beam_pipeline.earlier.read_rows import NOTES, ROWS, ReadRows
 from beam_pipeline.elements import Row, Video
-from beam_pipeline.output.output_folder import VIDEOS, Output
+from beam_pipeline.output.archive_names import ArchiveNames, read_names
+from beam_pipeline.output.output_folder import VIDEOS, Output, read_error
 from beam_pipeline.sources.list_videos import VIDEO_FILES, Folder, ListTree
 from beam_pipeline.storage import urls
 
@@ -18,11 +19,13 @@ class EarlierRuns(NamedTuple):
 
     rows: the rows of clips that they recorded as made (Row).
     outputs: the files in the folder (Video).
+    names: what they have found in archives that they read to the end (ArchiveNames).
     notes: what was damaged, for the user (str).
     """
 
     rows: beam.PCollection[Row]
     outputs: beam.PCollection[Video]
+    names: beam.PCollection[ArchiveNames]
     notes: beam.PCollection[str]
 
 
@@ -43,9 +46,20 @@ class FindEarlierRuns(beam.PTransform):
             | "List outputs" >> ListTree(output=None)
         )
         outputs = [level[VIDEO_FILES] for level in listed] | "Outputs" >> beam.Flatten()
-        return EarlierRuns(read[ROWS], outputs, notes)
+        names = prepared[NAME_FILES] | "Read names" >> beam.FlatMap(_names_in).with_output_types(
+            ArchiveNames
+        )
+        return EarlierRuns(read[ROWS], outputs, names, notes)
 
 
 def _folder(output: Output) -> Folder:
     url = output.url(VIDEOS)
     return 0, url, urls.real(url)
+
+
+def _names_in(url: str) -> list[ArchiveNames]:
+    try:
+        names = read_names(url)
+    except OSError as error:
+        raise read_error(url, error) from error
+    return [] if names is None else [names]

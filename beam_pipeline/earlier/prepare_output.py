@@ -19,6 +19,7 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.output.leases import NEW, acquire_lease, dead_runs, is_alive, remove_run, runs_in
 from beam_pipeline.output.output_folder import (
     MANIFESTS,
+    NAMES,
     ROWS,
     SETTINGS,
     SHARDS,
@@ -29,15 +30,15 @@ from beam_pipeline.output.output_folder import (
 )
 from beam_pipeline.storage import files, urls
 
-ROW_FILES = "row files"
+ROW_FILES, NAME_FILES = "row files", "name files"
 
 
 class PrepareOutput(beam.PTransform):
-    """List the files with rows of clips made earlier.
+    """List the files in which earlier runs have recorded clips, and the names in archives.
 
     Refuses an output made with other settings, deletes files of dead runs that are of no more
-    use, and writes the settings for the next run. Outputs ``ROW_FILES`` (URLs) and ``NOTES``
-    (str), for the user.
+    use, and writes the settings for the next run. Outputs ``ROW_FILES`` and ``NAME_FILES`` (URLs),
+    and ``NOTES`` (str), for the user.
     """
 
     def __init__(self, config: Config) -> None:
@@ -50,17 +51,18 @@ class PrepareOutput(beam.PTransform):
             | "Output" >> beam.Create([self._config])
             | "Prepare"
             >> beam.FlatMap(prepare_output)
-            .with_output_types(str, **{NOTES: str})
-            .with_outputs(NOTES, main=ROW_FILES)
+            .with_output_types(str, **{NAME_FILES: str, NOTES: str})
+            .with_outputs(NAME_FILES, NOTES, main=ROW_FILES)
         )
         return {
             ROW_FILES: prepared[ROW_FILES] | "Spread row files" >> beam.Reshuffle(),
+            NAME_FILES: prepared[NAME_FILES],
             NOTES: prepared[NOTES],
         }
 
 
 def prepare_output(config: Config) -> Iterator[str | pvalue.TaggedOutput]:
-    """Prepare an output; yields the URLs of manifests and row files to reuse, and notes.
+    """Prepare an output; yields the URLs of manifests and row files to reuse; names and notes.
 
     Raises:
         InputError: the output was made with other settings, or holds files of others.
@@ -94,6 +96,8 @@ def prepare_output(config: Config) -> Iterator[str | pvalue.TaggedOutput]:
     yield from manifests_in(output)
     for folder in runs_in(output):
         yield from output.urls_in(f"{folder}/{ROWS}")
+        for url in output.urls_in(f"{folder}/{NAMES}"):
+            yield pvalue.TaggedOutput(NAME_FILES, url)
 
 
 UNKNOWN: dict[str, Any] = {}

@@ -28,6 +28,7 @@ LISTS = "lists"
 TEMPORARY = "tmp"
 SHARDS = "shards"
 ROWS = "rows"
+NAMES = "names"
 
 
 @dataclass(frozen=True)

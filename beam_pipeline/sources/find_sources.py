@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
+from apache_beam import pvalue
 
 from beam_pipeline.batches import Gather
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, Video
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.file_names import ARCHIVE_EXTENSIONS, EXTENSIONS
+from beam_pipeline.output.archive_names import ArchiveNames
 from beam_pipeline.sources.list_videos import ARCHIVES, PASSED_OVER, VIDEO_FILES, ListVideos
 from beam_pipeline.sources.name_members import NamedArchives, NameMembers
 from beam_pipeline.sources.passed_over import CountPassedOver
@@ -31,16 +33,19 @@ class Sources(NamedTuple):
 
 
 class FindSources(beam.PTransform):
-    """Find the files that the ``--videos`` arguments name: see ``Sources``."""
+    """Find the files that the ``--videos`` arguments name: see ``Sources``.
+
+    The input are the names in archives that earlier runs have read (ArchiveNames).
+    """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self._config = config
 
-    def expand(self, root: beam.Pipeline) -> Sources:
+    def expand(self, names: beam.PCollection[ArchiveNames]) -> Sources:
         config = self._config
         listed = (
-            root
+            names.pipeline
             | "Video arguments" >> beam.Create(list(enumerate(config.videos)))
             | ListVideos(config.output.root, config.mirror, config.allow_local)
         )
@@ -59,7 +64,7 @@ class FindSources(beam.PTransform):
             archives
             | "Collect archives" >> Gather()
             | "Check archives" >> beam.FlatMap(check_archives, config).with_output_types(Archive)
-            | "Names" >> NameMembers(config)
+            | "Names" >> NameMembers(config, pvalue.AsList(names))
         )
         passed_over = (
             listed[PASSED_OVER]

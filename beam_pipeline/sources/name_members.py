@@ -1,11 +1,12 @@
-"""Read the names in those archives that other sources must yield to.
+"""Find out what is in archives, where that is known or worth a look.
 
 The clips of an archive are unknown until it is read. If it has priority over other sources, these
 would have to wait for it, or clips would be made twice. So its names are read first, which takes a
-small part of the time that its clips take. All other archives are read only once.
+small part of the time that its clips take. All other archives are read only once, unless an
+earlier run has written down what is in them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from beam_pipeline.batches import Gather, in_global_window
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, ReadArchive, Video
 from beam_pipeline.kinetics.splits import split_named_by
+from beam_pipeline.output.archive_names import ArchiveNames
 from beam_pipeline.sources.read_archive import ArchiveReader
 from beam_pipeline.storage import urls
 
@@ -39,10 +41,14 @@ class NamedArchives(NamedTuple):
 
 
 class NameMembers(beam.PTransform):
-    """Read names where others must yield to them; returns ``NamedArchives``."""
+    """Read names where others must yield to them; returns ``NamedArchives``.
 
-    def __init__(self, config: Config) -> None:
+    ``known`` are the names that earlier runs have found (ArchiveNames).
+    """
+
+    def __init__(self, config: Config, known: pvalue.AsList) -> None:
         super().__init__()
+        self._known = known
         self._searched_from = first_searched_rank(config.videos)
 
     def expand(self, archives: beam.PCollection[Archive]) -> NamedArchives:
@@ -50,7 +56,7 @@ class NameMembers(beam.PTransform):
             archives
             | "Spread archives" >> beam.Reshuffle()
             | "Read names"
-            >> beam.ParDo(_NameMembers(self._searched_from))
+            >> beam.ParDo(_NameMembers(self._searched_from), self._known)
             .with_output_types(Video, **{READ: ReadArchive, SEARCHED: Archive})
             .with_outputs(READ, SEARCHED, main=MEMBERS)
         )
@@ -92,8 +98,13 @@ class _NameMembers(beam.DoFn):
         self._threads = ThreadPoolExecutor(THREADS)
         self._pending: list[Future[list[Video | pvalue.TaggedOutput]]] = []
 
-    def process(self, archive: Archive) -> Iterator[pvalue.TaggedOutput]:
-        if archive.rank >= self._searched_from:
+    def process(
+        self, archive: Archive, known: list[ArchiveNames]
+    ) -> Iterator[Video | pvalue.TaggedOutput]:
+        if names := next((each for each in known if each.are_of(archive)), None):
+            yield from _videos(archive, names.paths)
+            yield pvalue.TaggedOutput(READ, names.record(archive))
+        elif archive.rank >= self._searched_from:
             yield pvalue.TaggedOutput(SEARCHED, archive)
         else:
             self._pending.append(self._threads.submit(_with_names, archive))
@@ -114,5 +125,8 @@ def _with_names(archive: Archive) -> list[Video | pvalue.TaggedOutput]:
     with ArchiveReader.open(archive) as reader:
         for member in reader.videos():
             names[urls.member(archive.path, member.name)] = None
-    videos = [Video(name, archive.rank, None, archive) for name in names]
-    return [*videos, pvalue.TaggedOutput(READ, reader.record())]
+    return [*_videos(archive, names), pvalue.TaggedOutput(READ, reader.record())]
+
+
+def _videos(archive: Archive, paths: Iterable[str]) -> list[Video]:
+    return [Video(path, archive.rank, None, archive) for path in paths]

@@ -9,6 +9,7 @@ from apache_beam import pvalue
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, Clip, ReadArchive, Row, SearchedArchive
 from beam_pipeline.kinetics.datasets import class_of_archive
+from beam_pipeline.output.archive_names import ArchiveNames, write_names
 from beam_pipeline.plan.decide import ambiguous_row
 from beam_pipeline.plan.plan_videos import clip_id_from_path, may_clash
 from beam_pipeline.plan.wanted_clips import Match, WantedClips, split_keys
@@ -122,10 +123,12 @@ class _Search(PooledDoFn):
     ) -> Iterator[Row | pvalue.TaggedOutput]:
         unannotated = 0
         passed: set[bytes] = set()
+        paths: dict[str, None] = {}
         was_read = False
         with ArchiveReader.open(archive) as reader:
             for member in reader.videos():
                 path = urls.member(archive.path, member.name)
+                paths[path] = None
                 match = search.find(member.name)
                 unannotated += not match.known
                 passed |= {*match.passed}
@@ -144,7 +147,10 @@ class _Search(PooledDoFn):
                         break
             else:
                 was_read = True
-        yield pvalue.TaggedOutput(READ, reader.record(unannotated))
+        record = reader.record(unannotated)
+        yield pvalue.TaggedOutput(READ, record)
+        if was_read:
+            write_names(self._config.output, ArchiveNames.of(archive, [*paths], record))
         keys = b"".join(sorted(passed)) if was_read else None
         yield pvalue.TaggedOutput(SEARCHED, SearchedArchive(archive, keys))
 
