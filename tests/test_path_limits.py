@@ -94,7 +94,12 @@ def groups(*found: str, made: tuple[str, ...] = ()) -> dict:
     def group(path: str) -> dict:
         videos = [Video(f"/v/{path}.avi", 0, 1)] if path in found else []
         rows = [Row(path, None, None, None, "resized")] if path in made else []
-        return {"videos": videos, "rows": rows, "outputs": rows and [Video("", 0, 1)]}
+        return {
+            "videos": videos,
+            "members": [],
+            "rows": rows,
+            "outputs": rows and [Video("", 0, 1)],
+        }
 
     return {path: group(path) for path in (*found, *made)}
 
@@ -132,7 +137,7 @@ def test_what_may_clash_meets_in_one_bucket() -> None:
 
 def test_a_clip_with_a_bad_name_is_a_row() -> None:
     config = configured("--videos", "/v", "--output", "/o")
-    group = {"videos": [Video("/v/a\nb.mp4", 0, 7)], "rows": [], "outputs": []}
+    group = {"videos": [Video("/v/a\nb.mp4", 0, 7)], "members": [], "rows": [], "outputs": []}
     row = decide("a\nb", group, config)
     assert isinstance(row, Row)
     assert (row.status, row.reason, row.source, row.source_bytes, row.path) == (

@@ -287,6 +287,6 @@ def test_the_closing_table_holds_no_secret_and_no_control_character(
 
 def test_archives_that_go_on_are_named_without_their_secrets() -> None:
     read = [ReadArchive("https://me:word@host/a.tar?sig=x", 0, 1, 0, None, goes_on=True)]
-    said = _archives_summary(None, read)
+    said = _archives_summary(None, read, 0)
     assert said is not None
     assert said["goes_on"] == ["https://host/a.tar"]

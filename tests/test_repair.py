@@ -11,7 +11,7 @@ from beam_pipeline.config import Config
 from beam_pipeline.earlier.find_settings import find_settings
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.earlier.read_rows import read_rows
-from beam_pipeline.elements import Row
+from beam_pipeline.elements import Row, Unannotated
 from beam_pipeline.errors import InputError
 from beam_pipeline.output.leases import remove_state
 from beam_pipeline.output.row_log import RowLog
@@ -69,7 +69,7 @@ def _write_results(config: Config, splits: tuple[str, ...], notes: list[str]) ->
         clip = row("a_000001_000011", split=split)
         _, (_, shard) = write_shard((split, 0), [clip], config.output)
         merged.append(merge_split(split, [shard], config))
-    finish(merged, config, {"zumba": 0}, 0, NOTHING, 0, [], notes)
+    finish(merged, config, {"zumba": 0}, Unannotated(), NOTHING, 0, [], notes)
 
 
 def again(config: Config, *flags: str) -> Config:

@@ -12,7 +12,8 @@ from beam_pipeline.privacy import public_address
 from beam_pipeline.storage import files
 
 LOOK_AGAIN = 30.0
-"""Seconds between two looks at the row files. A clip that was made since is made again."""
+"""Seconds between two looks at the row files. A clip that was made since is made again: in a bucket
+each look is a request, and one for every new file, so clips are not asked for one by one."""
 
 THREADS = 16
 """Row files that are read at once: in a bucket each is a request."""
@@ -21,8 +22,7 @@ THREADS = 16
 class RowsOfRun:
     """The rows in this run's own row files.
 
-    When a worker dies, a runner gives all that it had begun to others. They look here before they
-    make a clip whose file is there.
+    When a worker dies, a runner gives all that it had begun to others. They look here first.
     """
 
     def __init__(self, output: Output) -> None:
@@ -34,18 +34,18 @@ class RowsOfRun:
 
     def find(self, path: str, source: str) -> Row | None:
         """The row of the clip at ``path``, if this run has made it from ``source``."""
-        try:
-            size = files.info(self._output.url(path)).size
-        except OSError:
-            return None
         with self._lock:
             if self._looked is None or time.monotonic() - self._looked > LOOK_AGAIN:
                 self._look()
                 self._looked = time.monotonic()
             row = self._rows.get(path)
-        if row is None or row.bytes != size or row.source != public_address(source):
+        if row is None or row.source != public_address(source):
             return None
-        return row
+        try:
+            there = files.info(self._output.url(path)).size == row.bytes
+        except OSError:
+            return None
+        return row if there else None
 
     def _look(self) -> None:
         """Read the row files that are new, or have grown."""

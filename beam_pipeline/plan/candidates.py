@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from beam_pipeline.elements import Unannotated, Video
 from beam_pipeline.kinetics.file_names import base_name, has_common_extension
 from beam_pipeline.plan.resolve_annotations import ResolvedClip
+from beam_pipeline.storage import urls
+
+
+def name_of(video: Video) -> str:
+    """What names a clip: the path of a file, or its name in its archive."""
+    return video.path if video.archive is None else urls.name_in(video.archive.path, video.path)
+
 
 _TIMES = re.compile(r"(_\d{6,})+$")
 
@@ -57,7 +64,7 @@ def find_candidates(clips: Sequence[ResolvedClip], videos: Sequence[Video]) -> C
     ambiguous: dict[str, list[Video]] = {}
     unannotated: list[Video] = []
     for video in files.values():
-        name = base_name(video.path)
+        name = base_name(name_of(video))
         if name in by_name:
             ranked.setdefault(name, []).append((False, video))
         elif name not in by_id:
@@ -83,6 +90,6 @@ def _best_first(candidates: list[tuple[bool, Video]]) -> tuple[Video, ...]:
     def order(candidate: tuple[bool, Video]) -> tuple[int, bool, bool, bool, str]:
         is_bare, video = candidate
         in_archive = video.archive is not None
-        return video.rank, in_archive, is_bare, not has_common_extension(video.path), video.path
+        return video.rank, in_archive, is_bare, not has_common_extension(name_of(video)), video.path
 
     return tuple(video for _, video in sorted(candidates, key=order))

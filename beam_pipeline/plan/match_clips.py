@@ -10,7 +10,7 @@ from beam_pipeline.batches import Group, JoinByBucket, JoinInputs, groups_in
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Annotation, Archive, ResizeTask, Row, Unannotated, Video
 from beam_pipeline.kinetics.file_names import base_name
-from beam_pipeline.plan.candidates import Candidates, find_candidates, group_of
+from beam_pipeline.plan.candidates import Candidates, find_candidates, group_of, name_of
 from beam_pipeline.plan.decide import (
     decide,
     finished_rows,
@@ -30,7 +30,7 @@ WANTED = "wanted"
 KINDS: JoinInputs = {
     "annotations": (Annotation, lambda annotation: group_of(annotation.youtube_id)),
     "videos": (Video, lambda video: group_of(base_name(video.path))),
-    "members": (Video, lambda member: group_of(base_name(member.path))),
+    "members": (Video, lambda member: group_of(base_name(name_of(member)))),
     "rows": (Row, lambda row: group_of(row.youtube_id or "")),
     "outputs": (Video, lambda video: group_of(base_name(video.path))),
 }

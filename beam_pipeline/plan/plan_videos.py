@@ -12,12 +12,12 @@ from beam_pipeline.elements import Archive, Clip, ResizeTask, Row, Unannotated, 
 from beam_pipeline.kinetics.file_names import has_common_extension
 from beam_pipeline.output.output_folder import VIDEOS
 from beam_pipeline.output.path_limits import why_unusable
+from beam_pipeline.plan.candidates import name_of
 from beam_pipeline.plan.decide import finished_rows, is_doubtful, task_of
 from beam_pipeline.plan.limit_clips import LastWithinLimit
 from beam_pipeline.plan.match_clips import ROWS, TASKS, WANTED
 from beam_pipeline.plan.wanted_clips import record_of
 from beam_pipeline.progress import metrics
-from beam_pipeline.storage import urls
 
 SUFFIX = ".mp4"
 DUPLICATES = "duplicates"
@@ -178,7 +178,7 @@ def _best_first(group: Group) -> list[Video]:
 def clip_id_of(video: Video, config: Config) -> str:
     """The clip_id of a video: its path below its root, without the suffix."""
     if video.archive is not None:
-        return clip_id_from_path(urls.name_in(video.archive.path, video.path))
+        return clip_id_from_path(name_of(video))
     return clip_id_from_path(config.relative_source(video.path))
 
 
@@ -203,5 +203,5 @@ def _kinds(config: Config, by_root: bool = False) -> JoinInputs:
 
 
 def _order(video: Video) -> tuple[int, bool, bool, str]:
-    is_uncommon = not has_common_extension(video.path)
+    is_uncommon = not has_common_extension(name_of(video))
     return video.rank, video.archive is not None, is_uncommon, video.path
