@@ -187,12 +187,12 @@ class Row(NamedTuple):
 
     def reused_for(self, clip: Clip) -> "Row":
         """This row of an earlier run, with status ``reused`` and the clip's current annotation."""
+        return self.for_clip(clip)._replace(status="reused", seconds=None)
+
+    def for_clip(self, clip: Clip) -> "Row":
+        """This row of an earlier run, with the clip's current annotation."""
         return self.without_secrets()._replace(
-            status="reused",
-            split=clip.split,
-            label=clip.label,
-            label_id=clip.label_id,
-            seconds=None,
+            split=clip.split, label=clip.label, label_id=clip.label_id
         )
 
 

@@ -15,6 +15,7 @@ from beam_pipeline.codec.settings import ENCODERS
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip
 from beam_pipeline.options import KineticsOptions, parse_command_line
+from beam_pipeline.shard import Shard
 from beam_pipeline.storage import file_systems
 from tests.kinetics import configured
 
@@ -63,6 +64,7 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--max_failure_ratio", "0.25", lambda c: c.max_failure_ratio, 0.25),
     ("--max_missing_ratio", "0.25", lambda c: c.max_missing_ratio, 0.25),
     ("--shrink", "true", lambda c: c.shrink, True),
+    ("--shard", "2/3", lambda c: c.shard, Shard(2, 3)),
 ]
 
 

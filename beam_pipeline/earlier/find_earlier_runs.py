@@ -6,7 +6,7 @@ import apache_beam as beam
 
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import ROW_FILES, PrepareOutput
-from beam_pipeline.earlier.read_rows import NOTES, ROWS, ReadRows
+from beam_pipeline.earlier.read_rows import NOTES, READ, ROWS, ReadRows
 from beam_pipeline.elements import Row, Video
 from beam_pipeline.output.output_folder import VIDEOS, Output
 from beam_pipeline.sources.list_videos import VIDEO_FILES, Folder, ListTree
@@ -16,14 +16,16 @@ from beam_pipeline.storage import urls
 class EarlierRuns(NamedTuple):
     """The output of step 3: what earlier runs have left in the output folder.
 
-    rows: the rows of clips that they recorded as made (Row).
+    rows: the rows of clips that they recorded as made, and of files that hold no clip (Row).
     outputs: the files in the folder (Video).
     notes: what was damaged, for the user (str).
+    row_files: the row files that were read, with their size in bytes (str, int).
     """
 
     rows: beam.PCollection[Row]
     outputs: beam.PCollection[Video]
     notes: beam.PCollection[str]
+    row_files: beam.PCollection[tuple[str, int]]
 
 
 class FindEarlierRuns(beam.PTransform):
@@ -43,7 +45,7 @@ class FindEarlierRuns(beam.PTransform):
             | "List outputs" >> ListTree(output=None)
         )
         outputs = [level[VIDEO_FILES] for level in listed] | "Outputs" >> beam.Flatten()
-        return EarlierRuns(read[ROWS], outputs, notes)
+        return EarlierRuns(read[ROWS], outputs, notes, read[READ])
 
 
 def _folder(output: Output) -> Folder:

@@ -46,6 +46,23 @@ def decide(
     return Row.of(clip, "missing", reason="no_file")
 
 
+def known_failure(task: ResizeTask, rows: Iterable[Row]) -> Row | None:
+    """The row of a clip if every one of its files is known to fail; otherwise None.
+
+    ``rows`` are those of earlier runs. Some tell of files that hold no clip, whoever reads them;
+    a file counts as the same if it has the same path and size.
+    """
+    failed = {
+        (row.source, row.source_bytes): row
+        for row in rows
+        if row.status == "failed" and row.clip_id == task.clip.clip_id
+    }
+    known = [failed.get((public_address(path), size)) for path, size in task.sources]
+    if None in known or not known:
+        return None
+    return known[0] and known[0].for_clip(task.clip)
+
+
 def ambiguous_row(clip: Clip, source: str) -> Row:
     """The row of a clip whose only file may also belong to another clip."""
     return Row.of(

@@ -15,10 +15,12 @@ from beam_pipeline.plan.decide import (
     decide,
     finished_rows,
     is_doubtful,
+    known_failure,
     listed_row,
     split_sources,
 )
 from beam_pipeline.plan.resolve_annotations import ResolvedClip, resolve_annotations
+from beam_pipeline.plan.take_part import is_looked_for, tasks_of_part
 from beam_pipeline.plan.wanted_clips import record_of
 from beam_pipeline.progress import metrics
 
@@ -122,17 +124,22 @@ class _Decide(beam.DoFn):
             requested = within_limit and self._config.includes(clip)
             made = path in finished and not is_doubtful(finished[path])
             wanted = requested and not resolved.conflict and not made
+            sources = candidates.sources.get(clip.clip_id, ())
             if archive_ranks:
                 is_only_clip = clips_per_video[clip.youtube_id] == 1
                 doubtful = is_doubtful(finished.get(path))
-                records.append(record_of(clip, wanted, is_only_clip, doubtful))
+                looked_for = wanted and is_looked_for(sources, self._config, archive_ranks)
+                records.append(record_of(clip, looked_for, is_only_clip, doubtful))
             if not requested:
                 continue
             decision = decide(resolved, candidates, path, finished.get(path))
+            if isinstance(decision, ResizeTask) and not archive_ranks:
+                decision = known_failure(decision, group["rows"]) or decision
             if isinstance(decision, ResizeTask) and not self._config.resize:
                 decision = listed_row(decision)
             self._check_lists(path, decision)
-            if wanted and (archive_ranks or isinstance(decision, ResizeTask)):
+            is_work = bool(archive_ranks) or isinstance(decision, ResizeTask)
+            if wanted and is_work and self._config.shard is None:
                 metrics.count_planned()
             if isinstance(decision, Row):
                 yield pvalue.TaggedOutput(ROWS, decision)
@@ -144,7 +151,8 @@ class _Decide(beam.DoFn):
                     continue
             elif archive_ranks:
                 yield pvalue.TaggedOutput(ROWS, Row.of(clip, "missing", reason="no_file"))
-            yield from split_sources(decision, candidates.sources[clip.clip_id], archive_ranks)
+            tasks = split_sources(decision, sources, archive_ranks)
+            yield from tasks_of_part(tasks, self._config)
 
     def _check_lists(self, path: str, decision: ResizeTask | Row) -> None:
         """Raise InputError if a trainer would misread a path that is, or may be, in the lists."""

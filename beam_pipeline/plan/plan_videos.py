@@ -13,9 +13,15 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.file_names import has_common_extension
 from beam_pipeline.output.output_folder import VIDEOS
 from beam_pipeline.output.path_limits import why_unusable
-from beam_pipeline.plan.decide import finished_rows, is_doubtful, split_sources
+from beam_pipeline.plan.decide import (
+    finished_rows,
+    is_doubtful,
+    known_failure,
+    split_sources,
+)
 from beam_pipeline.plan.limit_clips import LastWithinLimit
 from beam_pipeline.plan.match_clips import ROWS, TASKS, WANTED
+from beam_pipeline.plan.take_part import is_looked_for, tasks_of_part
 from beam_pipeline.plan.wanted_clips import record_of
 from beam_pipeline.progress import metrics
 
@@ -85,6 +91,8 @@ class _Decide(beam.DoFn):
         for clip_id, group in groups.items():
             if last_clip_id is None or clip_id <= last_clip_id:
                 decision = decide(clip_id, group, self._config, clashes.get(clip_id))
+                if isinstance(decision, ResizeTask) and not archive_ranks:
+                    decision = known_failure(decision, group["rows"]) or decision
                 files = {video.path for video in group["videos"]}
                 if len(files) > 1:
                     yield pvalue.TaggedOutput(DUPLICATES, len(files) - 1)
@@ -96,8 +104,13 @@ class _Decide(beam.DoFn):
                     # Its row counts if it cannot be made again.
                     decision = decide(clip_id, {**group, "rows": []}, self._config)
                 if isinstance(decision, ResizeTask):
-                    metrics.count_planned()
-                    yield from split_sources(decision, _best_first(group), archive_ranks)
+                    if self._config.shard is None:
+                        metrics.count_planned()
+                    sources = _best_first(group)
+                    if not is_looked_for(sources, self._config, archive_ranks):
+                        yield pvalue.TaggedOutput(WANTED, record_of(Clip(clip_id), False, False))
+                    tasks = split_sources(decision, sources, archive_ranks)
+                    yield from tasks_of_part(tasks, self._config)
 
 
 def decide(
@@ -128,7 +141,11 @@ def find_clashes(groups: Mapping[str, Group]) -> dict[str, str]:
     ``a.mp4`` and ``a.mp4/b.mp4`` are such clips. What is made already stays. Else the folder
     counts, for there may be many clips in it.
     """
-    made = {clip_id for clip_id, group in groups.items() if group["rows"] and group["outputs"]}
+    made = {
+        clip_id
+        for clip_id, group in groups.items()
+        if group["outputs"] and any(row.path for row in group["rows"])
+    }
     found = {clip_id for clip_id, group in groups.items() if group["videos"]} - made
     clashes = {}
     for clip_id in found:

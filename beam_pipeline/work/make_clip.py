@@ -9,7 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
-from beam_pipeline.codec.outcome import Outcome, join_remarks
+from beam_pipeline.codec.outcome import Outcome, Reason, join_remarks
 from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.codec.request import Request
 from beam_pipeline.codec.timestamps import Segment
@@ -47,30 +47,35 @@ class Source(NamedTuple):
 def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
     """Make one clip from its best source that can be read and decoded.
 
+    A part logs the rows of sources that hold no clip, if it could read all of them. So the run
+    that writes the results need not decode them again.
+
     Raises:
         OutputError: the clip cannot be written.
     """
     start = time.monotonic()
-    failures: list[Row] = []
+    failures: list[ClipResult] = []
     cpu_seconds = 0.0
     for path, size in task.sources:
         with ExitStack() as stack:
             try:
                 content, size = _fetch(path, size, pool, stack)
-            except TooLarge as error:
-                outcome = Outcome.failed("too_large", error.strerror or str(error))
-                row = row_of(task.clip, task.path, path, size, outcome, start)
             except OSError as error:
-                outcome = Outcome.failed("unreadable", error.strerror or str(error))
+                reason: Reason = "too_large" if isinstance(error, TooLarge) else "unreadable"
+                outcome = Outcome.failed(reason, error.strerror or str(error))
                 row = row_of(task.clip, task.path, path, size, outcome, start)
+                result = ClipResult(row, None)
             else:
                 source = Source(path, content, size, base_name(path))
-                row, source_cpu_seconds = make_clip(task.clip, task.path, source, start, pool)
-                cpu_seconds += source_cpu_seconds or 0.0
-        if row.status != "failed":
-            return ClipResult(row, cpu_seconds)
-        failures.append(row)
-    return ClipResult(failures[0], cpu_seconds or None)
+                result = make_clip(task.clip, task.path, source, start, pool)
+        cpu_seconds += result.cpu_seconds or 0.0
+        if result.row.status != "failed":
+            return ClipResult(result.row, cpu_seconds)
+        failures.append(result)
+    if pool.config.shard is not None and all(failure.is_final for failure in failures):
+        for failure in failures:
+            pool.row_log.add(failure.row)
+    return ClipResult(failures[0].row, cpu_seconds or None)
 
 
 def make_clip(
@@ -96,7 +101,8 @@ def make_clip(
                 raise outcome.write_error
         row = row_of(clip, relative, source.path, source.size, outcome, start)
         if row.status == "failed":
-            return ClipResult(row, outcome.cpu_seconds)
+            is_final = row.reason != "unreadable" and not outcome.killed
+            return ClipResult(row, outcome.cpu_seconds, is_final)
         try:
             _publish(row, relative, temporary, outcome.output, pool)
         except OutputError as error:

@@ -13,6 +13,7 @@ from beam_pipeline.batches import Gather
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive
 from beam_pipeline.kinetics.file_names import is_video
+from beam_pipeline.shard import Shard
 
 MAX_PHASES = 8
 """Each phase adds stages to the graph. Archives of all further ranks share the last phase. On one
@@ -35,7 +36,8 @@ def count_phases(videos: Sequence[str], splits: Collection[str] = ()) -> int:
 class OrderArchives(beam.PTransform):
     """Divide archives into one collection per phase.
 
-    Within a phase they are ordered by rank and path, and spread over the workers.
+    Within a phase they are ordered by rank and path, and spread over the workers. With ``--shard``
+    they are those of this part.
     """
 
     def __init__(self, config: Config) -> None:
@@ -47,7 +49,10 @@ class OrderArchives(beam.PTransform):
         in_phases = (
             archives
             | "All archives" >> Gather()
-            | "Order" >> beam.FlatMap(order_archives, phases).with_output_types(tuple[int, Archive])
+            | "Order"
+            >> beam.FlatMap(archives_of_run, phases, self._config.shard).with_output_types(
+                tuple[int, Archive]
+            )
             | "Phases" >> beam.Partition(lambda numbered, _: numbered[0], phases)
         )
         return [
@@ -56,6 +61,19 @@ class OrderArchives(beam.PTransform):
             | f"Spread archives of phase {phase}" >> beam.Reshuffle()
             for phase, numbered in enumerate(in_phases)
         ]
+
+
+def archives_of_run(
+    archives: Sequence[Archive], phases: int, shard: Shard | None
+) -> Iterator[tuple[int, Archive]]:
+    """(phase, archive) of the archives that are read in this run, in reading order.
+
+    A part takes its share of each phase, because archives of one phase are about equally large.
+    """
+    ordered = list(order_archives(archives, phases))
+    for phase in range(phases):
+        of_phase = [numbered for numbered in ordered if numbered[0] == phase]
+        yield from of_phase if shard is None else shard.share(of_phase)
 
 
 def order_archives(archives: Sequence[Archive], phases: int) -> Iterator[tuple[int, Archive]]:

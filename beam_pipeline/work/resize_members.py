@@ -134,8 +134,8 @@ class _ResizeMembers(PooledDoFn):
         start = time.monotonic()
         path = urls.member(archive.path, member.name)
         relative = self._config.clip_path(clip)
-        if not self._config.annotations:
-            metrics.count_planned()
+        if not self._config.annotations or self._config.shard is not None:
+            metrics.count_planned()  # it was not known before that there is such a member
         if outcome := self._refuse(member, relative):
             return self._clips.submit(_fail, clip, relative, path, outcome, start)
         with ExitStack() as stack:
