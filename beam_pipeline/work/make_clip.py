@@ -72,7 +72,7 @@ def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
         if result.row.status != "failed":
             return ClipResult(result.row, cpu_seconds)
         failures.append(result)
-    if pool.config.shard is not None and all(failure.is_final for failure in failures):
+    if all(failure.is_final for failure in failures) and pool.config.shard is not None:
         for failure in failures:
             pool.row_log.add(failure.row)
     return ClipResult(failures[0].row, cpu_seconds or None)

@@ -1,0 +1,337 @@
+"""Parts of the work: what each takes, and what they leave to the run that writes the results."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from beam_pipeline.codec.outcome import Outcome
+from beam_pipeline.config import Config
+from beam_pipeline.earlier.prepare_output import prepare_output
+from beam_pipeline.earlier.read_rows import READ, ReadEach
+from beam_pipeline.elements import Archive, Clip, ReadArchive, ResizeTask, Row, Video
+from beam_pipeline.errors import InputError
+from beam_pipeline.output import leases
+from beam_pipeline.output.leases import dead_runs, remove_state, runs_in
+from beam_pipeline.output.output_folder import Output
+from beam_pipeline.output.row_log import RowLog, parse_rows
+from beam_pipeline.plan.decide import known_failure
+from beam_pipeline.plan.take_part import is_looked_for, tasks_of_part
+from beam_pipeline.results import spent_runs
+from beam_pipeline.results.keep_part import keep_part
+from beam_pipeline.results.spent_runs import is_spent
+from beam_pipeline.shard import Shard
+from beam_pipeline.storage import file_systems
+from beam_pipeline.work import make_clip, worker_pool
+from beam_pipeline.work.budget import Budget
+from beam_pipeline.work.order_archives import archives_of_run
+from tests.buckets import BUCKET, Buckets
+from tests.kinetics import configured
+
+CLIP = Clip("abc_000001_000011", "abc", 1, 11, "val", "zumba", 7)
+PATH = "videos/val/zumba/abc_000001_000011.mp4"
+MADE = Row.of(CLIP, "resized", path=PATH, bytes=3, source="/v/abc.mp4")
+FAILED = Row.of(CLIP, "failed", reason="truncated", source="/v/abc.mp4", source_bytes=5)
+
+
+# Which part does what
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 200])
+def test_every_clip_is_in_one_part(count: int) -> None:
+    parts = [Shard(number, count) for number in range(1, count + 1)]
+    for number in range(500):
+        path = f"videos/train/zumba/{number}_000001_000011.mp4"
+        assert sum(part.takes(path) for part in parts) == 1
+
+
+def test_parts_are_about_as_large_as_each_other() -> None:
+    paths = [f"videos/train/zumba/{n * 7919:x}_{n % 300:06d}_{n % 300 + 10:06d}.mp4"
+             for n in range(8000)]  # fmt: skip
+    sizes = Counter(number for path in paths for number in range(1, 9)
+                    if Shard(number, 8).takes(path))  # fmt: skip
+    assert all(850 < size < 1150 for size in sizes.values())
+
+
+def test_a_clip_is_in_the_same_part_everywhere_and_forever() -> None:
+    names = ("videos/train/zumba/a.mp4", "videos/val/héhé/b.mp4", PATH)
+    assert [next(n for n in (1, 2, 3) if Shard(n, 3).takes(name)) for name in names] == [1, 3, 1]
+
+
+def archives(*paths_and_ranks: tuple[str, int]) -> list[Archive]:
+    return [Archive(path, rank, None) for path, rank in paths_and_ranks]
+
+
+def test_archives_of_each_phase_are_dealt_in_reading_order() -> None:
+    found = archives(("d", 1), ("b", 1), ("first", 0), ("c", 1), ("a", 1))
+    shares = [
+        [(phase, archive.path) for phase, archive in archives_of_run(found, 2, Shard(number, 2))]
+        for number in (1, 2)
+    ]
+    assert shares == [[(0, "first"), (1, "a"), (1, "c")], [(1, "b"), (1, "d")]]
+    assert [archive.path for _, archive in archives_of_run(found, 2, None)] == [
+        "first", "a", "b", "c", "d",
+    ]  # fmt: skip
+
+
+def test_a_part_makes_what_it_takes_and_has_priority_over_all_archives() -> None:
+    task = ResizeTask(CLIP, PATH, (("/v/abc.mp4", 5),))
+    parts = [configured("--shard", f"{number}/2") for number in (1, 2)]
+    assert sum(list(tasks_of_part([task], part)) == [task] for part in parts) == 1
+    behind_archives = task._replace(phase=1)
+    assert not any(list(tasks_of_part([behind_archives], part)) for part in parts)
+    assert list(tasks_of_part([task, behind_archives], configured())) == [task, behind_archives]
+
+
+@pytest.mark.parametrize(
+    ("flags", "ranks", "looked_for"),
+    [
+        ((), [0], True),
+        (("--shard", "1/2"), [], True),
+        (("--shard", "1/2"), [2], True),
+        (("--shard", "1/2"), [2, 1], False),
+        (("--shard", "1/2"), [0], False),
+    ],
+)
+def test_a_part_looks_in_archives_for_clips_whose_files_do_not_come_first(
+    flags: tuple[str, ...], ranks: list[int], looked_for: bool
+) -> None:
+    files = [Video(f"/{rank}/abc.mp4", rank, 5) for rank in ranks]
+    assert is_looked_for(files, configured(*flags), (1, 3)) is looked_for
+
+
+# Files that hold no clip
+
+
+def task_of(*sources: tuple[str, int | None]) -> ResizeTask:
+    return ResizeTask(CLIP, PATH, sources)
+
+
+def test_a_clip_whose_files_are_known_to_fail_is_not_tried() -> None:
+    other = FAILED._replace(source="/w/abc.mkv", reason="not_a_video")
+    task = task_of(("/w/abc.mkv", 5), ("/v/abc.mp4", 5))
+    assert known_failure(task, [MADE, FAILED, other]) == other
+
+
+def test_a_known_failure_has_the_annotation_of_today() -> None:
+    task = task_of(("/v/abc.mp4", 5))
+    now = CLIP._replace(split="train", label="yoga", label_id=9)
+    found = known_failure(task._replace(clip=now), [FAILED])
+    assert found == FAILED._replace(split="train", label="yoga", label_id=9)
+
+
+def test_a_known_failure_of_an_address_is_found_by_its_public_name() -> None:
+    row = Row.of(CLIP, "failed", source="https://me:secret@host/abc.mp4", source_bytes=5)
+    assert known_failure(task_of(("https://me:secret@host/abc.mp4", 5)), [row]) == row
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        [("/v/abc.mp4", 6)],  # another file by now
+        [("/v/abc.mp4", None)],  # who knows
+        [("/w/abc.mp4", 5)],
+        [("/v/abc.mp4", 5), ("/w/abc.mp4", 5)],  # one more to try
+        [],
+    ],
+)
+def test_a_clip_with_a_file_that_nobody_has_tried_is_made(
+    sources: list[tuple[str, int | None]],
+) -> None:
+    rows = [FAILED, FAILED._replace(clip_id="other_000001_000011", source="/w/abc.mp4"), MADE]
+    assert known_failure(task_of(*sources), rows) is None
+
+
+class Codecs:
+    """Children that all come to one outcome."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+
+    def run(self, *_: object) -> Outcome:
+        return self._outcome
+
+
+TRUNCATED = Outcome.failed("truncated", "it ends early")
+KILLED = Outcome("failed", "crashed", "its process was ended by SIGKILL", killed=True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "outcome", "missing", "kept"),
+    [
+        (("--shard", "1/1"), TRUNCATED, False, True),
+        (("--shard", "1/1"), Outcome.failed("timeout", "not done after 1 s"), False, True),
+        (("--shard", "1/1"), TRUNCATED, True, False),
+        (("--shard", "1/1"), KILLED, False, False),
+        (("--shard", "1/1"), Outcome.failed("unreadable", "Input/output error"), False, False),
+        ((), TRUNCATED, False, False),
+    ],
+)
+def test_a_part_keeps_the_rows_of_files_that_hold_no_clip(
+    tmp_path: Path, flags: tuple[str, ...], outcome: Outcome, missing: bool, kept: bool
+) -> None:
+    files = [tmp_path / "abc.mp4", tmp_path / "abc.mkv"]
+    for file in files[missing:]:
+        file.write_bytes(b"video")
+    rows: list[Row] = []
+    pool: Any = SimpleNamespace(
+        config=configured(*flags), codecs=Codecs(outcome), loose_memory=Budget(1000),
+        row_log=SimpleNamespace(add=rows.append),
+    )  # fmt: skip
+    result = make_clip.resize_clip(task_of(*((str(file), 5) for file in files)), pool)
+    assert result.row.status == "failed"
+    assert [row.source for row in rows] == [str(file) for file in files if kept]
+    if kept:
+        assert known_failure(task_of(*((str(file), 5) for file in files)), rows) == rows[0]
+
+
+# Cores
+
+
+@pytest.mark.parametrize(
+    ("given", "cores"),
+    [
+        ("3", 3),
+        ("1", 1),
+        ("64", 8),
+        ("0", 8),
+        ("", 8),
+        ("-1", 8),
+        ("4.5", 8),
+        ("many", 8),
+        (None, 8),
+    ],
+)
+def test_the_cores_that_slurm_has_given_are_used(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, cores: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.delenv(worker_pool.SLURM_CORES, raising=False)
+    if given is not None:
+        monkeypatch.setenv(worker_pool.SLURM_CORES, given)
+    assert worker_pool.usable_cores() == cores
+
+
+# The end of a part
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> Config:
+    config = configured("--output", str(tmp_path / "output"), "--shard", "1/2")
+    assert list(prepare_output(config)) == []
+    return config
+
+
+def add_row(config: Config, row: Row = MADE) -> None:
+    log = RowLog(config.output)
+    log.add(row)
+    log.close(synced=True)
+
+
+def test_a_part_that_has_ended_leaves_its_rows_and_is_dead(part: Config) -> None:
+    add_row(part)
+    other = configured("--output", part.output.root).output
+    assert dead_runs(other) == []
+    keep_part(1, part.output, [])
+    assert dead_runs(other) == [part.output.state]
+    (file,) = part.output.urls_in(f"{part.output.state}/rows")
+    assert list(parse_rows(Path(file).read_bytes())) == [MADE]
+
+
+def test_a_part_that_had_nothing_to_do_leaves_nothing(part: Config) -> None:
+    keep_part(0, part.output, [])
+    assert os.listdir(part.output.root) == []
+
+
+def test_a_part_that_had_nothing_to_do_leaves_what_others_need(part: Config) -> None:
+    other = configured("--output", part.output.root, "--shard", "2/2")
+    list(prepare_output(other))
+    keep_part(0, part.output, [])
+    assert runs_in(other.output) == [other.output.state]
+    assert Path(other.output.root, "_state", "settings.json").exists()
+    remove_state(other.output)
+
+
+def test_a_part_without_an_archive_that_can_be_read_has_failed(part: Config) -> None:
+    broken = ReadArchive("/a.tar", 0, 0, 0, "it is not an archive")
+    with pytest.raises(InputError, match=r"none of 1 archives could be read; /a\.tar"):
+        keep_part(0, part.output, [broken])
+    keep_part(0, part.output, [broken, ReadArchive("/b.tar", 0, 3, 3, None)])
+
+
+def test_nobody_waits_for_a_part_in_a_bucket_that_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Buckets() as buckets:
+        monkeypatch.setattr(file_systems, "_options", file_systems.parse_options(buckets.flags[1]))
+        monkeypatch.setattr(leases.time, "sleep", lambda _: pytest.fail("it waits"))
+        output, other = (Output(f"gs://{BUCKET}/out", digit * 32) for digit in "01")
+        leases.acquire_lease(output)
+        RowLog(output).add(MADE)
+        output.write(f"{output.state}/rows/0.jsonl", b"")
+        leases.end_part(output)
+        assert list(buckets.files("out")) == [f"{output.state}/rows/0.jsonl"]
+        assert dead_runs(other) == [output.state]
+
+
+# When the state of a part goes
+
+
+@pytest.fixture
+def merging(part: Config) -> Iterator[Config]:
+    """The settings of the run that writes the results."""
+    config = configured("--output", part.output.root)
+    yield config
+    remove_state(config.output)
+
+
+def rows_read(config: Config) -> dict[str, int]:
+    """The row files that a run reads as it begins, with their sizes."""
+    reading = ReadEach(config)
+    reading.start_bundle()
+    found = [each for url in prepare_output(config) for each in reading.process(url)]
+    return dict(each.value for each in found if getattr(each, "tag", None) == READ)
+
+
+def test_the_state_of_a_part_goes_when_its_rows_are_read(part: Config, merging: Config) -> None:
+    add_row(part)
+    keep_part(1, part.output, [])
+    read = rows_read(merging)
+    assert len(read) == 1
+    assert is_spent(part.output.state, merging.output, read)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_the_state_of_a_part_stays_that_ends_while_the_results_are_written(
+    part: Config, merging: Config, begun: bool
+) -> None:
+    log = RowLog(part.output)
+    if begun:
+        log.add(MADE._replace(clip_id="before_000001_000011"))
+    read = rows_read(merging)
+    assert len(read) == begun
+    log.add(MADE)
+    keep_part(1, part.output, [])
+    remove_state(merging.output, lambda run: is_spent(run, merging.output, read))
+    assert runs_in(merging.output) == [part.output.state]
+    assert Path(merging.output.root, "_state", "settings.json").exists()
+    assert len(rows_read(merging)) == 1  # the next run has them
+
+
+def test_rows_that_were_not_read_may_go_when_manifests_tell_of_their_clips(
+    part: Config, merging: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_row(part)
+    add_row(part, FAILED._replace(clip_id="failed_000001_000011"))
+    keep_part(1, part.output, [])
+    assert not is_spent(part.output.state, merging.output, {})
+    monkeypatch.setattr(spent_runs, "_clips_in_manifests", lambda _: iter([CLIP.clip_id]))
+    assert is_spent(part.output.state, merging.output, {})
+
+
+def test_a_run_without_rows_is_not_needed(merging: Config) -> None:
+    assert is_spent(f"_state/{'0' * 32}", merging.output, {})
