@@ -144,7 +144,7 @@ def find_clashes(groups: Mapping[str, Group]) -> dict[str, str]:
     made = {
         clip_id
         for clip_id, group in groups.items()
-        if group["outputs"] and any(row.path for row in group["rows"])
+        if group["outputs"] and any(row.status != "failed" for row in group["rows"])
     }
     found = {clip_id for clip_id, group in groups.items() if group["videos"]} - made
     clashes = {}

@@ -39,11 +39,12 @@ class WriteSummary(beam.PTransform):
         retries: pvalue.AsSingleton,
         read: pvalue.AsSingleton,
         notes: pvalue.AsList,
-        row_files: pvalue.AsList,
+        row_files: pvalue.AsList | None = None,
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (label_ids, unannotated, passed_over, retries, read, notes, row_files)
+        inputs = (label_ids, unannotated, passed_over, retries, read, notes)
+        self._side_inputs = inputs if row_files is None else (*inputs, row_files)
 
     def expand(self, merged: beam.PCollection[Merged]) -> beam.PCollection[None]:
         return (
