@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
-from zlib import crc32
 
 MAX_COUNT = 100_000
 
@@ -34,10 +33,6 @@ class Shard:
         if not 1 <= number <= count:
             raise ValueError(f"{text!r}: parts are counted from 1 to {count}")
         return cls(number, count)
-
-    def takes(self, name: str) -> bool:
-        """Whether something of this name belongs to this part, on whatever machine it runs."""
-        return crc32(name.encode()) % self.count == self.number - 1
 
     def share(self, items: Sequence[T]) -> Sequence[T]:
         """This part of a list that is the same for all parts: every ``count``-th item."""

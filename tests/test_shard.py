@@ -1,13 +1,14 @@
 """Parts of the work: what each takes, and what they leave to the run that writes the results."""
 
 import os
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import apache_beam as beam
 import pytest
+from apache_beam.testing.util import assert_that, equal_to
 
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.config import Config
@@ -20,7 +21,7 @@ from beam_pipeline.output.leases import dead_runs, remove_state, runs_in
 from beam_pipeline.output.output_folder import Output
 from beam_pipeline.output.row_log import RowLog, parse_rows
 from beam_pipeline.plan.decide import known_failure
-from beam_pipeline.plan.take_part import is_looked_for, tasks_of_part
+from beam_pipeline.plan.take_part import BeginsOfParts, TakePart, is_looked_for, take
 from beam_pipeline.results import spent_runs
 from beam_pipeline.results.keep_part import keep_part
 from beam_pipeline.results.spent_runs import is_spent
@@ -30,7 +31,7 @@ from beam_pipeline.work import make_clip, worker_pool
 from beam_pipeline.work.budget import Budget
 from beam_pipeline.work.order_archives import archives_of_run
 from tests.buckets import BUCKET, Buckets
-from tests.kinetics import configured
+from tests.kinetics import configured, on_beam
 
 CLIP = Clip("abc_000001_000011", "abc", 1, 11, "val", "zumba", 7)
 PATH = "videos/val/zumba/abc_000001_000011.mp4"
@@ -41,25 +42,59 @@ FAILED = Row.of(CLIP, "failed", reason="truncated", source="/v/abc.mp4", source_
 # Which part does what
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 8, 200])
-def test_every_clip_is_in_one_part(count: int) -> None:
-    parts = [Shard(number, count) for number in range(1, count + 1)]
-    for number in range(500):
-        path = f"videos/train/zumba/{number}_000001_000011.mp4"
-        assert sum(part.takes(path) for part in parts) == 1
+def begins_of(clip_ids: Sequence[str], count: int) -> list[int]:
+    """As several workers find them."""
+    combine = BeginsOfParts(count)
+    accumulators = [combine.create_accumulator() for _ in range(3)]
+    for number, clip_id in enumerate(clip_ids):
+        accumulators[number % 3] = combine.add_input(accumulators[number % 3], clip_id)
+    return combine.extract_output(combine.merge_accumulators(accumulators))
 
 
-def test_parts_are_about_as_large_as_each_other() -> None:
-    paths = [f"videos/train/zumba/{n * 7919:x}_{n % 300:06d}_{n % 300 + 10:06d}.mp4"
-             for n in range(8000)]  # fmt: skip
-    sizes = Counter(number for path in paths for number in range(1, 9)
-                    if Shard(number, 8).takes(path))  # fmt: skip
-    assert all(850 < size < 1150 for size in sizes.values())
+def parts_of(clip_ids: Iterable[str], begins: Sequence[int], count: int) -> list[list[str]]:
+    tasks = [ResizeTask(Clip(clip_id), "", ()) for clip_id in clip_ids]
+    return [
+        [found.clip.clip_id for task in tasks for found in take(task, Shard(number, count), begins)]
+        for number in range(1, count + 1)
+    ]
 
 
-def test_a_clip_is_in_the_same_part_everywhere_and_forever() -> None:
-    names = ("videos/train/zumba/a.mp4", "videos/val/héhé/b.mp4", PATH)
-    assert [next(n for n in (1, 2, 3) if Shard(n, 3).takes(name)) for name in names] == [1, 3, 1]
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 200])
+def test_every_clip_is_in_one_part_and_the_parts_are_equally_large(count: int) -> None:
+    clip_ids = [f"clip{number:03d}_000001_000011" for number in range(150)]
+    parts = parts_of(clip_ids, begins_of([*clip_ids, *clip_ids[:40]], count), count)
+    assert sorted(clip_id for part in parts for clip_id in part) == clip_ids
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_a_part_is_the_same_in_any_order_and_whatever_is_made_already() -> None:
+    clip_ids = [f"clip{number:03d}_000001_000011" for number in range(20)]
+    begins = begins_of(clip_ids, 4)
+    assert begins_of(clip_ids[::-1], 4) == begins
+    assert parts_of(clip_ids[10:], begins, 4) == [
+        [clip_id for clip_id in part if clip_id in clip_ids[10:]]
+        for part in parts_of(clip_ids, begins, 4)
+    ]
+
+
+def test_a_clip_of_which_other_parts_do_not_know_is_in_one_part_too() -> None:
+    for begins in ([], begins_of(["one", "two", "three"], 4)):
+        parts = parts_of(["added_000001_000011"], [*begins], 4)
+        assert sum(map(len, parts)) == 1
+
+
+def test_the_limit_applies_before_the_work_is_divided() -> None:
+    clip_ids = [f"clip{number:03d}_000001_000011" for number in range(40)]
+    tasks = [ResizeTask(Clip(clip_id), "", ()) for clip_id in clip_ids[:10]]
+    with on_beam() as pipeline:
+        given = {"tasks": pipeline | "Tasks" >> beam.Create(tasks),
+                 "ids": pipeline | "Ids" >> beam.Create(clip_ids)}  # fmt: skip
+        counts = [
+            given | f"Part {number}" >> TakePart(Shard(number, 2), 10)
+            | f"Count {number}" >> beam.combiners.Count.Globally()
+            for number in (1, 2)
+        ]  # fmt: skip
+        assert_that(counts | beam.Flatten(), equal_to([5, 5]))
 
 
 def archives(*paths_and_ranks: tuple[str, int]) -> list[Archive]:
@@ -78,13 +113,10 @@ def test_archives_of_each_phase_are_dealt_in_reading_order() -> None:
     ]  # fmt: skip
 
 
-def test_a_part_makes_what_it_takes_and_has_priority_over_all_archives() -> None:
+def test_a_part_makes_what_has_priority_over_all_archives() -> None:
     task = ResizeTask(CLIP, PATH, (("/v/abc.mp4", 5),))
-    parts = [configured("--shard", f"{number}/2") for number in (1, 2)]
-    assert sum(list(tasks_of_part([task], part)) == [task] for part in parts) == 1
-    behind_archives = task._replace(phase=1)
-    assert not any(list(tasks_of_part([behind_archives], part)) for part in parts)
-    assert list(tasks_of_part([task, behind_archives], configured())) == [task, behind_archives]
+    assert list(take(task, Shard(1, 1), [])) == [task]
+    assert list(take(task._replace(phase=1), Shard(1, 1), [])) == []
 
 
 @pytest.mark.parametrize(

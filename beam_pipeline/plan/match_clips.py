@@ -20,7 +20,7 @@ from beam_pipeline.plan.decide import (
     split_sources,
 )
 from beam_pipeline.plan.resolve_annotations import ResolvedClip, resolve_annotations
-from beam_pipeline.plan.take_part import is_looked_for, tasks_of_part
+from beam_pipeline.plan.take_part import is_looked_for
 from beam_pipeline.plan.wanted_clips import record_of
 from beam_pipeline.progress import metrics
 
@@ -151,8 +151,7 @@ class _Decide(beam.DoFn):
                     continue
             elif archive_ranks:
                 yield pvalue.TaggedOutput(ROWS, Row.of(clip, "missing", reason="no_file"))
-            tasks = split_sources(decision, sources, archive_ranks)
-            yield from tasks_of_part(tasks, self._config)
+            yield from split_sources(decision, sources, archive_ranks)
 
     def _check_lists(self, path: str, decision: ResizeTask | Row) -> None:
         """Raise InputError if a trainer would misread a path that is, or may be, in the lists."""

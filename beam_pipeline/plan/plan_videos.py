@@ -21,7 +21,7 @@ from beam_pipeline.plan.decide import (
 )
 from beam_pipeline.plan.limit_clips import LastWithinLimit
 from beam_pipeline.plan.match_clips import ROWS, TASKS, WANTED
-from beam_pipeline.plan.take_part import is_looked_for, tasks_of_part
+from beam_pipeline.plan.take_part import is_looked_for
 from beam_pipeline.plan.wanted_clips import record_of
 from beam_pipeline.progress import metrics
 
@@ -109,8 +109,7 @@ class _Decide(beam.DoFn):
                     sources = _best_first(group)
                     if not is_looked_for(sources, self._config, archive_ranks):
                         yield pvalue.TaggedOutput(WANTED, record_of(Clip(clip_id), False, False))
-                    tasks = split_sources(decision, sources, archive_ranks)
-                    yield from tasks_of_part(tasks, self._config)
+                    yield from split_sources(decision, sources, archive_ranks)
 
 
 def decide(
