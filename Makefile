@@ -6,7 +6,7 @@ READERS := .venv-readers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup test test-faults test-dataflow test-readers campaign lint run-local
+.PHONY: help setup test test-faults test-dataflow test-slurm test-readers campaign lint run-local
 .PHONY: run-gcs-emulator bench bench-readers
 .PHONY: docs test-docs
 .PHONY: template-image template-build template-run
@@ -57,12 +57,14 @@ $(VENV)/.dev: $(VENV)/.setup
 
 # A test more at once than there are cores; who runs out of them takes some of another's.
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
-LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs --ignore tests/readers
+LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs \
+    --ignore tests/readers --ignore tests/slurm
 
 test: $(VENV)/.test ## Run the tests
 	@echo "Not here: make test-faults (kills, full disks, rubbish; 6 minutes on 2 cores)"
 	@echo "          make test-dataflow (the template and jobs; 4 minutes)"
 	@echo "          make test-docs (links and commands of the documentation; 2 minutes)"
+	@echo "          make test-slurm (arrays of a real SLURM; 2 minutes, and root)"
 	@echo "          make test-readers (clips in torchcodec, decord and others; 6 minutes, and 7 GB to install)"
 	$(PYTEST) $(LEFT_OUT)
 
@@ -79,6 +81,9 @@ campaign: $(VENV)/.test ## Make faults at random until the time is up: HOURS=1 K
 
 test-dataflow: $(VENV)/.test-dataflow ## Run the Dataflow tests: the template, and jobs on a fake service
 	$(PYTEST) tests/dataflow
+
+test-slurm: $(VENV)/.test ## Run arrays on a real SLURM of this machine; needs root, and slurmctld slurmd slurm-client munge
+	$(BIN)/python -m pytest tests/slurm --durations=0
 
 test-readers: $(VENV)/.test $(READERS)/.setup ## Read prepared clips with the real readers: torchcodec, decord and others, 7 GB to install
 	$(BIN)/python -m pytest tests/readers

@@ -64,13 +64,13 @@ def _run(engine: "Engine", options: "PipelineOptions") -> int:
     from beam_pipeline.config import Config
     from beam_pipeline.options import KineticsOptions
     from beam_pipeline.output.output_folder import SUMMARY
-    from beam_pipeline.results.closing_table import failure_message, print_results
+    from beam_pipeline.results.closing_table import failure_message, print_part, print_results
     from beam_pipeline.run_job import run
 
     config = engine.configure(Config.from_options(options.view_as(KineticsOptions)))
     earlier = None if config.overwrite else config.output.read_json_if_whole(SUMMARY)
     try:
-        summary = run(engine, config)
+        has_run = run(engine, config)
     except UsageError:
         raise
     except Exception as error:
@@ -79,9 +79,14 @@ def _run(engine: "Engine", options: "PipelineOptions") -> int:
             raise
         _complain(message)
         _exit_now(RUN_FAILED)
-    if summary is None:
+    if not has_run:
         print("The template is written; nothing was run.")
         return OK
+    if config.shard is not None:
+        print_part(config, engine.counts)
+        return OK
+    summary = config.output.read_json(SUMMARY)
+    assert summary is not None  # the run wrote it last
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for pipes into ``head``
     if summary == earlier and not engine.counts.succeeded:
         print("The output is already complete: nothing was written. Results of the earlier run:")

@@ -31,6 +31,7 @@ from beam_pipeline.output.list_formats import (
 from beam_pipeline.output.output_folder import VIDEOS, Output
 from beam_pipeline.privacy import HIDDEN, public_address
 from beam_pipeline.privacy import configure as configure_privacy
+from beam_pipeline.shard import Shard
 from beam_pipeline.storage import file_systems, urls, web_addresses
 
 Layout = Literal["class", "flat"]
@@ -49,7 +50,8 @@ class Config:
 
     Without ``annotations`` every video found is resized. ``path_prefix`` is None if original
     videos are listed by their own paths. ``started`` is the time in seconds since 1970, and
-    ``command`` the flags as they were given, without secrets.
+    ``command`` the flags as they were given, without secrets. ``shard`` is the part of the work
+    that this run does, None if it does all of it and writes the results.
     """
 
     annotations: tuple[str, ...]
@@ -76,6 +78,7 @@ class Config:
     dataset: str | None
     mirror: str | None
     allow_local: bool
+    shard: Shard | None
 
     @classmethod
     def from_flags(cls, **flags: Any) -> Self:
@@ -130,7 +133,12 @@ class Config:
                 raise UsageError("--resize false lists annotated clips; type --annotations FOLDER")
             _refuse(options, _ANNOTATION_FLAGS, "there are no --annotations")
         if not options.resize:
-            _refuse(options, _CLIP_FLAGS, "--resize false makes no clips")
+            _refuse(options, (*_CLIP_FLAGS, "shard"), "--resize false makes no clips")
+        if options.shard is not None and options.overwrite:
+            raise UsageError(
+                "--overwrite would delete what other parts have recorded, so it does not go with "
+                "--shard; leave it out, or type another --output"
+            )
         if not is_text(options.output):
             raise UsageError(f"--output {options.output!r} is not UTF-8 text; type another")
         output = Output(urls.absolute(options.output), run=uuid.uuid4().hex)
@@ -171,6 +179,7 @@ class Config:
             dataset=options.dataset,
             mirror=mirror,
             allow_local=options.allow_local,
+            shard=Shard.parse(options.shard) if options.shard else None,
         )  # fmt: skip
         config._check()
         return config

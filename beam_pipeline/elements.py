@@ -48,12 +48,14 @@ class Annotation(NamedTuple):
 class Archive(NamedTuple):
     """A tar archive that may contain clips, read from front to back.
 
-    ``size`` is in bytes, None if unknown.
+    ``size`` is in bytes, None if unknown. With ``--shard`` another part makes the clips of an
+    archive that is not ``is_mine``.
     """
 
     path: str
     rank: int
     size: int | None
+    is_mine: bool = True
 
 
 class Video(NamedTuple):
@@ -222,12 +224,12 @@ class Row(NamedTuple):
 
     def reused_for(self, clip: Clip) -> "Row":
         """This row of an earlier run, with status ``reused`` and the clip's current annotation."""
+        return self.for_clip(clip)._replace(status="reused", seconds=None)
+
+    def for_clip(self, clip: Clip) -> "Row":
+        """This row of an earlier run, with the clip's current annotation."""
         return self.without_secrets()._replace(
-            status="reused",
-            split=clip.split,
-            label=clip.label,
-            label_id=clip.label_id,
-            seconds=None,
+            split=clip.split, label=clip.label, label_id=clip.label_id
         )
 
 

@@ -14,6 +14,7 @@ from beam_pipeline.errors import UsageError
 from beam_pipeline.kinetics.datasets import DATASETS
 from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.output.list_formats import LIST_FORMATS
+from beam_pipeline.shard import Shard
 
 _DEFAULTS = ClipSettings()
 
@@ -234,10 +235,19 @@ class KineticsOptions(PipelineOptions):
             "(default: false)",
         )
         run.add_argument(
+            "--shard",
+            type=_part,
+            metavar="I/N",
+            help="do only part I of N, such as 3/8, in an output that all parts share; when all "
+            "are done, the same command without --shard writes lists and manifest (default: do all "
+            "of it)",
+        )
+        run.add_argument(
             "--workers",
             type=_between(1, 1024),
             metavar="N",
-            help="clips processed at once per process (default: the number of available cores)",
+            help="clips processed at once per process (default: the number of available cores, or "
+            "SLURM_CPUS_PER_TASK if that is less)",
         )
         run.add_argument(
             "--clip_timeout",
@@ -371,6 +381,14 @@ def _rate(text: str) -> str:
             f"{text!r} is not a rate above 0, up to 240; type 30, 29.97 or 30000/1001"
         )
     return str(rate)
+
+
+def _part(text: str) -> str:
+    """Check a part; it stays text, because options are serialized as JSON."""
+    try:
+        return str(Shard.parse(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}") from None
 
 
 def _crf(text: str) -> float:

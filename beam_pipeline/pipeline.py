@@ -27,16 +27,23 @@ from beam_pipeline.annotations.read_annotations import ReadAnnotations
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.find_earlier_runs import FindEarlierRuns
 from beam_pipeline.plan.plan_work import PlanWork
+from beam_pipeline.results.keep_part import KeepPart
 from beam_pipeline.results.write_results import WriteResults
 from beam_pipeline.sources.find_sources import FindSources
 from beam_pipeline.work.make_clips import MakeClips
 
 
 def build(pipeline: beam.Pipeline, config: Config) -> None:
-    """Add all steps of the job to a pipeline."""
+    """Add all steps of the job to a pipeline.
+
+    With ``--shard`` the last one is to keep this part for the run that writes the results.
+    """
     annotations = pipeline | "Annotations" >> ReadAnnotations(config)
     earlier = pipeline | "Earlier runs" >> FindEarlierRuns(config)
     sources = earlier.names | "Sources" >> FindSources(config)
     plan = (annotations, sources, earlier) | "Plan" >> PlanWork(config)
     work = (annotations, sources, plan) | "Work" >> MakeClips(config)
-    (annotations, sources, earlier, plan, work) | "Results" >> WriteResults(config)
+    if config.shard is None:
+        (annotations, sources, earlier, plan, work) | "Results" >> WriteResults(config)
+    else:
+        work | "Part" >> KeepPart(config)

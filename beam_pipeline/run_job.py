@@ -23,26 +23,28 @@ def prepare(config: Config, options: PipelineOptions | None = None) -> dict[str,
         options: Beam's own options, such as ``--runner``. By default the job runs locally.
 
     Returns:
-        The content of ``summary.json``; None if the runner only wrote a template.
+        The content of ``summary.json``; None if the runner only wrote a template, or if the run
+        was a part (``shard``): the run without it writes the results of all parts.
 
     Raises:
         RunError: the run failed; the message says why and what to do.
         UsageError: the runner's options are invalid.
     """
     engine = choose_engine(options or PipelineOptions([]))
-    return run(engine, engine.configure(config))
+    config = engine.configure(config)
+    if not run(engine, config) or config.shard is not None:
+        return None
+    return config.output.read_json(SUMMARY)
 
 
-def run(engine: Engine, config: Config) -> dict[str, Any] | None:
-    """Run the job on a configured engine; see ``prepare``."""
+def run(engine: Engine, config: Config) -> bool:
+    """Run the job on a configured engine; False if only a template was written. See ``prepare``."""
     job = engine.pipeline()
     pipeline.build(job, config)
     try:
-        if not engine.run(job, config):
-            return None
+        return engine.run(job, config)
     except BaseException:
         row_log.flush_all(SAVE_SECONDS)
         leases.remove_unused_state(config.output)
         leases.release_all(SAVE_SECONDS)
         raise
-    return config.output.read_json(SUMMARY)

@@ -59,6 +59,7 @@ PARAMETER_TYPES = {
     "list_format": ParameterType("TEXT", _comma_separated(_any_of(TEXT_FORMATS))),
     "label_map": ParameterType("TEXT", f"({'|'.join(PUBLISHED)}|{ADDRESS})"),
     "limit": ParameterType("NUMBER", "[1-9][0-9]*"),
+    "shard": ParameterType("TEXT", "[1-9][0-9]*/[1-9][0-9]*"),
     "storage_options": ParameterType("TEXT", "[{].*[}]"),
     "clip_timeout": ParameterType("NUMBER", "[0-9]+([.][0-9]+)?"),
     "max_missing_ratio": ParameterType("NUMBER", "(0?[.][0-9]+|0|1([.]0+)?)"),

@@ -15,6 +15,7 @@ from beam_pipeline.codec.settings import ENCODERS
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip
 from beam_pipeline.options import KineticsOptions, parse_command_line
+from beam_pipeline.shard import Shard
 from beam_pipeline.storage import file_systems
 from tests.kinetics import configured
 
@@ -63,6 +64,7 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--max_failure_ratio", "0.25", lambda c: c.max_failure_ratio, 0.25),
     ("--max_missing_ratio", "0.25", lambda c: c.max_missing_ratio, 0.25),
     ("--shrink", "true", lambda c: c.shrink, True),
+    ("--shard", "2/3", lambda c: c.shard, Shard(2, 3)),
 ]
 
 
@@ -233,6 +235,12 @@ def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
         (("--square_pixels=maybe",), "'maybe'"),
         (("--layout", "tree"), "'tree'"),
         (("--limit", "0"), "'0'"),
+        (("--shard", "8"), "'8' is not a part such as 1/8"),
+        (("--shard", "0/2"), "1 to 2"),
+        (("--shard", "3/2"), "1 to 2"),
+        (("--shard", "1/0"), "1 to 100000 parts"),
+        (("--shard", "1/2", "--overwrite"), "does not go with --shard"),
+        (("--shard", "1/2", "--resize=false"), "--resize false makes no clips"),
         (("--workers", "0"), "'0'"),
         (("--workers", "two"), "'two'"),
         (("--clip_timeout", "0"), "'0'"),

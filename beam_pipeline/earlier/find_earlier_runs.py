@@ -6,7 +6,7 @@ import apache_beam as beam
 
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import NAME_FILES, ROW_FILES, PrepareOutput
-from beam_pipeline.earlier.read_rows import NOTES, ROWS, ReadRows
+from beam_pipeline.earlier.read_rows import NOTES, READ, ROWS, ReadRows
 from beam_pipeline.elements import Row, Video
 from beam_pipeline.output.archive_names import ArchiveNames, read_names
 from beam_pipeline.output.output_folder import VIDEOS, Output, read_error
@@ -17,16 +17,18 @@ from beam_pipeline.storage import urls
 class EarlierRuns(NamedTuple):
     """The output of step 3: what earlier runs have left in the output folder.
 
-    rows: the rows of clips that they recorded as made (Row).
+    rows: the rows of clips that they recorded as made, and of files that hold no clip (Row).
     outputs: the files in the folder (Video).
     names: what they have found in archives that they read to the end (ArchiveNames).
     notes: what was damaged, for the user (str).
+    row_files: the row files that were read, with their size in bytes (str, int).
     """
 
     rows: beam.PCollection[Row]
     outputs: beam.PCollection[Video]
     names: beam.PCollection[ArchiveNames]
     notes: beam.PCollection[str]
+    row_files: beam.PCollection[tuple[str, int]]
 
 
 class FindEarlierRuns(beam.PTransform):
@@ -49,7 +51,7 @@ class FindEarlierRuns(beam.PTransform):
         names = prepared[NAME_FILES] | "Read names" >> beam.FlatMap(_names_in).with_output_types(
             ArchiveNames
         )
-        return EarlierRuns(read[ROWS], outputs, names, notes)
+        return EarlierRuns(read[ROWS], outputs, names, notes, read[READ])
 
 
 def _folder(output: Output) -> Folder:

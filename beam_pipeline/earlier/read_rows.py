@@ -15,16 +15,17 @@ from beam_pipeline.output.output_folder import read_error
 from beam_pipeline.output.row_log import parse_rows
 from beam_pipeline.storage import files
 
-ROWS, NOTES = "rows", "notes"
+ROWS, NOTES, READ = "rows", "notes", "read"
 """Names of the outputs of ``ReadRows``."""
 
 NOT_WHOLE = "rows of an unfinished run were damaged, as by a power cut; their clips were made again"
 
 
 class ReadRows(beam.PTransform):
-    """Read the rows of clips that were made from the URLs of manifests and row files.
+    """Read the rows of earlier runs from the URLs of manifests and row files.
 
-    Outputs ``rows`` (Row) and ``notes`` (str), for the user.
+    Outputs ``rows`` (Row), ``notes`` (str), for the user, and ``read`` (URL, bytes), the row files
+    with the size that they had.
     """
 
     def __init__(self, config: Config) -> None:
@@ -33,8 +34,8 @@ class ReadRows(beam.PTransform):
 
     def expand(self, urls: beam.PCollection[str]) -> pvalue.DoOutputsTuple:
         return urls | "Read rows" >> beam.ParDo(ReadEach(self._config)).with_output_types(
-            Row, **{NOTES: str}
-        ).with_outputs(NOTES, main=ROWS)
+            Row, **{NOTES: str, READ: tuple[str, int]}
+        ).with_outputs(NOTES, READ, main=ROWS)
 
 
 class ReadEach(beam.DoFn):
@@ -51,7 +52,12 @@ class ReadEach(beam.DoFn):
 
     def process(self, url: str) -> Iterator[Row | pvalue.TaggedOutput]:
         try:
-            yield from read_rows(url, self._config)
+            if url.endswith(".jsonl"):
+                data = _read(url)
+                yield from _rows_in(data)
+                yield pvalue.TaggedOutput(READ, (url, len(data)))
+            else:
+                yield from read_rows(url, self._config)
         except FileNotFoundError:
             if self._looked_again:
                 return
@@ -62,21 +68,18 @@ class ReadEach(beam.DoFn):
 
 
 def read_rows(url: str, config: Config) -> Iterator[Row | pvalue.TaggedOutput]:
-    """The rows in a file whose status says that an output was made, and notes.
+    """The rows in a file that save work, and notes: clips that were made, and files without one.
 
-    A row counts only if it is as it was written.
+    A row counts only if it is as it was written. A manifest's failed clips are tried again.
 
     Raises:
         FileNotFoundError: the file is gone.
         OutputError: it cannot be read.
     """
+    if url.endswith(".jsonl"):
+        yield from _rows_in(_read(url))
+        return
     try:
-        if url.endswith(".jsonl"):
-            rows = list(parse_rows(files.read(url)))
-            yield from (row for row in rows if row is not None)
-            if None in rows:
-                yield pvalue.TaggedOutput(NOTES, NOT_WHOLE)
-            return
         for table in manifest.read_parquet(url, settings=config.identity()):
             rows_of_table = (Row(*values) for values in manifest.values_of(table))
             yield from (row for row in rows_of_table if row.status in LISTED)
@@ -86,3 +89,20 @@ def read_rows(url: str, config: Config) -> Iterator[Row | pvalue.TaggedOutput]:
         raise
     except OSError as error:
         raise read_error(url, error) from error
+
+
+def _read(url: str) -> bytes:
+    """The content of a row file; raises as ``read_rows``."""
+    try:
+        return files.read(url)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise read_error(url, error) from error
+
+
+def _rows_in(data: bytes) -> Iterator[Row | pvalue.TaggedOutput]:
+    rows = list(parse_rows(data))
+    yield from (row for row in rows if row is not None)
+    if None in rows:
+        yield pvalue.TaggedOutput(NOTES, NOT_WHOLE)

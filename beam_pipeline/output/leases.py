@@ -11,11 +11,13 @@ import re
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
 from typing import IO
 
 from beam_pipeline.errors import OutputError
 from beam_pipeline.output.output_folder import (
+    NAMES,
     ROWS,
     SETTINGS,
     STATE,
@@ -73,16 +75,38 @@ def dead_runs(output: Output) -> list[str]:
     return [run for run in others if files.find(output.url(run)) == before[run]]
 
 
-def remove_state(output: Output) -> None:
-    """Remove the state of this run and of dead runs; all state if no other run is alive."""
+def remove_state(output: Output, is_spent: Callable[[str], bool] = lambda _run: True) -> None:
+    """Remove the state of this run, and of those dead runs whose folder ``is_spent``.
+
+    If no other state is left, the settings go too.
+    """
     lease = _leases.pop(output.url(output.state), None)
     if isinstance(lease, _Heartbeat):
         lease.close()  # so that it writes nothing into removed folders
-    for run in dead_runs(output):
+    for run in filter(is_spent, dead_runs(output)):
         remove_run(output, run)
     if lease is not None:
         lease.close()  # FUSE and NFS keep a removed file in its folder until it is closed
     output.remove(output.state)
+    _remove_unused_settings(output)
+
+
+def end_part(output: Output) -> None:
+    """End the lease of a run that leaves its rows to another; its folder goes if it is empty.
+
+    Only the worker that holds the lock can release it; it does so at the latest when it ends.
+    """
+    lease = _leases.pop(output.url(output.state), None)
+    if lease is not None:
+        lease.close()
+    if not any(output.urls_in(f"{output.state}/{name}") for name in (ROWS, NAMES)):
+        output.remove(output.state)
+        _remove_unused_settings(output)
+    elif not output.is_local:
+        output.remove(f"{output.state}/{ALIVE}")
+
+
+def _remove_unused_settings(output: Output) -> None:
     if not runs_in(output):
         output.remove(SETTINGS)
         if output.is_local:

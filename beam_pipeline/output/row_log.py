@@ -68,11 +68,11 @@ class RowLog:
             if full:
                 self._start_file()
 
-    def close(self) -> None:
-        """Flush all unwritten rows."""
+    def close(self, *, synced: bool = False) -> None:
+        """Flush all unwritten rows; ``synced`` on a disk, so that they survive a power cut."""
         with self._lock:
             if self._lines:
-                self._flush()
+                self._flush(synced=synced)
                 self._start_file()
 
     def _start_file(self) -> None:

@@ -31,19 +31,52 @@ def finished_rows(rows: Iterable[Row], outputs: Iterable[Video], output: Output)
 
 
 def decide(
-    resolved: ResolvedClip, candidates: Candidates, path: str, finished: Row | None
+    resolved: ResolvedClip,
+    candidates: Candidates,
+    path: str,
+    finished: Row | None,
+    earlier: Iterable[Row] = (),
 ) -> ResizeTask | Row:
-    """Decide for one clip, whose output is ``path``; ``finished`` is its row if it is made."""
+    """Decide for one clip, whose output is ``path``; ``finished`` is its row if it is made.
+
+    ``earlier`` are rows of earlier runs, which may tell of files that hold no clip.
+    """
     clip = resolved.clip
     if resolved.conflict:
         return Row.of(clip, "failed", reason="conflicting_annotations", detail=resolved.conflict)
     if finished:
         return finished.reused_for(clip)
-    if sources := candidates.sources.get(clip.clip_id):
+    sources, failure = without_known_failures(
+        candidates.sources.get(clip.clip_id, ()), earlier, clip
+    )
+    if sources:
         return task_of(clip, path, sources)
+    if failure is not None:
+        return failure
     if ambiguous := candidates.ambiguous.get(clip.youtube_id or ""):
         return ambiguous_row(clip, ambiguous[0].path)
     return Row.of(clip, "missing", reason="no_file")
+
+
+def without_known_failures(
+    videos: Sequence[Video], rows: Iterable[Row], clip: Clip
+) -> tuple[tuple[Video, ...], Row | None]:
+    """The files of a clip that may hold it, and the failed row of the best one that does not.
+
+    Some ``rows`` of earlier runs tell of files that hold no clip, whoever reads them. A file counts
+    as the same if it has the same path and, where that is known, the same size.
+    """
+    failed = {
+        row.source: row for row in rows if row.status == "failed" and row.clip_id == clip.clip_id
+    }
+    left, failures = [], []
+    for video in videos if failed else ():
+        row = failed.get(public_address(video.path))
+        if row is not None and video.size in (None, row.source_bytes):
+            failures.append(row.for_clip(clip))
+        else:
+            left.append(video)
+    return tuple(left if failed else videos), next(iter(failures), None)
 
 
 def ambiguous_row(clip: Clip, source: str) -> Row:

@@ -16,6 +16,7 @@ from beam_pipeline.plan.decide import (
     finished_rows,
     is_doubtful,
     listed_row,
+    without_known_failures,
 )
 from beam_pipeline.plan.resolve_annotations import ResolvedClip, resolve_annotations
 from beam_pipeline.plan.wanted_clips import record_of
@@ -122,25 +123,27 @@ class _Decide(beam.DoFn):
             requested = within_limit and self._config.includes(clip)
             made = path in finished and not is_doubtful(finished[path])
             wanted = requested and not resolved.conflict and not made
+            decision = decide(resolved, candidates, path, finished.get(path), group["rows"])
             if searched:
                 is_only_clip = clips_per_video[clip.youtube_id] == 1
                 doubtful = is_doubtful(finished.get(path))
-                has_source = clip.clip_id in candidates.sources
+                known = candidates.sources.get(clip.clip_id, ())
+                has_source = any(without_known_failures(known, group["rows"], clip)[0])
                 records.append(record_of(clip, wanted, is_only_clip, doubtful, has_source))
             if not requested:
                 continue
-            decision = decide(resolved, candidates, path, finished.get(path))
             if isinstance(decision, ResizeTask) and not self._config.resize:
                 decision = listed_row(decision)
             self._check_lists(path, decision)
-            if wanted and (searched or isinstance(decision, ResizeTask)):
+            is_work = searched or isinstance(decision, ResizeTask)
+            if wanted and is_work and self._config.shard is None:
                 metrics.count_planned()
             if isinstance(decision, Row):
                 yield pvalue.TaggedOutput(ROWS, decision)
                 if not (wanted and path in finished):
                     continue
                 # Doubtful: its row counts if it cannot be made again.
-                decision = decide(resolved, candidates, path, None)
+                decision = decide(resolved, candidates, path, None, group["rows"])
                 if isinstance(decision, Row):
                     continue
             elif decision.archive or decision.later:

@@ -13,7 +13,12 @@ from beam_pipeline.kinetics.file_names import has_common_extension
 from beam_pipeline.output.output_folder import VIDEOS
 from beam_pipeline.output.path_limits import why_unusable
 from beam_pipeline.plan.candidates import name_of
-from beam_pipeline.plan.decide import finished_rows, is_doubtful, task_of
+from beam_pipeline.plan.decide import (
+    finished_rows,
+    is_doubtful,
+    task_of,
+    without_known_failures,
+)
 from beam_pipeline.plan.limit_clips import LastWithinLimit
 from beam_pipeline.plan.match_clips import ROWS, TASKS, WANTED
 from beam_pipeline.plan.wanted_clips import record_of
@@ -86,14 +91,18 @@ class _Decide(beam.DoFn):
                 if isinstance(decision, Row):
                     yield pvalue.TaggedOutput(ROWS, decision)
                     if not is_doubtful(decision):
-                        if searched:
+                        # A clip whose known files hold none may be in an archive.
+                        is_settled = decision.status != "failed" or decision.reason == "bad_name"
+                        if searched and is_settled:
                             record = record_of(Clip(clip_id), False, False)
                             yield pvalue.TaggedOutput(WANTED, record)
                         continue
                     # Its row counts if it cannot be made again.
-                    decision = decide(clip_id, {**group, "rows": []}, self._config)
+                    failed = [row for row in group["rows"] if row.status == "failed"]
+                    decision = decide(clip_id, {**group, "rows": failed}, self._config)
                 if isinstance(decision, ResizeTask):
-                    metrics.count_planned()
+                    if self._config.shard is None:
+                        metrics.count_planned()
                     if searched:
                         record = record_of(Clip(clip_id), True, True, has_source=True)
                         yield pvalue.TaggedOutput(WANTED, record)
@@ -119,7 +128,8 @@ def decide(
             clip, "failed", reason="bad_name", detail=problem, source=sources[0].path,
             source_bytes=sources[0].size,
         )  # fmt: skip
-    return task_of(clip, path, sources)
+    left, failure = without_known_failures(sources, group["rows"], clip)
+    return task_of(clip, path, left) if left else failure
 
 
 def find_clashes(groups: Mapping[str, Group]) -> dict[str, str]:
@@ -128,7 +138,11 @@ def find_clashes(groups: Mapping[str, Group]) -> dict[str, str]:
     ``a.mp4`` and ``a.mp4/b.mp4`` are such clips. What is made already stays. Else the folder
     counts, for there may be many clips in it.
     """
-    made = {clip_id for clip_id, group in groups.items() if group["rows"] and group["outputs"]}
+    made = {
+        clip_id
+        for clip_id, group in groups.items()
+        if group["outputs"] and any(row.status != "failed" for row in group["rows"])
+    }
     found = {clip_id for clip_id, group in groups.items() if _has_files(group)} - made
     clashes = {}
     for clip_id in found:

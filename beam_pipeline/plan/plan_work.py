@@ -1,5 +1,6 @@
 """Step 4, plan: what to do for every clip."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import apache_beam as beam
@@ -8,7 +9,7 @@ from apache_beam import pvalue
 from beam_pipeline.annotations.read_annotations import Annotations
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.find_earlier_runs import EarlierRuns
-from beam_pipeline.elements import ResizeTask, Row, Unannotated
+from beam_pipeline.elements import Annotation, ResizeTask, Row, Unannotated
 from beam_pipeline.plan.limit_clips import LimitClips
 from beam_pipeline.plan.match_clips import (
     ROWS,
@@ -18,14 +19,16 @@ from beam_pipeline.plan.match_clips import (
     MatchClips,
     add_unannotated,
 )
-from beam_pipeline.plan.plan_videos import DUPLICATES, PlanVideos
+from beam_pipeline.plan.plan_videos import DUPLICATES, PlanVideos, clip_id_of
+from beam_pipeline.plan.take_part import TakePart
 from beam_pipeline.sources.find_sources import Sources
 
 
 class Plan(NamedTuple):
     """The output of step 4.
 
-    tasks: the clips to make from files whose names are known (ResizeTask).
+    tasks: the clips to make from files whose names are known (ResizeTask); with ``--shard`` those
+        of this part.
     rows: the rows of clips that need no work, or cannot be made. A clip that may be in an
         archive has a row with the status missing, which a row from step 5 overrides.
     wanted: parts of the table of clips to look for in all other archives (bytes).
@@ -73,11 +76,28 @@ class PlanWork(beam.PTransform):
             planned = inputs | PlanVideos(self._config, source_count, searched)
             unannotated = planned[DUPLICATES]
             size = sources.count
+        tasks = planned[TASKS]
+        if self._config.shard is not None:
+            ids = self._requested_ids(annotations, sources)
+            tasks = {"tasks": tasks, "ids": ids} | TakePart(self._config.shard, self._config.limit)
         return Plan(
-            planned[TASKS],
+            tasks,
             planned[ROWS],
             planned[WANTED],
             unannotated
             | "Count unannotated" >> beam.CombineGlobally(add_unannotated).without_defaults(),
             size,
         )
+
+    def _requested_ids(self, annotations: Annotations, sources: Sources) -> beam.PCollection[str]:
+        """The ids of all clips that the run is asked for, some of them several times."""
+        if self._config.annotations:
+            requested = beam.FlatMap(_id_of, self._config).with_output_types(str)
+            return annotations.statements | "Requested ids" >> requested
+        every = beam.Map(clip_id_of, self._config).with_output_types(str)
+        return sources.videos | "Requested ids" >> every
+
+
+def _id_of(annotation: Annotation, config: Config) -> Iterator[str]:
+    if config.includes(annotation):
+        yield annotation.clip_id

@@ -55,6 +55,17 @@ def print_results(summary: dict[str, Any], config: Config, counts: Counts) -> No
     print(f"{', '.join(first)} and {last} are in {one_line(config.output.root)}")
 
 
+def print_part(config: Config, counts: Counts) -> None:
+    """Print what a part has done, and what to type when all parts are done."""
+    print(f"Part {config.shard} is done: {_speed(counts, time.time() - config.started)}")
+    if counts.failed:
+        print(f"  {counts.failed:,} of them failed; failed.csv will say why")
+    print(
+        "When all parts are done, type the same command without --shard: it writes lists, manifest "
+        "and summary, and makes what is missing"
+    )
+
+
 def _speed(counts: Counts, seconds: float) -> str:
     took = f"{timedelta(seconds=round(seconds))}"
     if not counts.done:

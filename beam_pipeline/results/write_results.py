@@ -40,5 +40,6 @@ class WriteResults(beam.PTransform):
                 pvalue.AsSingleton(work.retries, 0),
                 archives,
                 pvalue.AsList(earlier.notes),
+                pvalue.AsList(earlier.row_files),
             )
         )

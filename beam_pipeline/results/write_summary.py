@@ -20,6 +20,7 @@ from beam_pipeline.output.leases import remove_state
 from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, Output
 from beam_pipeline.privacy import public_address
 from beam_pipeline.results.merge_splits import Merged
+from beam_pipeline.results.spent_runs import is_spent
 from beam_pipeline.results.split_results import SplitResults, read_split
 from beam_pipeline.results.summary import about_the_output, summarize
 from beam_pipeline.storage import files, urls
@@ -38,10 +39,12 @@ class WriteSummary(beam.PTransform):
         retries: pvalue.AsSingleton,
         read: pvalue.AsSingleton,
         notes: pvalue.AsList,
+        row_files: pvalue.AsList | None = None,
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (label_ids, unannotated, passed_over, retries, read, notes)
+        inputs = (label_ids, unannotated, passed_over, retries, read, notes)
+        self._side_inputs = inputs if row_files is None else (*inputs, row_files)
 
     def expand(self, merged: beam.PCollection[Merged]) -> beam.PCollection[None]:
         return (
@@ -63,6 +66,7 @@ def finish(
     retries: int,
     read: Sequence[ReadArchive],
     earlier_notes: Sequence[str] = (),
+    row_files: Iterable[tuple[str, int]] = (),
 ) -> None:
     """Write the files for the whole output from the merged manifests, then remove the run's state.
 
@@ -71,7 +75,8 @@ def finish(
 
     ``passed_over`` is as ``CountPassedOver`` gives it, ``retries`` the number of retried requests
     in earlier stages, ``read`` the list of archives that were read, ``earlier_notes`` the notes
-    about what earlier runs have left.
+    about what earlier runs have left, ``row_files`` those of their row files that were read, with
+    their size in bytes.
 
     On a disk everything is synced before the summary appears, and the summary before the state
     goes, so that a power cut leaves a finished output or one that the next run can finish.
@@ -117,7 +122,8 @@ def finish(
             if earlier is None or about_the_output(earlier) != about_the_output(summary):
                 output.write(SUMMARY, _json(summary))
                 output.sync()
-    remove_state(output)
+    read_row_files = dict(row_files)
+    remove_state(output, lambda run: is_spent(run, output, read_row_files))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.file_names import ARCHIVE_EXTENSIONS, EXTENSIONS
 from beam_pipeline.output.archive_names import ArchiveNames
 from beam_pipeline.sources.list_videos import ARCHIVES, PASSED_OVER, VIDEO_FILES, ListVideos
-from beam_pipeline.sources.name_members import NamedArchives, NameMembers
+from beam_pipeline.sources.name_members import NamedArchives, NameMembers, largest_first
 from beam_pipeline.sources.passed_over import CountPassedOver
 
 
@@ -88,7 +88,9 @@ def check_found(count: int, arguments: Iterable[str]) -> int:
 
 
 def check_archives(archives: Sequence[Archive], config: Config) -> list[Archive]:
-    """The archives, each once, with the lowest of its ranks.
+    """The archives, each once, with the lowest of its ranks, in the order in which they are read.
+
+    A part (``--shard``) makes the clips of every n-th: archives are about equally large.
 
     Raises:
         InputError: this run cannot use archives: the videos in them cannot be listed, and their
@@ -104,5 +106,7 @@ def check_archives(archives: Sequence[Archive], config: Config) -> list[Archive]
             "--limit takes the first clips by name, but names in archives are unknown until "
             "they are read; leave out --limit, or type --annotations"
         )
-    in_order = sorted(archives, key=lambda archive: (archive.rank, archive.path))
-    return list({archive.path: archive for archive in reversed(in_order)}.values())
+    by_rank = sorted(archives, key=lambda archive: archive.rank, reverse=True)
+    ordered = largest_first({archive.path: archive for archive in by_rank}.values())
+    mine = {*(ordered if config.shard is None else config.shard.share(ordered))}
+    return [archive._replace(is_mine=archive in mine) for archive in ordered]

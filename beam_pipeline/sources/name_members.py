@@ -32,7 +32,7 @@ class NamedArchives(NamedTuple):
 
     members: the videos in archives whose names were read (Video).
     read: a record of each of these archives (ReadArchive).
-    searched: one element, the list of all other archives, the largest first.
+    searched: one element, the list of all other archives of this run, the largest first.
     """
 
     members: beam.PCollection[Video]
@@ -82,7 +82,7 @@ def first_searched_rank(videos: Sequence[str]) -> int:
     return rank
 
 
-def largest_first(archives: Sequence[Archive]) -> list[Archive]:
+def largest_first(archives: Iterable[Archive]) -> list[Archive]:
     """Archives in the order in which they are read: the largest must not be left for the end.
 
     Those of a listing, which gives no sizes, are in the order of their names.
@@ -105,7 +105,8 @@ class _NameMembers(beam.DoFn):
             yield from _videos(archive, names.paths)
             yield pvalue.TaggedOutput(READ, names.record(archive))
         elif archive.rank >= self._searched_from:
-            yield pvalue.TaggedOutput(SEARCHED, archive)
+            if archive.is_mine:
+                yield pvalue.TaggedOutput(SEARCHED, archive)
         else:
             self._pending.append(self._threads.submit(_with_names, archive))
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
-from beam_pipeline.codec.outcome import Outcome, join_remarks
+from beam_pipeline.codec.outcome import Outcome, Reason, join_remarks
 from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.codec.request import Request
 from beam_pipeline.codec.timestamps import Segment
@@ -57,20 +57,18 @@ def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
         with ExitStack() as stack:
             try:
                 content, size = _fetch(path, size, pool, stack)
-            except TooLarge as error:
-                outcome = Outcome.failed("too_large", error.strerror or str(error))
-                row = row_of(task.clip, task.path, path, size, outcome, start)
             except OSError as error:
-                outcome = Outcome.failed("unreadable", error.strerror or str(error))
+                reason: Reason = "too_large" if isinstance(error, TooLarge) else "unreadable"
+                outcome = Outcome.failed(reason, error.strerror or str(error))
                 row = row_of(task.clip, task.path, path, size, outcome, start)
+                result = ClipResult(row, None)
             else:
                 source = Source(path, content, size, base_name(path))
-                made = make_clip(task.clip, task.path, source, start, pool)
-                row = made.row
-                cpu_seconds += made.cpu_seconds or 0.0
-        if row.status != "failed":
-            return ClipResult(row, cpu_seconds)
-        failures.append(row)
+                result = make_clip(task.clip, task.path, source, start, pool)
+        cpu_seconds += result.cpu_seconds or 0.0
+        if result.row.status != "failed":
+            return ClipResult(result.row, cpu_seconds)
+        failures.append(result.row)
     return ClipResult(failures[0], cpu_seconds or None, task)
 
 
@@ -110,6 +108,10 @@ def make_clip_anew(
                 raise outcome.write_error
         row = row_of(clip, relative, source.path, source.size, outcome, start)
         if row.status == "failed":
+            is_final = row.reason != "unreadable" and not outcome.killed
+            if is_final and pool.config.shard is not None:
+                # The run that writes the results need not decode this source again.
+                pool.row_log.add(row)
             return ClipResult(row, outcome.cpu_seconds)
         try:
             _publish(row, relative, temporary, outcome.output, pool)

@@ -136,8 +136,8 @@ class _Search(PooledDoFn):
                     if match.ambiguous:
                         yield ambiguous_row(clip, path)
                         continue
-                    if not self._config.annotations:
-                        metrics.count_planned()
+                    if not self._config.annotations or self._config.shard is not None:
+                        metrics.count_planned()  # it was not known that there is such a member
                     future = submit_member(member, path, clip, self._clips, self._pool)
                     search.add_pending(clip, future)
                 yield from tagged(self._clips.collect())

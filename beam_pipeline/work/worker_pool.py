@@ -1,6 +1,7 @@
 """The worker pool of a process: codec children, the threads that feed them, and a row log."""
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -146,7 +147,8 @@ class ClipsInFlight:
         """Yield the results of all remaining clips, then flush the row log and sync the clips."""
         while self._pending:
             yield from self.collect(1)
-        self._pool.row_log.close()
+        # The rows of a part are all that will tell of its clips, so they are as durable.
+        self._pool.row_log.close(synced=self._pool.config.shard is not None)
         self._pool.config.output.sync()
 
 
@@ -163,8 +165,19 @@ def memory_for(workers: int) -> int:
     return max(MAX_IN_FLIGHT, workers * BYTES_PER_WORKER)
 
 
+SLURM_CORES = "SLURM_CPUS_PER_TASK"
+"""The variable in which SLURM tells a task how many cores it was given."""
+
+
 def usable_cores() -> int:
-    """The number of cores that this process may use."""
+    """The number of cores that this process may use.
+
+    Where SLURM does not confine its tasks, each sees all cores of the machine, and only a variable
+    says how many are its own.
+    """
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    given = os.environ.get(SLURM_CORES, "")
+    return min(cores, int(given)) if re.fullmatch("0*[1-9][0-9]{0,5}", given) else cores

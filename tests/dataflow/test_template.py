@@ -131,6 +131,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "list_format": (["videomae", "mmaction2,pytorchvideo"], ["torchvision", "csv"]),
     "label_map": (["kinetics700", "gs://mine/map.json"], ["kinetics", "map.json"]),
     "limit": (["1", "20000"], ["0", "-1", "all"]),
+    "shard": (["1/1", "3/8", "100/100"], ["", "0/8", "8", "1/0", "1/8/2"]),
     "storage_options": (['{"gs": {"project": "p"}}'], ["gs", '"anon"']),
     "clip_timeout": (["90", "0.5"], ["", "1m"]),
     "max_missing_ratio": (["0", "0.25", ".5", "1", "1.0"], ["1.5", "50%", "2"]),

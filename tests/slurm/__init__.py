@@ -1,0 +1,1 @@
+"""Arrays of a real SLURM: ``make test-slurm``."""
