@@ -30,6 +30,8 @@ SHARD_ROWS = 10_000
 """A data set gets one more shard for every so many clips, up to ``SHARDS``."""
 
 ShardKey = tuple[Split, int]
+_KEY = tuple[str, int]
+"""The same for Beam, which has no coder for a ``Split``: every runner compares encoded strings."""
 
 
 class WriteShards(beam.PTransform):
@@ -50,7 +52,7 @@ class WriteShards(beam.PTransform):
     ) -> beam.PCollection[tuple[Split, tuple[int, str]]]:
         # Batched before the join, where a single row costs as much as a batch.
         gathered = {
-            number: rows | f"Gather rows {number}" >> batch_by_key(ShardKey, _shard_key, self._size)
+            number: rows | f"Gather rows {number}" >> batch_by_key(_KEY, _shard_key, self._size)
             for number, rows in enumerate(stages)
         }
         return (
@@ -59,7 +61,7 @@ class WriteShards(beam.PTransform):
             | "Collect shards" >> beam.CoGroupByKey()
             | "Write shards"
             >> beam.Map(_write, self._config, self._read).with_output_types(
-                tuple[Split, tuple[int, str]]
+                tuple[str, tuple[int, str]]
             )
         )
 

@@ -94,7 +94,8 @@ class AddMadeKeys(beam.PTransform):
             rows
             | "Made" >> beam.Filter(lambda row: row.status in LISTED)
             | "Key" >> beam.Map(key_of).with_output_types(bytes)
-            | "All keys" >> beam.CombineGlobally(b"".join).without_defaults()
+            | "All keys"
+            >> beam.CombineGlobally(b"".join).without_defaults().with_output_types(bytes)
         )
         return (made_keys, keys) | "Add" >> beam.Flatten()
 
