@@ -60,3 +60,13 @@ def test_a_heartbeat_after_the_end_is_removed(buckets: Buckets) -> None:
     lease._thread.join(60)
     assert not lease._thread.is_alive()
     assert not buckets.files("out")
+
+
+def test_a_second_process_of_the_run_lets_the_heartbeat_grow(buckets: Buckets) -> None:
+    """A size that was seen before would be that of a dead run."""
+    output = Output(f"gs://{BUCKET}/out", "0" * 32)
+    output.write(SETTINGS, b"{}")
+    output.write(f"{output.state}/alive", b"." * 7)
+    leases.acquire_lease(output)
+    assert len(buckets.get(output.url(f"{output.state}/alive"))) > 7
+    leases.remove_state(output)
