@@ -6,7 +6,7 @@ READERS := .venv-readers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup test test-faults test-dataflow test-readers campaign lint run-local
+.PHONY: help setup test test-faults test-dataflow test-flink test-readers campaign lint run-local
 .PHONY: run-gcs-emulator bench bench-readers
 .PHONY: docs test-docs
 .PHONY: template-image template-build template-run
@@ -57,7 +57,8 @@ $(VENV)/.dev: $(VENV)/.setup
 
 # A test more at once than there are cores; who runs out of them takes some of another's.
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
-LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs --ignore tests/readers
+LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs --ignore tests/readers \
+    --ignore tests/flink
 
 test: $(VENV)/.test ## Run the tests
 	@echo "Not here: make test-faults (kills, full disks, rubbish; 6 minutes on 2 cores)"
@@ -79,6 +80,26 @@ campaign: $(VENV)/.test ## Make faults at random until the time is up: HOURS=1 K
 
 test-dataflow: $(VENV)/.test-dataflow ## Run the Dataflow tests: the template, and jobs on a fake service
 	$(PYTEST) tests/dataflow
+
+# Beam's runner for Flink by Maven, and Flink itself by pip: the packages of both on PyPI and in
+# Maven repositories are the same everywhere.
+FLINK := build/flink
+FLINK_VERSION := 1.19.3
+$(FLINK)/.fetched: tests/flink/pom.xml
+	mkdir -p $(FLINK)/lib
+	mvn --batch-mode --quiet --file tests/flink/pom.xml dependency:copy-dependencies \
+	    -DoutputDirectory=$(CURDIR)/$(FLINK)/jars
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps \
+	    --dest $(FLINK) 'apache-flink-libraries==$(FLINK_VERSION)'
+	tar --extract --gzip --file $(FLINK)/apache*flink*libraries-$(FLINK_VERSION).tar.gz \
+	    --directory $(FLINK)/lib --strip-components 3 --wildcards \
+	    '*/deps/lib/flink-dist-*.jar' '*/deps/lib/log4j-*.jar'
+	rm $(FLINK)/*.tar.gz
+	@touch $@
+
+# Not part of .ci/run: it needs Java 17, Maven, and 400 MB of jars.
+test-flink: $(VENV)/.test $(FLINK)/.fetched ## Run jobs on Flink, on this machine; needs Java 17 and Maven
+	$(BIN)/python -m pytest tests/flink --durations=10
 
 test-readers: $(VENV)/.test $(READERS)/.setup ## Read prepared clips with the real readers: torchcodec, decord and others, 7 GB to install
 	$(BIN)/python -m pytest tests/readers

@@ -70,3 +70,13 @@ def test_a_second_process_of_the_run_lets_the_heartbeat_grow(buckets: Buckets) -
     leases.acquire_lease(output)
     assert len(buckets.get(output.url(f"{output.state}/alive"))) > 7
     leases.remove_state(output)
+
+
+def test_who_leaves_a_run_that_goes_on_elsewhere_leaves_its_heartbeat(buckets: Buckets) -> None:
+    output = Output(f"gs://{BUCKET}/out", "0" * 32, shared=True)
+    output.write(SETTINGS, b"{}")
+    leases.begin_shared_run(output)
+    leases.release_all(60)
+    assert buckets.get(output.url(f"{output.state}/alive"))
+    leases.release_lease(output)
+    assert not [name for name in buckets.files("out") if name.endswith("/alive")]

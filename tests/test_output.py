@@ -292,7 +292,8 @@ def test_the_folder_of_a_job_makes_no_file_of_others_ours(tmp_path: Path) -> Non
     """Its state is there before anything is checked."""
     (tmp_path / "summary.json").write_text("theirs")
     config = configured("--output", str(tmp_path))
-    leases.acquire_lease(config.output)
+    config = replace(config, output=replace(config.output, shared=True))
+    leases.begin_shared_run(config.output)
     with pytest.raises(InputError, match=r"summary\.json is no file of this program"):
         list(prepare_output(config))
     leases.remove_unused_state(config.output, remote=True)

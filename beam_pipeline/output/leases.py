@@ -15,6 +15,7 @@ import threading
 import time
 import uuid
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from typing import IO
 
 from beam_pipeline.errors import InputError, OutputError
@@ -73,10 +74,21 @@ def acquire_lease(output: Output) -> None:
             _leases[name] = _lock(output) if output.is_local else _Heartbeat(output)
 
 
+def begin_shared_run(output: Output) -> None:
+    """Make the folder of a run whose workers are on other machines, and hold its lease.
+
+    Raises:
+        OutputError: the output cannot be written.
+    """
+    acquire_lease(replace(output, shared=False) if output.is_local else output)
+
+
 def release_lease(output: Output) -> None:
-    """Close this process's lease on a run that has ended, if it has one."""
+    """Give up this process's lease on a run that has ended, if it has one."""
     lease = _leases.pop(output.url(output.state), None)
-    if lease is not None:
+    if isinstance(lease, _Heartbeat):
+        lease.release()
+    elif lease is not None:
         lease.close()
 
 
@@ -140,7 +152,7 @@ def remove_unused_state(output: Output, remote: bool = False) -> None:
     its folder goes on a disk too, for it was made before anything was checked.
     """
     lease = _leases.get(output.url(output.state))
-    if output.is_local and remote:
+    if output.is_local and output.shared and remote:
         _remove_unused_folder(output)
     if output.is_local or (lease is None and not remote):
         return
@@ -165,12 +177,13 @@ def _remove_unused_folder(output: Output) -> None:
 def release_all(seconds: float) -> None:
     """Remove this process's heartbeats from buckets, within ``seconds``.
 
-    The next run then need not wait for ``LEASE_TIMEOUT``.
+    The next run then need not wait for ``LEASE_TIMEOUT``. A shared run may go on without this
+    process: its heartbeat stays.
     """
 
     def release_heartbeats() -> None:
         for lease in tuple(_leases.values()):
-            if isinstance(lease, _Heartbeat):
+            if isinstance(lease, _Heartbeat) and not lease.output.shared:
                 lease.release()
 
     thread = threading.Thread(target=release_heartbeats, daemon=True)
@@ -186,7 +199,7 @@ class _Heartbeat:
     """Rewrites an object of the run at intervals. It grows, because listings show sizes."""
 
     def __init__(self, output: Output) -> None:
-        self._output = output
+        self.output = output
         self._closed = threading.Event()
         # Of another process of this run it goes on: a size that was seen before would look dead.
         beats = b""
@@ -197,13 +210,13 @@ class _Heartbeat:
         self._thread.start()
 
     def _beat(self) -> None:
-        url = self._output.url(f"{self._output.state}/{ALIVE}")
+        url = self.output.url(f"{self.output.state}/{ALIVE}")
         while not self._closed.wait(HEARTBEAT_INTERVAL):
             try:
                 files.write(url, files.read(url) + b".")
                 if self._closed.wait(REMOVAL_TIME):
                     return
-                if not files.exists(self._output.url(SETTINGS)):
+                if not files.exists(self.output.url(SETTINGS)):
                     files.remove(url)  # written while another worker was removing the state
                     return
             except FileNotFoundError:
@@ -218,7 +231,7 @@ class _Heartbeat:
     def release(self) -> None:
         self.close()
         with suppress(OutputError, OSError):
-            self._output.remove(f"{self._output.state}/{ALIVE}")
+            self.output.remove(f"{self.output.state}/{ALIVE}")
 
 
 def _lock(output: Output) -> IO[bytes]:
