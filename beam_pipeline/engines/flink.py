@@ -1,6 +1,7 @@
 """Apache Flink: a cluster of one's own, and Flink inside this machine for tests."""
 
 import json
+import re
 import shutil
 import sys
 import threading
@@ -35,6 +36,7 @@ from beam_pipeline.output.leases import (
     remove_state,
     remove_unused_state,
 )
+from beam_pipeline.output.row_log import LoggedRows
 from beam_pipeline.progress import metrics
 from beam_pipeline.progress.live_line import LiveLine
 
@@ -43,6 +45,8 @@ WORKER = "beam-pipeline-worker"
 
 EMBEDDED = "[local]"
 """The ``--flink_master`` that is a Flink inside the job server, on this machine."""
+
+_STATE = re.compile(r"^Pipeline \S+ failed in state \w+: ")
 
 ASK_INTERVAL = 1.0
 """Seconds between two questions for the job's id, until the cluster knows it."""
@@ -75,7 +79,7 @@ class FlinkEngine(Engine):
         try:
             result = pipeline.run()
             self._announce()
-            with LiveLine(self.counts, self._update_counts) if self._cluster else nullcontext():
+            with self._live_line(config) if self._cluster else nullcontext():
                 result.wait_until_finish()
             if self._cluster is None:
                 metrics.update_counts(result.metrics(), self.counts)
@@ -90,6 +94,10 @@ class FlinkEngine(Engine):
             remove_state(config.output)  # what this process had open, see there
         release_lease(config.output)
         return True
+
+    def _live_line(self, config: Config) -> LiveLine:
+        logged = LoggedRows(config.output)
+        return LiveLine(self.counts, lambda: self._update_counts(logged))
 
     def _announce(self) -> None:
         """Say where the job is to be seen, as soon as the cluster knows it."""
@@ -112,29 +120,35 @@ class FlinkEngine(Engine):
         )
         print(f"beam_pipeline: running on Flink: {cluster.page_of(self._job)}", file=sys.stderr)
 
-    def _update_counts(self) -> None:
-        if self._cluster is not None and self._job is not None:
-            work = self._cluster.counters(self._job, metrics.WORK)
-            metrics.set_counts(work, self.counts)
+    def _update_counts(self, logged: LoggedRows) -> None:
+        """Set the counts. Flink knows those of a bundle at its end, which may be hours away."""
+        if self._cluster is None or self._job is None:
+            return
+        metrics.set_counts(self._cluster.counters(self._job, metrics.WORK), self.counts)
+        logged.update()
+        if logged.rows > self.counts.succeeded:
+            self.counts.set(
+                self.counts.tasks, logged.rows, self.counts.failed, logged.bytes_in,
+                logged.bytes_out,
+            )  # fmt: skip
 
     def explain(self, error: Exception) -> str:
         text = str(error)
         if isinstance(error, grpc.RpcError):  # of the job server, which has logged why
             text = self._runner.last_cause or f"the job server has ended: {error.code().name}"
-        page = self._cluster.page_of(self._job) if self._cluster and self._job else None
-        return explain(text, page)
+        return explain(text)
 
 
-def explain(text: str, page: str | None) -> str:
-    """One line about an error of Flink, or of a step that failed there; ``page`` is the job's."""
+def explain(text: str) -> str:
+    """One line about an error of Flink, or of a step that failed there."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     text = lines[-1 if "Traceback" in text else 0] if lines else "the job failed"
-    if "Cannot run program" in text:
-        return (
-            f"--runner FlinkRunner: {text}; install this program at that path on every machine of "
-            "the cluster"
+    text = _STATE.sub("", text)
+    if "Cannot run program" in text or "Process died" in text:
+        text += (
+            f"; install this program at one path on every machine, and try {WORKER} --help there"
         )
-    return f"--runner FlinkRunner: {text}" + (f"; see {page}" if page else "")
+    return f"--runner FlinkRunner: {text}"
 
 
 def _check(options: PipelineOptions) -> None:

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from beam_pipeline import quick_start
+
 if TYPE_CHECKING:
     from apache_beam.portability.api import beam_provision_api_pb2
 
@@ -31,12 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     # Beam's clients read it while they are imported.
     os.environ["WORKER_ID"] = arguments.id
-    info = ask_runner(arguments.provision_endpoint, arguments.id)
-    from apache_beam.runners.worker import sdk_worker_main
-
-    from beam_pipeline import quick_start
-
+    # Flink starts a worker anew for most stages.
     quick_start.hide_pandas()
+    with quick_start.import_of_beam([]):
+        from apache_beam.runners.worker import sdk_worker_main
+    info = ask_runner(arguments.provision_endpoint, arguments.id)
     # Not through the environment of this process: its children would inherit the options, secrets
     # included.
     log, harness, _ = sdk_worker_main.create_harness(environment_of(info, arguments))
