@@ -3,6 +3,9 @@
 import base64
 import json
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -392,3 +395,22 @@ def test_what_the_command_line_of_a_worker_names_counts(runner: str) -> None:
 
 def url_in(text: str) -> str:
     return text_format.Parse(text, endpoints_pb2.ApiServiceDescriptor()).url
+
+
+# The end
+
+
+def test_the_job_server_ends_with_this_program() -> None:
+    """A signal ends it without a word to anybody else: see ``cli.py``."""
+    script = (
+        "import subprocess\n"
+        "from beam_pipeline.codec import child_processes\n"
+        "process = subprocess.Popen(['sleep', '600'], stdout=subprocess.DEVNULL)\n"
+        "child_processes.kill_too(process)\n"
+        "child_processes.kill_all()\n"
+        "print(process.wait())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert int(ended.stdout) == -signal.SIGKILL

@@ -288,6 +288,17 @@ def test_a_job_that_made_clips_leaves_its_rows(started: Output) -> None:
     remove_state(started)
 
 
+def test_a_job_is_no_other_run_whose_settings_bind_it(tmp_path: Path) -> None:
+    earlier = configured("--output", str(tmp_path), "--crf=30")
+    list(prepare_output(earlier))
+    leases.release_lease(earlier.output)
+    config = configured("--output", str(tmp_path))
+    config = replace(config, output=replace(config.output, shared=True))
+    leases.begin_shared_run(config.output)
+    list(prepare_output(config))  # the earlier run has made nothing
+    remove_state(config.output)
+
+
 def test_the_folder_of_a_job_makes_no_file_of_others_ours(tmp_path: Path) -> None:
     """Its state is there before anything is checked."""
     (tmp_path / "summary.json").write_text("theirs")
