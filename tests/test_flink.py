@@ -322,7 +322,8 @@ def test_clips_count_before_the_bundle_ends_in_which_they_are_made(
     options, config = configured(rest, f"--output={tmp_path}", "--job_name=mine")
     engine = FlinkEngine(options)
     config = engine.configure(config)
-    show(rest, metric("work", "planned", 9), metric("work", "failed", 1))
+    show(rest, metric("work", "planned", 9), metric("work", "failed", 1),
+         metric("work", "copied", 1))  # fmt: skip
     engine._announce()
     until = time.monotonic() + 60
     while engine._job is None and time.monotonic() < until:
@@ -336,6 +337,7 @@ def test_clips_count_before_the_bundle_ends_in_which_they_are_made(
     counts = engine.counts
     assert (counts.tasks, counts.succeeded, counts.failed, counts.done) == (9, 2, 1, 3)
     assert (counts.bytes_in, counts.bytes_out) == (15, 6)
+    assert counts.rate == 0  # what was there when it was first asked tells no rate
 
 
 # The worker

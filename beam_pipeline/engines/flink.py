@@ -6,6 +6,7 @@ import shutil
 import sys
 import threading
 import uuid
+from collections import Counter
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -124,13 +125,13 @@ class FlinkEngine(Engine):
         """Set the counts. Flink knows those of a bundle at its end, which may be hours away."""
         if self._cluster is None or self._job is None:
             return
-        metrics.set_counts(self._cluster.counters(self._job, metrics.WORK), self.counts)
+        work = self._cluster.counters(self._job, metrics.WORK)
         logged.update()
-        if logged.rows > self.counts.succeeded:
-            self.counts.set(
-                self.counts.tasks, logged.rows, self.counts.failed, logged.bytes_in,
-                logged.bytes_out,
-            )  # fmt: skip
+        if logged.rows > work["resized"] + work["copied"]:
+            made = {"resized": logged.rows, "copied": 0}
+            sizes = {"bytes_in": logged.bytes_in, "bytes_out": logged.bytes_out}
+            work = Counter({**work, **made, **sizes})
+        metrics.set_counts(work, self.counts)
 
     def explain(self, error: Exception) -> str:
         text = str(error)
