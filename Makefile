@@ -6,7 +6,8 @@ READERS := .venv-readers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup test test-faults test-dataflow test-slurm test-readers campaign lint run-local
+.PHONY: help setup test test-faults test-dataflow test-slurm test-flink test-readers
+.PHONY: campaign lint run-local
 .PHONY: run-gcs-emulator bench bench-readers
 .PHONY: docs test-docs
 .PHONY: template-image template-build template-run
@@ -58,11 +59,12 @@ $(VENV)/.dev: $(VENV)/.setup
 # A test more at once than there are cores; who runs out of them takes some of another's.
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs \
-    --ignore tests/readers --ignore tests/slurm
+    --ignore tests/readers --ignore tests/slurm --ignore tests/flink
 
 test: $(VENV)/.test ## Run the tests
 	@echo "Not here: make test-faults (kills, full disks, rubbish; 6 minutes on 2 cores)"
 	@echo "          make test-dataflow (the template and jobs; 4 minutes)"
+	@echo "          make test-flink (jobs on Flink; MINUTES minutes, Java 17 and Maven)"
 	@echo "          make test-docs (links and commands of the documentation; 2 minutes)"
 	@echo "          make test-slurm (arrays of a real SLURM; 2 minutes, and root)"
 	@echo "          make test-readers (clips in torchcodec, decord and others; 6 minutes, and 7 GB to install)"
@@ -84,6 +86,26 @@ test-dataflow: $(VENV)/.test-dataflow ## Run the Dataflow tests: the template, a
 
 test-slurm: $(VENV)/.test ## Run arrays on a real SLURM of this machine; needs root, and slurmctld slurmd slurm-client munge
 	$(BIN)/python -m pytest tests/slurm --durations=0
+
+# Beam's runner for Flink by Maven, and Flink itself by pip: the packages of both on PyPI and in
+# Maven repositories are the same everywhere.
+FLINK := build/flink
+FLINK_VERSION := 1.19.3
+$(FLINK)/.fetched: tests/flink/pom.xml
+	mkdir -p $(FLINK)/lib
+	mvn --batch-mode --quiet --file tests/flink/pom.xml dependency:copy-dependencies \
+	    -DoutputDirectory=$(CURDIR)/$(FLINK)/jars
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps \
+	    --dest $(FLINK) 'apache-flink-libraries==$(FLINK_VERSION)'
+	tar --extract --gzip --file $(FLINK)/apache*flink*libraries-$(FLINK_VERSION).tar.gz \
+	    --directory $(FLINK)/lib --strip-components 3 --wildcards \
+	    '*/deps/lib/flink-dist-*.jar' '*/deps/lib/log4j-*.jar'
+	rm $(FLINK)/*.tar.gz
+	@touch $@
+
+# Not part of .ci/run: it needs Java 17, Maven, and 400 MB of jars.
+test-flink: $(VENV)/.test $(FLINK)/.fetched ## Run jobs on Flink, on this machine; needs Java 17 and Maven
+	$(BIN)/python -m pytest tests/flink --durations=10
 
 test-readers: $(VENV)/.test $(READERS)/.setup ## Read prepared clips with the real readers: torchcodec, decord and others, 7 GB to install
 	$(BIN)/python -m pytest tests/readers

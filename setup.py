@@ -38,7 +38,12 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["beam_pipeline", "beam_pipeline.*"]),
     package_data={"beam_pipeline": ["py.typed"], "beam_pipeline.kinetics": ["label_maps/*.txt"]},
-    entry_points={"console_scripts": ["beam-pipeline = beam_pipeline.__main__:main"]},
+    entry_points={
+        "console_scripts": [
+            "beam-pipeline = beam_pipeline.__main__:main",
+            "beam-pipeline-worker = beam_pipeline.engines.worker:main",
+        ]
+    },
     install_requires=[
         "apache-beam>=2.77,<3",
         # A new major brings a new FFmpeg, and with it other bytes for the same clip.

@@ -40,7 +40,7 @@ def hide_pandas() -> None:
 
 def is_local(argv: Sequence[str]) -> bool:
     """Whether a command line names no engine but the local one. In doubt, it does not."""
-    after = zip(argv, [*argv[1:], ""], strict=True)
+    after = zip(argv, [*argv, ""][1:], strict=True)
     named = [f"{flag}={value}" for flag, value in after if flag.startswith("--runner")]
     return all("direct" in runner.lower() for runner in named)
 

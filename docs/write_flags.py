@@ -24,8 +24,8 @@ separated by spaces or commas, or repeated. A flag that is on or off takes `true
 it means `true`.
 
 Any option of Apache Beam may follow. `--runner` names the engine: without it the job runs on this
-machine, as with `DirectRunner`; see [Dataflow](dataflow.md) for `DataflowRunner`. `--version` and
-`--help` print and exit.
+machine, as with `DirectRunner`; see [Dataflow](dataflow.md) for `DataflowRunner` and
+[clusters](clusters.md) for `FlinkRunner`. `--version` and `--help` print and exit.
 
 An unknown flag is an error, with a guess at what was meant. So is a flag that would do nothing,
 such as `--crf` with `--resize false`.

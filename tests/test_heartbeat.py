@@ -60,3 +60,23 @@ def test_a_heartbeat_after_the_end_is_removed(buckets: Buckets) -> None:
     lease._thread.join(60)
     assert not lease._thread.is_alive()
     assert not buckets.files("out")
+
+
+def test_a_second_process_of_the_run_lets_the_heartbeat_grow(buckets: Buckets) -> None:
+    """A size that was seen before would be that of a dead run."""
+    output = Output(f"gs://{BUCKET}/out", "0" * 32)
+    output.write(SETTINGS, b"{}")
+    output.write(f"{output.state}/alive", b"." * 7)
+    leases.acquire_lease(output)
+    assert len(buckets.get(output.url(f"{output.state}/alive"))) > 7
+    leases.remove_state(output)
+
+
+def test_who_leaves_a_run_that_goes_on_elsewhere_leaves_its_heartbeat(buckets: Buckets) -> None:
+    output = Output(f"gs://{BUCKET}/out", "0" * 32, shared=True)
+    output.write(SETTINGS, b"{}")
+    leases.begin_shared_run(output)
+    leases.release_all(60)
+    assert buckets.get(output.url(f"{output.state}/alive"))
+    leases.release_lease(output)
+    assert not [name for name in buckets.files("out") if name.endswith("/alive")]

@@ -2,16 +2,19 @@
 
 import fcntl
 import os
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 import pytest
 
 from beam_pipeline.earlier.prepare_output import prepare_output
-from beam_pipeline.errors import OutputError
+from beam_pipeline.errors import InputError, OutputError
 from beam_pipeline.output import leases
 from beam_pipeline.output.leases import remove_state
 from beam_pipeline.output.output_folder import Output
+from beam_pipeline.work.worker_pool import WorkerPool
 from tests.kinetics import configured
 
 
@@ -178,6 +181,134 @@ def test_two_workers_of_a_run_that_begin_at_once_share_its_folder(
     leases.acquire_lease(output)
     assert leases.runs_in(output) == [output.state]
     remove_state(output)
+
+
+# Runs of several processes
+
+
+def hold_as_another_process(output: Output) -> IO[bytes]:
+    """The lease of one more process of a run, beside that of this one."""
+    lease = leases._leases.pop(output.url(output.state))
+    leases.acquire_lease(output)
+    other = leases._leases[output.url(output.state)]
+    leases._leases[output.url(output.state)] = lease
+    return other
+
+
+def test_a_run_is_alive_as_long_as_one_of_its_processes(output: Output) -> None:
+    other = hold_as_another_process(output)
+    leases.release_lease(output)
+    assert leases.is_alive(output, output.state)
+    other.close()
+    assert not leases.is_alive(output, output.state)
+
+
+def test_two_that_ask_at_once_whether_a_run_is_alive_get_the_same_answer(
+    output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leases.release_lease(output)
+    with Path(output.url(output.state), "lock").open("rb+") as asking:
+        fcntl.flock(asking, fcntl.LOCK_EX)
+        monkeypatch.setattr(time, "sleep", lambda _: fcntl.flock(asking, fcntl.LOCK_UN))
+        assert not leases.is_alive(output, output.state)
+
+
+def test_a_lock_that_may_only_be_read_is_asked_too(
+    output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str, mode: str) -> IO[bytes]:
+        if "+" in mode:
+            raise PermissionError
+        return Path(path).open(mode)
+
+    monkeypatch.setattr(leases, "open", refuse, raising=False)
+    assert leases.is_alive(output, output.state)
+    leases.release_lease(output)
+    assert not leases.is_alive(output, output.state)
+
+
+def test_a_process_that_makes_clips_keeps_the_run_alive(tmp_path: Path) -> None:
+    config = configured("--output", str(tmp_path / "output"), "--workers=1")
+    pool = WorkerPool.acquire(config)
+    assert leases.is_alive(config.output, config.output.state)
+    pool.release()
+    remove_state(config.output)
+
+
+@pytest.fixture
+def started(output: Output) -> Output:
+    """The output of a job for other machines, as their workers get it; this process started it."""
+    return replace(output, shared=True)
+
+
+def test_a_worker_that_does_not_see_the_output_says_so(started: Output, tmp_path: Path) -> None:
+    elsewhere = replace(started, root=str(tmp_path / "elsewhere"))
+    with pytest.raises(InputError, match=r"does not see --output .*elsewhere; type --output with"):
+        leases.acquire_lease(elsewhere)
+    assert not Path(elsewhere.root).exists()
+
+
+def test_a_worker_that_sees_the_output_takes_part_in_the_run(started: Output) -> None:
+    hold_as_another_process(started).close()
+
+
+def test_a_worker_that_comes_when_all_is_done_sees_the_output(started: Output) -> None:
+    started.write("summary.json", b"{}")
+    remove_state(started)
+    leases.acquire_lease(started)
+    remove_state(started)
+
+
+def test_what_other_processes_have_open_may_stay_until_the_last_one_leaves(
+    started: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FUSE and NFS keep an open file under another name, so that its folder is not empty."""
+
+    def keep(self: Output, relative: str) -> None:
+        raise OutputError("not empty")
+
+    with monkeypatch.context() as while_open:
+        while_open.setattr(Output, "remove", keep)
+        remove_state(started)
+    assert leases.runs_in(started) == [started.state]
+    remove_state(started)
+    assert os.listdir(started.root) == []
+
+
+def test_a_job_that_made_nothing_leaves_nothing(started: Output) -> None:
+    Path(started.url("_state/settings.json")).unlink()
+    leases.remove_unused_state(started, remote=True)
+    assert os.listdir(started.root) == []
+
+
+def test_a_job_that_made_clips_leaves_its_rows(started: Output) -> None:
+    started.write(f"{started.state}/rows/some.jsonl", b"")
+    leases.remove_unused_state(started, remote=True)
+    assert leases.runs_in(started) == [started.state]
+    remove_state(started)
+
+
+def test_a_job_is_no_other_run_whose_settings_bind_it(tmp_path: Path) -> None:
+    earlier = configured("--output", str(tmp_path), "--crf=30")
+    list(prepare_output(earlier))
+    leases.release_lease(earlier.output)
+    config = configured("--output", str(tmp_path))
+    config = replace(config, output=replace(config.output, shared=True))
+    leases.begin_shared_run(config.output)
+    list(prepare_output(config))  # the earlier run has made nothing
+    remove_state(config.output)
+
+
+def test_the_folder_of_a_job_makes_no_file_of_others_ours(tmp_path: Path) -> None:
+    """Its state is there before anything is checked."""
+    (tmp_path / "summary.json").write_text("theirs")
+    config = configured("--output", str(tmp_path))
+    config = replace(config, output=replace(config.output, shared=True))
+    leases.begin_shared_run(config.output)
+    with pytest.raises(InputError, match=r"summary\.json is no file of this program"):
+        list(prepare_output(config))
+    leases.remove_unused_state(config.output, remote=True)
+    assert os.listdir(tmp_path) == ["summary.json"]
 
 
 # Links

@@ -14,7 +14,7 @@ from beam_pipeline.elements import Row
 from beam_pipeline.errors import DamagedError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import Output
-from beam_pipeline.output.row_log import ROWS_PER_FILE, RowLog, row_line
+from beam_pipeline.output.row_log import ROWS_PER_FILE, LoggedRows, RowLog, row_line
 from tests.kinetics import configured
 
 MADE = Row("abc_000001_000011", "abc", "val", "zumba", "resized", path="videos/a.mp4", bytes=3)
@@ -129,3 +129,28 @@ def test_a_manifest_of_other_settings_has_no_clips_to_reuse(tmp_path: Path) -> N
     file = tmp_path / "val.parquet"
     write_manifest(file)
     assert list(read_rows(str(file), configured("--crf", "40"))) == []
+
+
+# Counting the rows of other machines
+
+
+def test_rows_of_all_workers_are_counted_as_they_come(
+    output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(
+        "beam_pipeline.output.row_log.files.read",
+        lambda url: (read.append(url), Path(url).read_bytes())[1],
+    )
+    logged = LoggedRows(output)
+    logged.update()
+    assert logged.rows == 0
+    one, other = RowLog(output), RowLog(output)
+    for log in (one, one, other):
+        log.add(MADE._replace(source_bytes=5))
+    logged.update()
+    assert (logged.rows, logged.bytes_in, logged.bytes_out) == (3, 15, 9)
+    other.add(MADE)
+    logged.update()
+    assert logged.rows == 4
+    assert len(read) == 3  # what has not grown is not read again

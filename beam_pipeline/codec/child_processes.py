@@ -5,6 +5,7 @@ Separate from the pool: the code that kills them may run before the codecs are i
 
 import multiprocessing
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 
 _start_lock = threading.Lock()
+
+_programs: "list[subprocess.Popen[bytes]]" = []
 
 START_TIMEOUT = 5.0
 """Seconds that ``kill_all`` waits for a child that is being started."""
@@ -23,6 +26,11 @@ def start(process: BaseProcess) -> None:
         process.start()
 
 
+def kill_too(process: "subprocess.Popen[bytes]") -> None:
+    """Let ``kill_all`` kill another program that this process has started."""
+    _programs.append(process)
+
+
 def kill_all() -> None:
     """Kill all children. No child can be started afterwards.
 
@@ -32,6 +40,8 @@ def kill_all() -> None:
     _start_lock.acquire(timeout=START_TIMEOUT)
     for child in multiprocessing.active_children():
         child.kill()
+    for program in _programs:
+        program.kill()
 
 
 @contextmanager

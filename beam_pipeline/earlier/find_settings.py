@@ -54,7 +54,8 @@ def find_settings(output: Output) -> Recorded:
             settings = manifest.read_settings(url)
             if settings is not None:
                 return Recorded(settings, True, notes)
-    is_ours = damaged and bool(manifests or runs_in(output))
+    others = [run for run in runs_in(output) if run != output.state]
+    is_ours = damaged and bool(manifests or others)
     return Recorded(None, is_ours, notes)
 
 

@@ -202,9 +202,10 @@ def _has_results(output: Output) -> bool:
     In a bucket always True: a run that ended before its first clip looks the same there as one
     that is about to make it.
     """
+    others = [run for run in runs_in(output) if run != output.state]
     return (
         not output.is_local
         or files.exists(output.url(SUMMARY))
         or bool(output.urls_in(MANIFESTS))
-        or any(is_alive(output, run) or output.urls_in(f"{run}/{ROWS}") for run in runs_in(output))
+        or any(is_alive(output, run) or output.urls_in(f"{run}/{ROWS}") for run in others)
     )

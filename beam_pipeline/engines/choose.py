@@ -15,4 +15,8 @@ def choose_engine(options: PipelineOptions) -> Engine:
         from beam_pipeline.engines.dataflow import DataflowEngine
 
         return DataflowEngine(options)
+    if is_runner(options, "flink"):
+        from beam_pipeline.engines.flink import FlinkEngine
+
+        return FlinkEngine(options)
     return Engine(options)

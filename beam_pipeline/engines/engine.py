@@ -23,6 +23,7 @@ class Engine:
 
     Attributes:
         options: Beam's options from the command line.
+        name: the runner's name, as spelled on the command line.
         counts: the clips planned and finished, as known here.
         interrupt_message: the message for a user who stops the program during a run.
     """
@@ -31,12 +32,8 @@ class Engine:
 
     def __init__(self, options: PipelineOptions) -> None:
         self.options = options
+        self.name = runner_name(options)  # read once: Beam's own runners for clusters remove it
         self.counts = Counts()
-
-    @property
-    def name(self) -> str:
-        """The runner's name, as spelled on the command line."""
-        return runner_name(self.options)
 
     def configure(self, config: Config) -> Config:
         """Set the options that the runner needs; returns the settings adapted to it.
@@ -87,7 +84,7 @@ class Engine:
             ):
                 result.wait_until_finish()
         except Exception:
-            if _has_ended(result):
+            if has_ended(result):
                 remove_unused_state(config.output, remote=True)
             raise
         return True
@@ -122,7 +119,7 @@ def is_runner(options: PipelineOptions, name: str) -> bool:
     return runner_name(options).rpartition(".")[2].lower().removesuffix("runner") == name
 
 
-def _has_ended(result: PipelineResult) -> bool:
+def has_ended(result: PipelineResult) -> bool:
     """Whether a job has ended; False if its runner cannot tell."""
     try:
         return bool(PipelineState.is_terminal(result.state))

@@ -1,26 +1,31 @@
 """Leases on an output: how a run shows that it is alive, and which other runs are dead.
 
-On a disk a lease is a file lock. In a bucket it is a heartbeat: an object that is rewritten.
+On a disk a lease is a file lock, which all processes of a run share. In a bucket it is a heartbeat:
+an object that is rewritten.
 """
 
 import errno
 import fcntl
 import os
 import posixpath
+import random
 import re
+import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 from typing import IO
 
-from beam_pipeline.errors import OutputError
+from beam_pipeline.errors import InputError, OutputError
 from beam_pipeline.output.output_folder import (
     NAMES,
     ROWS,
     SETTINGS,
     STATE,
+    SUMMARY,
     TEMPORARY,
     Output,
     as_write_error,
@@ -36,6 +41,12 @@ that is just beginning makes another."""
 ATTEMPTS = 20
 """Times that a run makes its folder while others remove it."""
 
+PROBES = 5
+"""Times that a lock is tried that another may hold for no longer than to try it as well."""
+
+PROBE_INTERVAL = 0.01
+"""Seconds between two of these, on average."""
+
 ALIVE = "alive"
 
 HEARTBEAT_INTERVAL = 20.0
@@ -50,11 +61,37 @@ LEASE_TIMEOUT = 2.5 * HEARTBEAT_INTERVAL
 _leases: dict[str, "IO[bytes] | _Heartbeat"] = {}
 """The leases of this process, by the URL of the run's state. They end with the process."""
 
+_acquiring = threading.Lock()
+
 
 def acquire_lease(output: Output) -> None:
-    """Show other runs that this run is alive, until the lease is closed or the process ends."""
-    if output.url(output.state) not in _leases:
-        _leases[output.url(output.state)] = _lock(output) if output.is_local else _Heartbeat(output)
+    """Show other runs that this run is alive, until the lease is closed or the process ends.
+
+    Raises:
+        InputError: the output is shared, and this machine does not see it.
+        OutputError: the output cannot be written.
+    """
+    with _acquiring:
+        if (name := output.url(output.state)) not in _leases:
+            _leases[name] = _lock(output) if output.is_local else _Heartbeat(output)
+
+
+def begin_shared_run(output: Output) -> None:
+    """Make the folder of a run whose workers are on other machines, and hold its lease.
+
+    Raises:
+        OutputError: the output cannot be written.
+    """
+    acquire_lease(replace(output, shared=False) if output.is_local else output)
+
+
+def release_lease(output: Output) -> None:
+    """Give up this process's lease on a run that has ended, if it has one."""
+    lease = _leases.pop(output.url(output.state), None)
+    if isinstance(lease, _Heartbeat):
+        lease.release()
+    elif lease is not None:
+        lease.close()
 
 
 def dead_runs(output: Output) -> list[str]:
@@ -87,7 +124,9 @@ def remove_state(output: Output, is_spent: Callable[[str], bool] = lambda _run: 
         remove_run(output, run)
     if lease is not None:
         lease.close()  # FUSE and NFS keep a removed file in its folder until it is closed
-    output.remove(output.state)
+    # Other processes of the run may have it open yet: then the one that is last removes the rest.
+    with suppress(OutputError) if output.shared else nullcontext():
+        output.remove(output.state)
     _remove_unused_settings(output)
 
 
@@ -133,9 +172,12 @@ def remove_unused_state(output: Output, remote: bool = False) -> None:
     """Remove the state of a run that ended in a bucket before it made any clip.
 
     On a disk this is not needed: the lock ends with the process, and the settings of such a run
-    do not bind the next one. ``remote``: the run was on other machines and has ended there.
+    do not bind the next one. ``remote``: the run was on other machines and has ended there; then
+    its folder goes on a disk too, for it was made before anything was checked.
     """
     lease = _leases.get(output.url(output.state))
+    if output.is_local and output.shared and remote:
+        _remove_unused_folder(output)
     if output.is_local or (lease is None and not remote):
         return
     if lease is not None:
@@ -147,15 +189,25 @@ def remove_unused_state(output: Output, remote: bool = False) -> None:
                 output.remove(SETTINGS)
 
 
+def _remove_unused_folder(output: Output) -> None:
+    """Remove a run's folder from a disk if no clip was made; the settings of other runs stay."""
+    with suppress(OutputError, OSError):
+        if not output.urls_in(f"{output.state}/{ROWS}"):
+            release_lease(output)
+            output.remove(output.state)
+            os.rmdir(urls.local_path(output.url(STATE)))  # only if it is empty
+
+
 def release_all(seconds: float) -> None:
     """Remove this process's heartbeats from buckets, within ``seconds``.
 
-    The next run then need not wait for ``LEASE_TIMEOUT``.
+    The next run then need not wait for ``LEASE_TIMEOUT``. A shared run may go on without this
+    process: its heartbeat stays.
     """
 
     def release_heartbeats() -> None:
         for lease in tuple(_leases.values()):
-            if isinstance(lease, _Heartbeat):
+            if isinstance(lease, _Heartbeat) and not lease.output.shared:
                 lease.release()
 
     thread = threading.Thread(target=release_heartbeats, daemon=True)
@@ -171,20 +223,24 @@ class _Heartbeat:
     """Rewrites an object of the run at intervals. It grows, because listings show sizes."""
 
     def __init__(self, output: Output) -> None:
-        self._output = output
+        self.output = output
         self._closed = threading.Event()
-        output.write(f"{output.state}/{ALIVE}", b".")
+        # Of another process of this run it goes on: a size that was seen before would look dead.
+        beats = b""
+        with suppress(OSError):
+            beats = files.read(output.url(f"{output.state}/{ALIVE}"))
+        output.write(f"{output.state}/{ALIVE}", beats + b".")
         self._thread = threading.Thread(target=self._beat, daemon=True)
         self._thread.start()
 
     def _beat(self) -> None:
-        url = self._output.url(f"{self._output.state}/{ALIVE}")
+        url = self.output.url(f"{self.output.state}/{ALIVE}")
         while not self._closed.wait(HEARTBEAT_INTERVAL):
             try:
                 files.write(url, files.read(url) + b".")
                 if self._closed.wait(REMOVAL_TIME):
                     return
-                if not files.exists(self._output.url(SETTINGS)):
+                if not files.exists(self.output.url(SETTINGS)):
                     files.remove(url)  # written while another worker was removing the state
                     return
             except FileNotFoundError:
@@ -199,7 +255,7 @@ class _Heartbeat:
     def release(self) -> None:
         self.close()
         with suppress(OutputError, OSError):
-            self._output.remove(f"{self._output.state}/{ALIVE}")
+            self.output.remove(f"{self.output.state}/{ALIVE}")
 
 
 def _lock(output: Output) -> IO[bytes]:
@@ -208,12 +264,14 @@ def _lock(output: Output) -> IO[bytes]:
     The folder gets its final name once the lock is held, so that no other run takes it for dead.
     """
     folder = urls.local_path(output.url(output.state))
+    if output.shared and not os.path.isdir(folder):
+        _refuse_unseen(output)
     with as_write_error(folder):
         for _ in range(ATTEMPTS):
             current = folder if os.path.isdir(folder) else folder + NEW
             os.makedirs(current, exist_ok=True)
             with suppress(FileNotFoundError):  # another run has removed it, or renamed it
-                lock = open(os.path.join(current, LOCK), "wb")  # noqa: SIM115 - held until the end
+                lock = open(os.path.join(current, LOCK), "ab+")  # noqa: SIM115 - held until the end
                 _lock_file(lock)
                 with suppress(FileExistsError):
                     os.mkdir(os.path.join(current, TEMPORARY))
@@ -221,6 +279,15 @@ def _lock(output: Output) -> IO[bytes]:
                     return lock
                 output.remove(output.state + NEW)  # another worker of this run was faster
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
+
+
+def _refuse_unseen(output: Output) -> None:
+    """Raise InputError, unless the folder is gone because another worker has finished the run."""
+    if not files.exists(output.url(SUMMARY)):
+        raise InputError(
+            f"the worker on {socket.gethostname()} does not see --output {output.root}; type "
+            "--output with a folder that all machines share, or with a bucket"
+        )
 
 
 def _rename(folder: str, name: str) -> bool:
@@ -235,10 +302,10 @@ def _rename(folder: str, name: str) -> bool:
 
 
 def _lock_file(lock: IO[bytes]) -> None:
-    """Lock a file; do nothing if another worker of this run holds it or locks are unsupported."""
+    """Lock a file, as all processes of a run do; do nothing if locks are unsupported."""
     for _ in range(20):  # another run's check may hold it for a moment
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             time.sleep(0.05)
         except OSError:
@@ -267,12 +334,31 @@ def is_alive(output: Output, run: str) -> bool:
     """Whether a run holds its lock on a disk. Always False in a bucket: see ``dead_runs``."""
     if not output.is_local:
         return False
-    folder = urls.local_path(output.url(run))
+    path = os.path.join(urls.local_path(output.url(run)), LOCK)
     try:
-        with open(os.path.join(folder, LOCK), "rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with _open_to_probe(path) as lock:
+            return not _can_lock(lock)
     except FileNotFoundError:
         return False
     except OSError:
         return True
+
+
+def _open_to_probe(path: str) -> IO[bytes]:
+    """Open a lock file. NFS locks only what is open for writing, a disk whatever is open."""
+    try:
+        return open(path, "rb+")
+    except PermissionError:
+        return open(path, "rb")
+
+
+def _can_lock(lock: IO[bytes]) -> bool:
+    """Whether nobody holds a lock, but for those who try it too."""
+    for _ in range(PROBES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(random.uniform(0, 2 * PROBE_INTERVAL))
+        else:
+            return True
     return False

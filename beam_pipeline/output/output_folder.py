@@ -38,10 +38,13 @@ class Output:
     Attributes:
         root: absolute path or URL.
         run: name of the run's own folder in the state, different for each run.
+        shared: whether that folder is made before the workers start, by the program that starts
+            the job. A worker that does not find it does not see this output.
     """
 
     root: str
     run: str
+    shared: bool = False
 
     @property
     def state(self) -> str:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from beam_pipeline.elements import Row
 from beam_pipeline.errors import OutputError
 from beam_pipeline.output.output_folder import ROWS, Output
+from beam_pipeline.storage import files
 
 ROWS_PER_FILE = 64
 
@@ -83,6 +84,49 @@ class RowLog:
     def _flush(self, *, synced: bool = False) -> None:
         self._output.write(self._name, b"".join(self._lines), synced=synced)
         self._flushed = time.monotonic()
+
+
+class LoggedRows:
+    """Counts the rows that all workers of a run have logged, also on other machines.
+
+    A clip that was made twice counts twice.
+
+    Attributes:
+        rows: how many there are.
+        bytes_in: of the sources of their clips.
+        bytes_out: of the clips.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._counted: dict[str, tuple[int | None, tuple[int, int, int]]] = {}
+        self.rows = self.bytes_in = self.bytes_out = 0
+
+    def update(self) -> None:
+        """Count again, reading only files that have grown.
+
+        Raises:
+            OSError: they cannot be listed or read.
+        """
+        for entry in files.find(self._output.url(f"{self._output.state}/{ROWS}")):
+            size, _ = self._counted.get(entry.url, (None, None))
+            if entry.size != size:
+                # Another worker may have finished the run, or the file may have grown once more.
+                with suppress(FileNotFoundError):
+                    counts = _count(files.read(entry.url))
+                    self._counted[entry.url] = (entry.size, counts)
+        every = [counts for _, counts in self._counted.values()]
+        self.rows, self.bytes_in, self.bytes_out = map(sum, zip(*every, (0, 0, 0), strict=True))
+
+
+def _count(data: bytes) -> tuple[int, int, int]:
+    """The number of rows, and the bytes of their sources and clips."""
+    rows = [row for row in parse_rows(data) if row is not None]
+    return (
+        len(rows),
+        sum(row.source_bytes or 0 for row in rows),
+        sum(row.bytes or 0 for row in rows),
+    )
 
 
 _open: "weakref.WeakSet[RowLog]" = weakref.WeakSet()

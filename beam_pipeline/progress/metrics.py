@@ -60,5 +60,10 @@ def update_counts(metrics: MetricResults, counts: Counts) -> None:
     work = Counter[str]()
     for result in metrics.query(MetricsFilter().with_namespace(WORK))["counters"]:
         work[result.key.metric.name] += result.result or 0
+    set_counts(work, counts)
+
+
+def set_counts(work: Counter[str], counts: Counts) -> None:
+    """Set the counts from the counters in namespace ``work``, by name."""
     succeeded = sum(work[status] for status in ("resized", "copied"))
     counts.set(work[PLANNED], succeeded, work["failed"], work["bytes_in"], work["bytes_out"])

@@ -22,6 +22,9 @@ from beam_pipeline.results.write_lists import listed_clips, write_lists
 SplitShards = tuple[Split, list[str]]
 """A split, and the paths of its shards in order."""
 
+_NO_SHARD = (0, "")
+"""Stands beside a requested split. Unread, but of the type of shards: Flink joins only one type."""
+
 
 class Merged(NamedTuple):
     """A split whose manifest and lists are written.
@@ -48,7 +51,7 @@ class MergeSplits(beam.PTransform):
         self, shards: beam.PCollection[tuple[Split, tuple[int, str]]]
     ) -> beam.PCollection[Merged]:
         requested = shards.pipeline | "Requested splits" >> beam.Create(
-            [(split, None) for split in self._config.splits], reshuffle=False
+            [(split, _NO_SHARD) for split in self._config.splits], reshuffle=False
         )
         collected = (
             {"requested": requested, "shards": shards}

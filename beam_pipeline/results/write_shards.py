@@ -32,6 +32,8 @@ SHARD_ROWS = 10_000
 """A data set gets one more shard for every so many clips, up to ``SHARDS``."""
 
 ShardKey = tuple[Split, int]
+_KEY = tuple[str, int]
+"""The same for Beam, which has no coder for a ``Split``: every runner compares encoded strings."""
 
 
 class WriteShards(beam.PTransform):
@@ -52,7 +54,7 @@ class WriteShards(beam.PTransform):
     ) -> beam.PCollection[tuple[Split, tuple[int, str]]]:
         # Batched before the join, where a single row costs as much as a batch.
         gathered = {
-            number: rows | f"Gather rows {number}" >> batch_by_key(ShardKey, _shard_key, self._size)
+            number: rows | f"Gather rows {number}" >> batch_by_key(_KEY, _shard_key, self._size)
             for number, rows in enumerate(stages)
         }
         # Also a barrier: when a later step is retried, no clip is made again.
@@ -65,7 +67,7 @@ class WriteShards(beam.PTransform):
         )
         return collected | "Write shards" >> beam.Map(
             _write, self._config, self._read, pvalue.AsList(settled)
-        ).with_output_types(tuple[Split, tuple[int, str]])
+        ).with_output_types(tuple[str, tuple[int, str]])
 
 
 Collected = tuple[ShardKey, dict[int, Iterable[bytes]]]

@@ -15,6 +15,7 @@ from beam_pipeline.batches import in_global_window
 from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ResizeTask, Row
+from beam_pipeline.output.leases import acquire_lease
 from beam_pipeline.output.row_log import RowLog
 from beam_pipeline.output.rows_of_run import RowsOfRun
 from beam_pipeline.progress import metrics
@@ -73,7 +74,13 @@ class WorkerPool:
 
     @classmethod
     def acquire(cls, config: Config) -> "WorkerPool":
-        """The pool of a run. Call ``release`` once for each call."""
+        """The pool of a run. Call ``release`` once for each call.
+
+        Raises:
+            InputError, OutputError: the output cannot be seen or written here.
+        """
+        if config.output.is_local:  # in a bucket one heartbeat is enough, and many would collide
+            acquire_lease(config.output)
         with cls._acquiring:
             name = config.output.url(config.output.state)
             pool = cls._pools.get(name) or cls._pools.setdefault(name, cls(config))
