@@ -64,7 +64,7 @@ LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs \
 test: $(VENV)/.test ## Run the tests
 	@echo "Not here: make test-faults (kills, full disks, rubbish; 6 minutes on 2 cores)"
 	@echo "          make test-dataflow (the template and jobs; 4 minutes)"
-	@echo "          make test-flink (jobs on Flink; MINUTES minutes, Java 17 and Maven)"
+	@echo "          make test-flink (jobs on Flink; 15 minutes, and Java 17 and Maven)"
 	@echo "          make test-docs (links and commands of the documentation; 2 minutes)"
 	@echo "          make test-slurm (arrays of a real SLURM; 2 minutes, and root)"
 	@echo "          make test-readers (clips in torchcodec, decord and others; 6 minutes, and 7 GB to install)"

@@ -51,7 +51,11 @@ class MakeClips(beam.PTransform):
         annotations, sources, plan = steps
         label_ids = pvalue.AsSingleton(annotations.label_ids)
         wanted = pvalue.AsList(plan.wanted)
-        loose, in_archives = plan.tasks | "Where" >> beam.Partition(_is_in_archive, 2)
+        # Not a Partition, which loses the type of the tasks and with it their coder.
+        loose = plan.tasks | "Loose" >> beam.Filter(lambda task: task.archive is None)
+        in_archives = plan.tasks | "In archives" >> beam.Filter(
+            lambda task: task.archive is not None
+        )
         clips = loose | "Clips" >> ResizeClips(self._config)
         members = in_archives | "Members" >> ResizeMembers(self._config)
         searched = sources.archives.searched | "Archives" >> SearchArchives(
@@ -82,10 +86,6 @@ class MakeClips(beam.PTransform):
             | "Retries" >> beam.Flatten()
             | "Count retries" >> beam.CombineGlobally(sum).without_defaults(),
         )
-
-
-def _is_in_archive(task: ResizeTask, _: int) -> int:
-    return int(task.archive is not None)
 
 
 def _key_of_failed(task: ResizeTask) -> list[bytes]:

@@ -99,10 +99,14 @@ taskmanager.memory.network.min: 384m
 taskmanager.memory.network.max: 384m
 """
         )
-        self._start("org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint")
-        for _ in range(self.managers):
-            self.start_manager()
-        self._wait_for(f'"slots-total":{self.managers}')
+        try:
+            self._start("org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint")
+            for _ in range(self.managers):
+                self.start_manager()
+            self._wait_for(f'"slots-total":{self.managers}')
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

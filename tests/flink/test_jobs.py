@@ -3,13 +3,14 @@
 import os
 import shlex
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
 from beam_pipeline.output import leases
 from beam_pipeline.output.output_folder import Output
 from tests.buckets import BUCKET, Buckets
-from tests.faults.runs import assert_same, clips, wait_for
+from tests.faults.runs import Run, assert_same, clips, wait_for
 from tests.flink.clusters import Cluster
 from tests.flink.conftest import COUNT, JOB_SECONDS, Flink, Prepared
 
@@ -100,6 +101,24 @@ def test_what_a_step_refuses_is_said_in_one_line(
     assert f"{output}/summary.json is no file of this program" in ended.err.splitlines()[-1]
     assert "Traceback" not in ended.err
     assert os.listdir(output) == ["summary.json"]
+
+
+def test_a_machine_that_does_not_see_the_output_is_named(
+    flink: Flink, prepared: Prepared, tmp_path: Path
+) -> None:
+    """A disk that only the client sees."""
+    (disk := tmp_path / "disk").mkdir()
+    own_disk = [
+        "unshare", "--map-root-user", "--mount", "sh", "-c",
+        f'mount -t tmpfs none {disk} && exec "$@"', "sh",
+    ]  # fmt: skip
+    with Run(flink.flags(prepared, disk / "output"), tmp_path, launcher=own_disk) as run:
+        ended = run.finished(JOB_SECONDS)
+    assert ended.status == 1
+    said = ended.err.splitlines()[-1]
+    assert said.startswith(f"beam_pipeline: the worker on {socket.gethostname()} does not see ")
+    assert "that all machines share" in said
+    assert not os.listdir(disk)
 
 
 def test_storage_options_reach_the_workers(flink: Flink, prepared: Prepared) -> None:
