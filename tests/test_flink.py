@@ -402,6 +402,37 @@ def url_in(text: str) -> str:
 # The end
 
 
+class Job:
+    """A job, as a runner gives it back, in which a worker makes a clip."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def run(self) -> "Job":
+        return self
+
+    def wait_until_finish(self) -> None:
+        log = RowLog(self._config.output)
+        log.add(MADE)
+        log.close()
+
+    def metrics(self) -> "Job":
+        return self
+
+    def query(self, _: object) -> dict[str, list[Any]]:
+        return {"counters": []}
+
+
+@pytest.mark.parametrize("shard", ["1/2", None])
+def test_what_a_job_has_left_goes_unless_it_is_a_part(tmp_path: Path, shard: str | None) -> None:
+    config = Config.from_flags(videos="/v", output=str(tmp_path / "output"), shard=shard)
+    job: Any = Job(config)
+    assert FlinkEngine(PipelineOptions([])).run(job, config)
+    left = [path.name for path in tmp_path.rglob("*.jsonl")]
+    assert len(left) == (shard is not None)
+    assert (tmp_path / "output" / "_state").exists() is (shard is not None)
+
+
 def test_the_job_server_ends_with_this_program() -> None:
     """A signal ends it without a word to anybody else: see ``cli.py``."""
     script = (

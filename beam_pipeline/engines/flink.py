@@ -34,7 +34,7 @@ from beam_pipeline.errors import UsageError
 from beam_pipeline.output.leases import (
     begin_shared_run,
     release_lease,
-    remove_state,
+    remove_own_state,
     remove_unused_state,
 )
 from beam_pipeline.output.row_log import LoggedRows
@@ -91,8 +91,8 @@ class FlinkEngine(Engine):
             raise
         finally:
             self._runner.stop()
-        if config.output.is_local:
-            remove_state(config.output)  # what this process had open, see there
+        if config.output.is_local and config.shard is None:
+            remove_own_state(config.output)  # what this process had open, see there
         release_lease(config.output)
         return True
 

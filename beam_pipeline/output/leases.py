@@ -117,11 +117,17 @@ def remove_state(output: Output, is_spent: Callable[[str], bool] = lambda _run: 
 
     If no other state is left, the settings go too.
     """
-    lease = _leases.pop(output.url(output.state), None)
+    lease = _leases.get(output.url(output.state))
     if isinstance(lease, _Heartbeat):
         lease.close()  # so that it writes nothing into removed folders
     for run in filter(is_spent, dead_runs(output)):
         remove_run(output, run)
+    remove_own_state(output)
+
+
+def remove_own_state(output: Output) -> None:
+    """Remove the state of this run, and the settings if no other state is left."""
+    lease = _leases.pop(output.url(output.state), None)
     if lease is not None:
         lease.close()  # FUSE and NFS keep a removed file in its folder until it is closed
     # Other processes of the run may have it open yet: then the one that is last removes the rest.
