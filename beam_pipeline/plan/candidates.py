@@ -27,7 +27,7 @@ def group_of(name: str) -> str:
     >>> group_of("--nQbRBEz2s_000104_000114")
     '--nQbRBEz2s'
     """
-    return _TIMES.sub("", name)
+    return _TIMES.sub("", name) if name[-1:].isdigit() else name
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,12 @@ def find_candidates(clips: Sequence[ResolvedClip], videos: Sequence[Video]) -> C
     a clip are sorted by rank, then loose files before members of archives, then full names before
     bare ids, then common extensions before others, then by path.
     """
+    if not videos:  # most groups of a large data set that is being prepared
+        return Candidates({}, {}, Unannotated())
     # A file named by two arguments counts once, with the lower rank.
-    files = {video.path: video for video in sorted(videos, key=lambda v: v.rank, reverse=True)}
-    if not clips or not videos:  # most groups of a large data set that is being prepared
+    by_rank = sorted(videos, key=lambda v: v.rank, reverse=True) if len(videos) > 1 else videos
+    files = {video.path: video for video in by_rank}
+    if not clips:
         return Candidates({}, {}, count_unannotated(files.values()))
     by_name = {resolved.clip.clip_id for resolved in clips}
     by_id: dict[str, list[str]] = {}

@@ -89,17 +89,18 @@ class _Decide(beam.DoFn):
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
         _, bucket = element
         records: list[bytes] = []
-        unannotated = Unannotated()
+        unannotated: list[Unannotated] = []
         for group in groups_in(KINDS, bucket).values():
             clips = resolve_annotations(group["annotations"], label_ids)
-            candidates = find_candidates(clips, [*group["videos"], *group["members"]])
-            unannotated = add_unannotated((unannotated, candidates.unannotated))
+            candidates = find_candidates(clips, group["videos"] + group["members"])
+            if any(candidates.unannotated):
+                unannotated.append(candidates.unannotated)
             if clips:
                 yield from self._decide(
                     clips, candidates, group, last_clip_id, bool(searched), records
                 )
-        if any(unannotated):
-            yield pvalue.TaggedOutput(UNANNOTATED, unannotated)
+        if unannotated:
+            yield pvalue.TaggedOutput(UNANNOTATED, add_unannotated(unannotated))
         if searched:
             yield pvalue.TaggedOutput(WANTED, b"".join(records))
 
