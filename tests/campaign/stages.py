@@ -27,7 +27,7 @@ from beam_pipeline.codec.request import Request
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.earlier.read_rows import read_rows
-from beam_pipeline.elements import SPLITS, Clip, ResizeTask, Row, Split, Video
+from beam_pipeline.elements import SPLITS, Clip, ResizeTask, Row, Split, Unannotated, Video
 from beam_pipeline.errors import RunError
 from beam_pipeline.output import leases, row_log
 from beam_pipeline.plan.decide import finished_rows
@@ -112,7 +112,7 @@ def _run_stages(config: Config, tasks: Sequence[ResizeTask]) -> None:
     stage.start_bundle()
     for task in tasks:
         if task.path not in finished:
-            rows += stage.process(task, [])
+            rows += stage.process(task)
     ends = [end.value for end in stage.finish_bundle()]
     rows += [end for end in ends if isinstance(end, Row)]
     stage.teardown()
@@ -124,7 +124,7 @@ def _run_stages(config: Config, tasks: Sequence[ResizeTask]) -> None:
         check_split(split, paths, config, shards)
     merged = [merge_split(split, paths, config, shards) for split, paths in shards]
     nothing = CountPassedOver().extract_output(Counter())
-    finish(merged, config, LABEL_IDS, 0, nothing, 0, [])
+    finish(merged, config, LABEL_IDS, Unannotated(), nothing, 0, [])
 
 
 def settings(output: str, *more: str) -> Config:

@@ -16,7 +16,7 @@ from apache_beam import pvalue
 
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
-from beam_pipeline.elements import Clip, ResizeTask, Row
+from beam_pipeline.elements import Clip, ResizeTask, Row, Unannotated
 from beam_pipeline.errors import OutputError
 from beam_pipeline.results import write_summary
 from beam_pipeline.results.merge_splits import merge_split
@@ -74,7 +74,7 @@ def worker(config: Config, options: str, tasks: list[ResizeTask], barrier: Any) 
     merge_split("train", [shard], config)
     barrier.wait(TOGETHER)
     nothing = CountPassedOver().extract_output(Counter())
-    finish([], config, {"zumba": 0}, 0, nothing, 0, [])
+    finish([], config, {"zumba": 0}, Unannotated(), nothing, 0, [])
     return elements
 
 
@@ -147,7 +147,7 @@ def test_a_worker_that_ends_while_another_writes_takes_nothing_from_it(
     list(prepare_output(config))
     merge_split("train", [], config)
     nothing = CountPassedOver().extract_output(Counter())
-    inputs = ([], config, {"zumba": 0}, 0, nothing, 0, [])
+    inputs = ([], config, {"zumba": 0}, Unannotated(), nothing, 0, [])
     counted = write_summary.summarize
 
     def summarize(*about: Any) -> dict[str, Any]:
@@ -171,4 +171,4 @@ def test_an_output_that_somebody_removes_while_it_is_finished_is_an_error(
     nothing = CountPassedOver().extract_output(Counter())
     monkeypatch.setattr(write_summary, "summarize", lambda *_: shutil.rmtree(output) or {})
     with pytest.raises(OutputError):
-        finish([], config, {"zumba": 0}, 0, nothing, 0, [])
+        finish([], config, {"zumba": 0}, Unannotated(), nothing, 0, [])
