@@ -222,6 +222,10 @@ class Row(NamedTuple):
             detail=self.detail and redact(self.detail),
         )
 
+    def contradicts(self, other: "Row") -> bool:
+        """Whether both are of clips from two sources, of which the output holds only one."""
+        return self.sha256 != other.sha256 and self.source != other.source
+
     def reused_for(self, clip: Clip) -> "Row":
         """This row of an earlier run, with status ``reused`` and the clip's current annotation."""
         return self.for_clip(clip)._replace(status="reused", seconds=None)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive
 from beam_pipeline.kinetics.datasets import DATASETS
-from beam_pipeline.sources.name_members import first_searched_rank, largest_first
+from beam_pipeline.sources.name_members import first_searched_rank, in_order
 from beam_pipeline.sources.read_archive import ArchiveReader
 from beam_pipeline.work.worker_pool import READ_AHEAD
 from benchmarks.cost import cpu_seconds
@@ -69,7 +69,7 @@ def measure(clips: Sequence[Path]) -> Measured:
     return Measured([cpu_seconds(clip) for clip in clips], reading)
 
 
-def archives_of_k400(with_sizes: bool) -> dict[str, tuple[Archive, int]]:
+def archives_of_k400() -> dict[str, tuple[Archive, int]]:
     """Each archive that is searched, and its number of clips."""
     dataset = DATASETS["kinetics400"]
     videos = dataset.videos(tuple(PARTS))
@@ -84,7 +84,7 @@ def archives_of_k400(with_sizes: bool) -> dict[str, tuple[Archive, int]]:
             clips = min(left, -(-CLIPS[split] // parts))
             left -= clips
             path = f"{split}/part_{part}.tar.gz"
-            found[path] = Archive(path, rank, clips if with_sizes else None), clips
+            found[path] = Archive(path, rank, None), clips
     return found
 
 
@@ -107,11 +107,11 @@ def time_of(archive: Iterable[float], cores: int, reading: float) -> float:
     return end
 
 
-def spread(measured: Measured, machines: int, cores: int, with_sizes: bool, seed: int) -> float:
+def spread(measured: Measured, machines: int, cores: int, seed: int) -> float:
     """Time of the work over that of perfectly spread work."""
     chance = random.Random(seed)
-    archives = archives_of_k400(with_sizes)
-    order = [archive.path for archive in largest_first([each for each, _ in archives.values()])]
+    archives = archives_of_k400()
+    order = [archive.path for archive in in_order(each for each, _ in archives.values())]
     work = [chance.choices(measured.clips, k=archives[path][1]) for path in order]
     # The archive with known names is a stage of its own, which starts with the others.
     work.insert(0, chance.choices(measured.clips, k=REPLACEMENTS))
@@ -133,15 +133,10 @@ def main() -> None:
     measured = measure(args.clips)
     rows = []
     for machines, cores in MACHINES:
-        cells = [
-            [spread(measured, machines, cores, with_sizes, seed) for seed in range(args.seeds)]
-            for with_sizes in (False, True)
-        ]
-        rows.append(
-            [f"{machines * cores}", f"{machines} of {cores}"]
-            + [f"{statistics.median(ratios):.2f}" for ratios in cells]
-        )
-    header = ["cores", "machines", "over the web, sizes unknown", "from a bucket or folder"]
+        ratios = [spread(measured, machines, cores, seed) for seed in range(args.seeds)]
+        cells = [f"{machines * cores}", f"{machines} of {cores}"]
+        rows.append([*cells, f"{statistics.median(ratios):.2f}"])
+    header = ["cores", "machines", "time"]
     text = table(header, rows) + (
         f"\n\nA clip takes {statistics.mean(measured.clips):.2f} s of processor time, and "
         f"{measured.reading * 1000:.1f} ms to be read from its archive."

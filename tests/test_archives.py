@@ -264,18 +264,6 @@ def test_a_clip_in_several_archives_is_made_once(five: Kinetics, tmp_path: Path)
     assert all_rows(tmp_path / "output")[B]["source"] == f"{archives[0]}/{B}.mp4"
 
 
-def test_the_largest_archive_is_first_and_the_first_by_name_counts(
-    five: Kinetics, tmp_path: Path
-) -> None:
-    folder = tmp_path / "in"
-    folder.mkdir()
-    pack(folder / "small.tar", only(five, A, 21), "w")
-    pack(folder / "x.tar", only(five, A, 22) | {"padding.txt": b"0" * 100_000}, "w")
-    ended = prepare(five, tmp_path / "output", folder, flags=("--workers=1",))
-    assert frames_by_clip(tmp_path / "output")[A] == 21
-    assert "  2 clips in " in ended.out  # from the larger one at first
-
-
 def test_of_one_rank_the_first_address_wins_and_in_an_archive_the_first_member(
     five: Kinetics, tmp_path: Path
 ) -> None:

@@ -260,6 +260,15 @@ def test_a_row_without_its_output_is_nothing() -> None:
     assert finished_rows([MADE, failed], [], configured().output) == {}
 
 
+def test_a_clip_whose_rows_tell_of_two_sources_is_made_again() -> None:
+    output = configured().output
+    there = [Video(output.url(str(MADE.path)), 0, MADE.bytes)]
+    other = MADE._replace(source="/b.tar/abc.mp4", sha256="other", bytes=8)
+    assert finished_rows([MADE, other], there, output) == {}
+    for same in (other._replace(sha256=MADE.sha256), other._replace(source=MADE.source)):
+        assert finished_rows([MADE, same], there, output) == {MADE.path: MADE}
+
+
 def test_a_finished_clip_is_reused_under_what_is_annotated_now() -> None:
     (resolved,) = resolve_annotations([stated("abc_000001_000011", "zumba")], LABEL_IDS)
     candidates = find_candidates([resolved], [Video("/v/abc.mp4", 0, 1)])

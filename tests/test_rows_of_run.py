@@ -8,6 +8,7 @@ from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.elements import Clip, ResizeTask, Row
 from beam_pipeline.output import rows_of_run
+from beam_pipeline.output.row_log import RowLog
 from beam_pipeline.work.resize_clips import _Resize
 from tests.conftest import small_clip
 from tests.kinetics import configured
@@ -57,6 +58,23 @@ def test_what_the_rows_do_not_say_is_made(config: Config, tmp_path: Path) -> Non
     made(config).write_bytes(b"damaged")
     assert work_on(config, other).frames == 7
     assert len(made(config).read_bytes()) > 7
+
+
+def test_a_clip_that_was_made_from_two_sources_is_made_again(
+    config: Config, tmp_path: Path
+) -> None:
+    """Its file is of the second, whichever row is read; here both have the same size."""
+    one, other = tmp_path / "a.mp4", tmp_path / "other.mp4"
+    one.write_bytes(small_clip(frames=5))
+    other.write_bytes(small_clip(frames=7))
+    first = work_on(config, one)
+    log = RowLog(config.output)
+    log.add(first._replace(source=str(other), sha256="another"))
+    log.close()
+    made(config).write_bytes(bytes(first.bytes or 0))
+    again = work_on(config, one)
+    assert again.sha256 == first.sha256
+    assert made(config).read_bytes() != bytes(first.bytes or 0)
 
 
 def test_row_files_are_read_once_and_when_they_have_grown(

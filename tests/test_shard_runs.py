@@ -1,5 +1,7 @@
 """Parts of the work as processes of their own: at once, killed, run again, and put together."""
 
+import hashlib
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -299,6 +301,37 @@ def test_a_loose_file_that_comes_first_wins_whichever_part_has_the_archive(tmp_p
     assert frames == {
         **dict.fromkeys(both, 5), "onlyPacked_000001_000011": 9, "broken_____000001_000011": 9,
     }  # fmt: skip
+
+
+def test_a_clip_that_two_parts_have_made_at_once_is_that_of_the_first_archive(
+    tmp_path: Path, start: Start
+) -> None:
+    """It is made again, whichever of its two files is there; each part begins without the other."""
+    made = Kinetics(tmp_path / "both")
+    clip_id = "inBoth_____000001_000011"
+    made.add(clip_id, "val", "zumba")
+    made.write()
+    folder = tmp_path / "archives"
+    folder.mkdir()
+    for name, frames in (("1", 5), ("2", 9)):
+        pack(folder / f"{name}.tar", {f"{clip_id}.mp4": small_clip(frames=frames)}, "w")
+    output = tmp_path / "output"
+
+    def command(output: Path, *more: str) -> list[str]:
+        return [
+            "--annotations", str(made.annotations), "--videos", str(folder),
+            "--output", str(output), "--short_edge", "32", "--path_prefix=", *more,
+        ]  # fmt: skip
+
+    for number in (1, 2):
+        apart = tmp_path / f"part{number}"
+        assert finish(command(apart, "--shard", f"{number}/2"), tmp_path).status == 0
+        shutil.copytree(apart, output, dirs_exist_ok=True)
+    assert finish(command(output), tmp_path).status == 0
+    row = all_rows(output)[clip_id]
+    assert (row["frames"], row["source"]) == (5, f"{folder}/1.tar/{clip_id}.mp4")
+    clip = output / row["path"]
+    assert hashlib.sha256(clip.read_bytes()).hexdigest() == row["sha256"]
 
 
 # A bucket

@@ -38,7 +38,6 @@ def table(*made: Clip) -> WantedClips:
         record_of(LIKE_TIMES, True, True),
     ]
     searched = WantedClips(b"".join(records), LABEL_IDS)
-    searched.begin_archive(0)
     for each in made:
         searched.mark_made(each)
     return searched
@@ -97,7 +96,6 @@ def test_where_nothing_is_annotated_everything_is_wanted_that_is_not_made() -> N
     done, sourced = Clip("a/done"), Clip("b/sourced")
     records = record_of(done, False, False) + record_of(sourced, True, True, has_source=True)
     searched = WantedClips(records, {}, annotated=False)
-    searched.begin_archive(0)
     assert searched.find("a/done") == Match((), True)
     assert searched.find("b/sourced") == Match((), True, passed=(key_of(sourced),))
     assert searched.find("a/new") == Match((Clip("a/new"),), True)
@@ -119,23 +117,6 @@ def test_what_has_another_source_is_passed_until_that_has_failed() -> None:
     assert len(searched) == 1
     assert searched.find("alone.mp4") == Match((ALONE,), True)
     assert searched.find(f"{LIKE_TIMES.clip_id}.mp4") == Match((), True)
-
-
-@pytest.mark.parametrize("annotated", [True, False])
-def test_a_clip_is_wanted_again_from_an_archive_that_comes_before_the_one_it_was_in(
-    annotated: bool,
-) -> None:
-    clip = ALONE if annotated else Clip("a/b")
-    table = record_of(ALONE, True, True) if annotated else b""
-    searched = WantedClips(table, LABEL_IDS, annotated)
-    wanted = []
-    for archive in ("m", "z", "a", "b"):
-        searched.begin_archive((0, archive))
-        found = searched.find(clip.clip_id)
-        wanted.append(len(found.clips))
-        for each in found.clips:
-            searched.mark_made(each)
-    assert wanted == [1, 0, 1, 0]
 
 
 def test_an_empty_table_wants_nothing() -> None:

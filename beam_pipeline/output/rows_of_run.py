@@ -29,6 +29,7 @@ class RowsOfRun:
         self._output = output
         self._lock = threading.Lock()
         self._rows: dict[str, Row] = {}
+        self._disputed: set[str] = set()  # paths of clips that were made from several sources
         self._read: dict[str, int | None] = {}
         self._looked: float | None = None
 
@@ -38,7 +39,7 @@ class RowsOfRun:
             if self._looked is None or time.monotonic() - self._looked > LOOK_AGAIN:
                 self._look()
                 self._looked = time.monotonic()
-            row = self._rows.get(path)
+            row = None if path in self._disputed else self._rows.get(path)
         if row is None or row.source != public_address(source):
             return None
         try:
@@ -57,7 +58,11 @@ class RowsOfRun:
         changed = [url for url, size in found.items() if self._read.get(url, -1) != size]
         with ThreadPoolExecutor(THREADS) as threads:
             for rows in threads.map(_rows_in, changed):
-                self._rows |= {row.path: row for row in rows if row.path}
+                for row in rows:
+                    if row.path:
+                        if row.contradicts(self._rows.setdefault(row.path, row)):
+                            self._disputed.add(row.path)
+                        self._rows[row.path] = row
         self._read |= found
 
 

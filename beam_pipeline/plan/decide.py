@@ -21,13 +21,25 @@ def is_doubtful(row: Row | None) -> bool:
 
 
 def finished_rows(rows: Iterable[Row], outputs: Iterable[Video], output: Output) -> dict[str, Row]:
-    """By path, the rows of earlier runs whose output file exists and has the row's size."""
+    """By path, the rows of earlier runs whose output file exists and has the row's size.
+
+    None for a clip that was made from several archives, by a run that was stopped before it has
+    settled which of them counts.
+    """
+    by_path: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: row.sha256 or ""):
+        if row.path and row.bytes is not None:
+            by_path.setdefault(row.path, []).append(row)
+    if not by_path:  # most groups of a large data set that is being prepared
+        return {}
     sizes = {video.path: video.size for video in outputs}
-    return {
-        row.path: row
-        for row in sorted(rows, key=lambda row: row.sha256 or "")
-        if row.path and row.bytes is not None and sizes.get(output.url(row.path)) == row.bytes
-    }
+    finished = {}
+    for path, of_clip in by_path.items():
+        size = sizes.get(output.url(path))
+        there = [row for row in of_clip if row.bytes == size]
+        if there and not any(row.contradicts(of_clip[0]) for row in of_clip):
+            finished[path] = there[-1]
+    return finished
 
 
 def decide(

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,6 @@ an archive whose checksum is wrong; a source is known, which is tried first."""
 
 NO_VALUE = -1
 """Stands for None."""
-
-_NOWHERE = -1
 
 
 def record_of(
@@ -100,36 +98,20 @@ class WantedClips:
         self._high = np.ascontiguousarray(self._records["high"])
         flags = self._records["flags"]
         self._passed = flags & (WANTED | HAS_SOURCE) == WANTED | HAS_SOURCE
-        self._asked = (flags & WANTED).astype(bool) & ~self._passed
-        self._wanted = self._asked.copy()
+        self._wanted = (flags & WANTED).astype(bool) & ~self._passed
         self.has_doubtful = bool((flags & DOUBTFUL).any())
         self._labels = {label_id: label for label, label_id in label_ids.items()}
         self._annotated = annotated
         self._wants_unknown = not annotated
-        self._archives: list[Any] = []
-        self._made_in = np.full(len(self._records), _NOWHERE, np.int32)  # index of the archive
-        self._made_unknown: dict[bytes, int] = {}
+        self._made_unknown: set[bytes] = set()
 
     def want_only(self, keys: Iterable[bytes]) -> None:
         """Want these clips, whatever other sources they have, and no others."""
         self._wants_unknown = False
-        self._passed[:] = self._asked[:] = False
+        self._passed[:] = self._wanted[:] = False
         for key in keys:
-            high, low, start, end = _KEY.unpack(key)
-            for index in self._indices_of((high, low)):
-                record = self._records[index]
-                self._asked[index] |= (record["start"], record["end"]) == (start, end)
-        self._wanted = self._asked.copy()
-
-    def begin_archive(self, order: Any) -> None:
-        """Begin an archive, by its place in the order of priority.
-
-        A clip is wanted again if it was made from an archive that comes later in that order.
-        """
-        self._archives.append(order)
-        later = np.array([other > order for other in [*self._archives, order]])
-        self._is_later = later  # the last stands for nowhere
-        self._wanted = self._asked & ((self._made_in == _NOWHERE) | later[self._made_in])
+            if (index := self._index_of(key)) is not None:
+                self._wanted[index] = True
 
     def __len__(self) -> int:
         """The number of clips that are still wanted."""
@@ -169,25 +151,28 @@ class WantedClips:
 
     def _find_unannotated(self, clip: Clip) -> Match:
         key = key_of(clip)
-        for index in self._indices_of(_digest(clip.clip_id)):
+        if (index := self._index_of(key)) is not None:
             clips = (clip,) if self._wanted[index] else ()
             return Match(clips, True, passed=(key,) if self._passed[index] else ())
-        made_in = self._made_unknown.get(key)
-        wanted = self._wants_unknown and (made_in is None or bool(self._is_later[made_in]))
+        wanted = self._wants_unknown and key not in self._made_unknown
         return Match((clip,) if wanted else (), True)
 
     def mark_made(self, clip: Clip | Row) -> None:
-        """Remove a clip that is made from the archive that was begun last."""
+        """Remove a clip that is made."""
         key = key_of(clip)
-        archive = len(self._archives) - 1
+        if (index := self._index_of(key)) is not None:
+            self._wanted[index] = False
+        else:
+            self._made_unknown.add(key)  # an unannotated clip is not in the table
+
+    def _index_of(self, key: bytes) -> int | None:
+        """The index of the record with this key."""
         high, low, start, end = _KEY.unpack(key)
         for index in self._indices_of((high, low)):
             record = self._records[index]
             if (record["start"], record["end"]) == (start, end):
-                self._made_in[index] = archive
-                self._wanted[index] = False
-                return
-        self._made_unknown[key] = archive  # an unannotated clip is not in the table
+                return index
+        return None
 
     def _indices_of(self, digest: tuple[int, int]) -> Iterator[int]:
         high, low = digest

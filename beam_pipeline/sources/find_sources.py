@@ -13,7 +13,7 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.file_names import ARCHIVE_EXTENSIONS, EXTENSIONS
 from beam_pipeline.output.archive_names import ArchiveNames
 from beam_pipeline.sources.list_videos import ARCHIVES, PASSED_OVER, VIDEO_FILES, ListVideos
-from beam_pipeline.sources.name_members import NamedArchives, NameMembers, largest_first
+from beam_pipeline.sources.name_members import NamedArchives, NameMembers, in_order
 from beam_pipeline.sources.passed_over import CountPassedOver
 
 
@@ -107,6 +107,6 @@ def check_archives(archives: Sequence[Archive], config: Config) -> list[Archive]
             "they are read; leave out --limit, or type --annotations"
         )
     by_rank = sorted(archives, key=lambda archive: archive.rank, reverse=True)
-    ordered = largest_first({archive.path: archive for archive in by_rank}.values())
+    ordered = in_order({archive.path: archive for archive in by_rank}.values())
     mine = {*(ordered if config.shard is None else config.shard.share(ordered))}
     return [archive._replace(is_mine=archive in mine) for archive in ordered]

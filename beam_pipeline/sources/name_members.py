@@ -32,7 +32,7 @@ class NamedArchives(NamedTuple):
 
     members: the videos in archives whose names were read (Video).
     read: a record of each of these archives (ReadArchive).
-    searched: one element, the list of all other archives of this run, the largest first.
+    searched: one element, the list of all other archives of this run, in order.
     """
 
     members: beam.PCollection[Video]
@@ -63,7 +63,7 @@ class NameMembers(beam.PTransform):
         searched = (
             found[SEARCHED]
             | "Collect searched" >> Gather()
-            | "Largest first" >> beam.Map(largest_first).with_output_types(list[Archive])
+            | "In order" >> beam.Map(in_order).with_output_types(list[Archive])
         )
         return NamedArchives(found[MEMBERS], found[READ], searched)
 
@@ -73,7 +73,7 @@ def first_searched_rank(videos: Sequence[str]) -> int:
 
     These are the last: nothing yields to them. If the last arguments name a split each, such as
     ``train_targz val_targz``, no clip should be in two of them, so neither do these yield to each
-    other. (A clip that is in two all the same is made twice, and the first counts.)
+    other. (Of a clip that is in two all the same, the first counts.)
     """
     rank = len(videos) - 1
     named = [split_named_by(argument) for argument in videos]
@@ -82,12 +82,9 @@ def first_searched_rank(videos: Sequence[str]) -> int:
     return rank
 
 
-def largest_first(archives: Iterable[Archive]) -> list[Archive]:
-    """Archives in the order in which they are read: the largest must not be left for the end.
-
-    Those of a listing, which gives no sizes, are in the order of their names.
-    """
-    return sorted(archives, key=lambda archive: (archive.rank, -(archive.size or 0), archive.path))
+def in_order(archives: Iterable[Archive]) -> list[Archive]:
+    """Archives in their order of priority, in which one worker reads them."""
+    return sorted(archives, key=lambda archive: (archive.rank, archive.path))
 
 
 class _NameMembers(beam.DoFn):

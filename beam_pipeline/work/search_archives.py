@@ -1,6 +1,6 @@
 """Search archives for clips without a known source: each is read once, from front to back."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 
 import apache_beam as beam
@@ -39,10 +39,8 @@ class SearchArchives(beam.PTransform):
     def expand(self, archives: beam.PCollection[list[Archive]]) -> pvalue.DoOutputsTuple:
         return (
             archives
-            | "Number" >> beam.FlatMap(_numbered).with_output_types(tuple[int, SearchedArchive])
-            # Not a Reshuffle, whose keys are random: a worker takes keys in order where it can.
-            | "Spread archives" >> beam.GroupByKey()
-            | "Archives" >> beam.FlatMapTuple(_without_number).with_output_types(SearchedArchive)
+            | "Each" >> beam.FlatMap(_unsearched).with_output_types(SearchedArchive)
+            | "Spread archives" >> beam.Reshuffle()
             | "Search" >> _search(self._config, *self._side_inputs)
         )
 
@@ -79,13 +77,8 @@ def _search(config: Config, *side_inputs: pvalue.AsSideInput) -> beam.PTransform
     return search.with_outputs(*types, main=ROWS)
 
 
-def _numbered(archives: list[Archive]) -> Iterator[tuple[int, SearchedArchive]]:
-    for number, archive in enumerate(archives):
-        yield number, SearchedArchive(archive, None)
-
-
-def _without_number(_: int, archives: Iterable[SearchedArchive]) -> Iterable[SearchedArchive]:
-    return archives
+def _unsearched(archives: list[Archive]) -> list[SearchedArchive]:
+    return [SearchedArchive(archive, None) for archive in archives]
 
 
 class _Search(PooledDoFn):
@@ -110,7 +103,6 @@ class _Search(PooledDoFn):
                 self._table.want_only(split_keys(failed))
             self._search = _ArchiveSearch(self._table, annotated)
         archive = searched.archive
-        self._search.begin(archive)
         label = class_of_archive(self._config.dataset, archive.path, sorted(label_ids))
         done = self._search.may_be_done and self._search.is_done
         if done or not (label is None or self._table.wants_class(label)):
@@ -168,12 +160,6 @@ class _ArchiveSearch:
         self._wanted = wanted
         self._annotated = annotated
         self._pending: dict[str, Future[ClipResult]] = {}
-
-    def begin(self, archive: Archive) -> None:
-        """Begin an archive. Of several for one clip the first by name counts, in any order."""
-        for clip_id in list(self._pending):
-            self._update(clip_id)
-        self._wanted.begin_archive((archive.rank, archive.path))
 
     def find(self, name: str) -> Match:
         """The wanted clips that a member matches.
