@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline.codec import child
+from beam_pipeline.codec.messages import Malformed, encode_outcome
 from beam_pipeline.codec.outcome import Outcome
-from beam_pipeline.codec.pool import CodecPool
+from beam_pipeline.codec.pool import CodecPool, _Child
 from beam_pipeline.codec.request import Inspection, Request
 from beam_pipeline.codec.settings import ClipSettings
 from tests.codec import outcome_of
@@ -365,7 +366,9 @@ PARENT = textwrap.dedent(
     """
     import multiprocessing, pathlib, sys, threading
     from beam_pipeline.codec.request import Request
-    from beam_pipeline.codec.pool import CodecPool
+    from beam_pipeline.codec.messages import Malformed, encode_outcome
+from beam_pipeline.codec.outcome import Outcome
+from beam_pipeline.codec.pool import CodecPool, _Child
     from beam_pipeline.codec.settings import ClipSettings
 
     if __name__ == "__main__":
@@ -448,7 +451,7 @@ def test_a_clip_can_be_decoded_and_nothing_is_written(
     seen, stated = outcome.facts, made.facts
     assert (outcome.status, outcome.detail, outcome.output) == ("decoded", None, None)
     assert (seen.width, seen.height, seen.frames) == (stated.width, stated.height, 5)
-    assert seen.duration == pytest.approx(stated.duration)
+    assert seen.duration == pytest.approx(stated.duration * 4 / 5)  # to the last picture
     assert (seen.has_audio, seen.decode_errors) == (False, 0)
     assert pool.run(good, PATIENCE) == made  # the child goes on
 
@@ -457,3 +460,19 @@ def test_a_file_that_does_not_decode_says_why(pool: CodecPool, tmp_path: Path) -
     assert pool.run(Inspection(b"no video"), PATIENCE).reason == "not_a_video"
     gone = pool.run(Inspection(str(tmp_path / "gone")), PATIENCE)
     assert (gone.reason, gone.detail) == ("unreadable", "No such file or directory")
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        (Inspection(b"?"), Outcome("resized")),
+        (Inspection(b"?"), Outcome("failed", write_error=OSError(errno.ENOSPC, "full"))),
+        (Request(b"?", None, ClipSettings()), Outcome("decoded")),
+    ],
+)
+def test_an_answer_to_something_else_is_none(asked: Request | Inspection, answer: Outcome) -> None:
+    ours, theirs = multiprocessing.Pipe()
+    with ours, theirs:
+        theirs.send_bytes(encode_outcome(answer))
+        with pytest.raises(Malformed):
+            _Child(multiprocessing.Process(), ours)._receive(asked)
