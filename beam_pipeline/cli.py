@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from beam_pipeline.codec import child_processes
-from beam_pipeline.errors import RunError, UsageError, message_of
+from beam_pipeline.errors import DamagedError, RunError, UsageError, message_of
 from beam_pipeline.privacy import one_line, redact
 from beam_pipeline.quick_start import import_of_beam
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from beam_pipeline.engines.engine import Engine
 
 OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
+SUBCOMMANDS = ("verify", "compare", "stats")
+"""What the first argument may be, in place of a flag."""
+
 SIGNAL_STATUS = 128
 """Exit status of a stopped run, plus the signal's number: 130 after Ctrl-C."""
 
@@ -46,6 +49,8 @@ def main(argv: list[str] | None = None) -> int:
     threading.excepthook = lambda error: _print_traceback(*error[:3])
     _silence_beam()  # before Beam is imported
     arguments = sys.argv[1:] if argv is None else argv
+    if arguments and arguments[0] in SUBCOMMANDS:
+        return _run_subcommand(*arguments)
     with import_of_beam(arguments):
         from beam_pipeline.engines.choose import choose_engine
         from beam_pipeline.options import parse_command_line
@@ -58,6 +63,24 @@ def main(argv: list[str] | None = None) -> int:
     except (UsageError, RunError) as error:
         _complain(str(error))
         return BAD_USAGE if isinstance(error, UsageError) else RUN_FAILED
+
+
+def _run_subcommand(name: str, *arguments: str) -> int:
+    """Look at an output, without a job; status 2 if nothing can be said about it."""
+    _on_signal(lambda: "stopped")
+    with import_of_beam(arguments):
+        from beam_pipeline.commands import compare, stats, verify
+
+    run = {"verify": verify.main, "compare": compare.main, "stats": stats.main}[name]
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for pipes into ``head``
+    try:
+        return run(list(arguments))
+    except DamagedError as error:
+        _complain(f"{error.what}; the command that made this output writes it anew")
+        return BAD_USAGE
+    except (UsageError, RunError) as error:
+        _complain(str(error))
+        return BAD_USAGE
 
 
 def _run(engine: "Engine", options: "PipelineOptions") -> int:

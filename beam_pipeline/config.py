@@ -110,14 +110,7 @@ class Config:
         for name in ("videos", "output"):
             if not getattr(options, name) and (name == "output" or options.dataset is None):
                 raise UsageError(f"--{name} is missing; type --{name} FOLDER")
-        try:
-            storage_options = file_systems.parse_options(options.storage_options)
-        except ValueError as error:  # which says where, and not what stands there
-            raise UsageError(
-                f'--storage_options: {error}; type JSON such as \'{{"gs": {{"token": "anon"}}}}\''
-            ) from None
-        file_systems.configure(storage_options)
-        configure_privacy(full_names, storage_options)
+        configure_storage(options.storage_options, full_names)
         if options.dataset_mirror is not None and options.dataset is None:
             raise UsageError(
                 "--dataset_mirror works only with --dataset; type --dataset "
@@ -187,12 +180,12 @@ class Config:
     def _check(self) -> None:
         for flag in ("annotations", "videos"):
             for address in getattr(self, flag):
-                _check_protocol(f"--{flag}", address)
-        _check_protocol("--output", self.output.root)
+                check_protocol(f"--{flag}", address)
+        check_protocol("--output", self.output.root)
         if urls.is_on_the_web(self.output.root):
             raise UsageError(f"--output {self.output.root} cannot be written to; type a folder")
         if self.label_map is not None:
-            _check_protocol("--label_map", self.label_map)
+            check_protocol("--label_map", self.label_map)
         if not self.separator:
             raise UsageError("--separator is empty; type --separator ' ' or --separator ','")
         if _ALWAYS_IN_PATHS.search(self.separator) or not self.separator.isprintable():
@@ -334,7 +327,24 @@ def flag_text(value: Any) -> str:
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
-def _check_protocol(flag: str, address: str) -> None:
+def configure_storage(storage_options: str | None, full_names: bool = False) -> None:
+    """Set for this process how storage is reached, and what is shown of addresses.
+
+    Raises:
+        UsageError: ``storage_options`` is no JSON that fits.
+    """
+    try:
+        parsed = file_systems.parse_options(storage_options)
+    except ValueError as error:  # which says where, and not what stands there
+        raise UsageError(
+            f'--storage_options: {error}; type JSON such as \'{{"gs": {{"token": "anon"}}}}\''
+        ) from None
+    file_systems.configure(parsed)
+    configure_privacy(full_names, parsed)
+
+
+def check_protocol(flag: str, address: str) -> None:
+    """Raise UsageError if nothing can open an address, which is an argument of this flag."""
     try:
         file_systems.filesystem_class(address)
     except (ValueError, ImportError) as error:

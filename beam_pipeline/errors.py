@@ -29,9 +29,11 @@ class DamagedError(OutputError):
 
     Attributes:
         what: which file, and what is wrong with it, for a note.
+        why: what is wrong with it.
     """
 
     def __init__(self, url: str, why: object) -> None:
+        self.why = one_line(str(why))
         self.what = one_line(f"{url} was damaged: {why}")
         super().__init__(f"{url} is damaged: {why}; run the same command again")
 

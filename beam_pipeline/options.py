@@ -267,7 +267,7 @@ class KineticsOptions(PipelineOptions):
         )  # fmt: skip
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
     """Raises an error of one line instead of printing the usage of two hundred flags."""
 
     def error(self, message: str) -> NoReturn:
@@ -283,7 +283,7 @@ def parse_command_line(argv: list[str]) -> PipelineOptions:
     """
     parser = _help_parser()
     parser.parse_known_args(argv)  # for --help, --version, and errors in our own flags
-    everything = _Parser(allow_abbrev=False, add_help=False)
+    everything = Parser(allow_abbrev=False, add_help=False)
     known: set[type[PipelineOptions]] = set()
     for options in PipelineOptions.__subclasses__():
         # Like Beam: of several classes with the same option, the one defined last is used.
@@ -328,12 +328,13 @@ def _follows_storage_options(argument: str, argv: list[str]) -> bool:
 
 
 def _help_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="beam_pipeline",
         usage="python -m beam_pipeline [--annotations A …] --videos V … --output O [options]",
         description="Resize the clips of Kinetics and write the lists that trainers read.",
         epilog="All Apache Beam options are accepted too, such as --runner. Give several values "
-        "separated by spaces or commas, or repeat the flag.",
+        "separated by spaces or commas, or repeat the flag. To look at an output: python -m "
+        "beam_pipeline verify, compare or stats, each with --help.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"beam_pipeline {__version__}")

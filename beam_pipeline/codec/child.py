@@ -1,4 +1,4 @@
-"""What a child process runs: it resizes one clip after another until its pipe closes.
+"""What a child process runs: it works on one clip after another until its pipe closes.
 
 Separate from the pool, so that a child imports the codecs and nothing else.
 """
@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from beam_pipeline.codec import confinement
 from beam_pipeline.codec.messages import READY, decode_request, encode_outcome
 from beam_pipeline.codec.outcome import Outcome
-from beam_pipeline.codec.request import resize_bytes, resize_files
+from beam_pipeline.codec.request import inspect_bytes, inspect_file, resize_bytes, resize_files
 
 
 def serve(connection: Connection, memory_limit: int, output_limit: int) -> None:
@@ -50,7 +50,7 @@ def confine(connection: Connection, memory_limit: int, output_limit: int) -> Non
 
 
 def answer_requests(connection: Connection, beside: socket.socket, output_limit: int) -> None:
-    """Resize the clips that are asked for, one after another.
+    """Resize or decode the clips that are asked for, one after another.
 
     ``beside`` is the socket of the connection.
 
@@ -71,15 +71,22 @@ def _answer(connection: Connection, beside: socket.socket, output_limit: int) ->
     if in_memory:
         source = connection.recv_bytes()
         started = time.process_time()
-        outcome = resize_bytes(source, settings, segment)
+        if settings is None:
+            outcome = inspect_bytes(source)
+        else:
+            outcome = resize_bytes(source, settings, segment)
     else:
-        _, (source_file, output_file), _, _ = socket.recv_fds(beside, 1, 2)
+        _, received, _, _ = socket.recv_fds(beside, 1, 2)
         started = time.process_time()
         try:
-            outcome = resize_files(source_file, output_file, settings, segment, output_limit)
+            if settings is None:
+                outcome = inspect_file(received[0])
+            else:
+                source_file, output_file = received
+                outcome = resize_files(source_file, output_file, settings, segment, output_limit)
         finally:
-            os.close(source_file)
-            os.close(output_file)
+            for descriptor in received:
+                os.close(descriptor)
     return replace(outcome, cpu_seconds=time.process_time() - started)
 
 

@@ -29,22 +29,30 @@ class Malformed(ValueError):
     """A child has sent what is no answer."""
 
 
-def encode_request(settings: ClipSettings, segment: Segment | None, in_memory: bool) -> bytes:
-    """The header of a clip to resize; its bytes follow, or the descriptors of its files."""
-    # Not asdict, which takes as long as everything else here: there is nothing to copy.
-    values = {**vars(settings), "fps": None if settings.fps is None else str(settings.fps)}
+def encode_request(
+    settings: ClipSettings | None, segment: Segment | None, in_memory: bool
+) -> bytes:
+    """The header of a clip to resize; its bytes follow, or the descriptors of its files.
+
+    Without settings the clip is only decoded.
+    """
+    values = None
+    if settings is not None:
+        # Not asdict, which takes as long as everything else here: there is nothing to copy.
+        values = {**vars(settings), "fps": None if settings.fps is None else str(settings.fps)}
     place = None if segment is None else [str(segment.start), str(segment.end)]
     return json.dumps({"settings": values, "segment": place, "in_memory": in_memory}).encode()
 
 
-def decode_request(header: bytes) -> tuple[ClipSettings, Segment | None, bool]:
+def decode_request(header: bytes) -> tuple[ClipSettings | None, Segment | None, bool]:
     """The arguments of ``encode_request``. The parent is believed."""
     message = json.loads(header)
     values, place = message["settings"], message["segment"]
-    if values["fps"] is not None:
+    if values is not None and values["fps"] is not None:
         values["fps"] = Fraction(values["fps"])
     segment = None if place is None else Segment(Fraction(place[0]), Fraction(place[1]))
-    return ClipSettings(**values), segment, message["in_memory"]
+    settings = None if values is None else ClipSettings(**values)
+    return settings, segment, message["in_memory"]
 
 
 def encode_outcome(outcome: Outcome) -> bytes:

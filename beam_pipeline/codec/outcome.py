@@ -21,8 +21,8 @@ Reason = Literal[
 """Why a clip failed. docs/troubleshooting.md explains each word."""
 
 
-Status = Literal["resized", "copied", "failed"]
-"""What became of a clip."""
+Status = Literal["resized", "copied", "decoded", "failed"]
+"""What became of a clip; ``decoded`` if nothing else was asked for."""
 
 MAX_DETAIL = 500
 """Characters of a ``detail``: FFmpeg may log a line for every packet of a damaged file."""
@@ -86,12 +86,12 @@ class Facts:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result for one clip: ``resized`` or ``copied`` with an output, or ``failed``.
+    """The result for one clip: ``resized`` or ``copied`` with an output; ``decoded``; ``failed``.
 
-    ``output`` is the clip's bytes, None if they were written to a file. ``write_error`` is the
-    disk's error if that file could not be written; the clip itself may be fine. ``cpu_seconds``
-    is the processor time, None if the child died. ``killed`` if the child was killed from outside,
-    as by a system that is out of memory: that is no fault of the clip's.
+    ``output`` is the clip's bytes, None if they were written to a file or not at all.
+    ``write_error`` is the disk's error if that file could not be written; the clip itself may be
+    fine. ``cpu_seconds`` is the processor time, None if the child died. ``killed`` if the child was
+    killed from outside, as by a system that is out of memory: that is no fault of the clip's.
     """
 
     status: Status

@@ -26,7 +26,7 @@ from beam_pipeline.codec.messages import (
     encode_request,
 )
 from beam_pipeline.codec.outcome import Outcome
-from beam_pipeline.codec.request import CannotOpen, Request, open_files
+from beam_pipeline.codec.request import CannotOpen, Inspection, Request, open_files
 from beam_pipeline.errors import RunError
 
 MEMORY_LIMIT = 2 * 1024**3
@@ -64,8 +64,8 @@ class CodecPool:
         for _ in range(size):
             self._idle.put(None)  # a child starts with its first clip: there may be none to make
 
-    def run(self, request: Request, timeout: float) -> Outcome:
-        """Resize one clip in the next idle child, within ``timeout`` seconds.
+    def run(self, request: Request | Inspection, timeout: float) -> Outcome:
+        """Resize or decode one clip in the next idle child, within ``timeout`` seconds.
 
         A child that dies or exceeds the timeout is replaced. The outcome of its clip is then
         ``crashed`` or ``timeout``.
@@ -75,7 +75,7 @@ class CodecPool:
         """
         return self._threads.submit(self._run, request, timeout).result()
 
-    def _run(self, request: Request, timeout: float) -> Outcome:
+    def _run(self, request: Request | Inspection, timeout: float) -> Outcome:
         child: _Child | None = self._idle.get()
         try:
             if child is None or not child.is_ready():
@@ -133,7 +133,7 @@ class _Child:
                 self.kill()
         return self._ready
 
-    def run(self, request: Request, timeout: float) -> Outcome:
+    def run(self, request: Request | Inspection, timeout: float) -> Outcome:
         timed_out = threading.Event()
 
         def kill_on_timeout() -> None:
@@ -168,32 +168,43 @@ class _Child:
             if timed_out.is_set():
                 self.process.join()  # the kill may come just after the child's reply
 
-    def _send(self, request: Request) -> None:
-        """Send a clip to resize: its bytes, or its files, which the child cannot open.
+    def _send(self, request: Request | Inspection) -> None:
+        """Send a clip to work on: its bytes, or its files, which the child cannot open.
 
         Raises:
             CannotOpen: one of the files.
         """
+        in_memory = isinstance(request.source, bytes)
+        if isinstance(request, Inspection):
+            output, header = None, encode_request(None, None, in_memory)
+        else:
+            output = request.output_path
+            header = encode_request(request.settings, request.segment, in_memory)
+            assert in_memory or output is not None
         if isinstance(request.source, bytes):
-            self.connection.send_bytes(encode_request(request.settings, request.segment, True))
+            self.connection.send_bytes(header)
             self.connection.send_bytes(request.source)
             return
-        assert request.output_path is not None
         with (
-            open_files(request.source, request.output_path) as files,
+            open_files(request.source, output) as files,
             socket.fromfd(self.connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as beside,
         ):
-            self.connection.send_bytes(encode_request(request.settings, request.segment, False))
+            self.connection.send_bytes(header)
             socket.send_fds(beside, [b"\0"], files)
 
-    def _receive(self, request: Request) -> Outcome:
+    def _receive(self, request: Request | Inspection) -> Outcome:
         """The child's answer.
 
         Raises:
             Malformed: it is none.
         """
         outcome = decode_outcome(self._receive_bytes(MAX_HEADER))
-        if not isinstance(request.source, bytes):
+        inspects = isinstance(request, Inspection)
+        if outcome.status in (("resized", "copied") if inspects else ("decoded",)):
+            raise Malformed("something else was asked for")
+        if inspects and outcome.write_error is None:
+            return outcome
+        if not (inspects or isinstance(request.source, bytes)):
             return outcome
         if outcome.write_error is not None:
             raise Malformed("nothing is written to a file")

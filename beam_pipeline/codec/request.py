@@ -1,8 +1,8 @@
-"""A clip to resize, and what becomes of it: from memory, or from one file into another."""
+"""A clip to resize or to decode, and what becomes of it: in memory, or in files."""
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO, RawIOBase
@@ -10,10 +10,11 @@ from typing import BinaryIO
 
 import av.error
 
+from beam_pipeline.codec.decode_clip import decode_clip
 from beam_pipeline.codec.disk_file import DiskFile
 from beam_pipeline.codec.memory_file import MemoryFile
 from beam_pipeline.codec.mp4 import OpenOutput
-from beam_pipeline.codec.outcome import BadClip, Facts, Outcome, tidy
+from beam_pipeline.codec.outcome import BadClip, Facts, Outcome, Status, tidy
 from beam_pipeline.codec.resize import resize
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.codec.timestamps import Segment
@@ -34,6 +35,13 @@ class Request:
     segment: Segment | None = None
 
 
+@dataclass(frozen=True)
+class Inspection:
+    """A clip to decode, without writing anything. ``source`` is as in ``Request``."""
+
+    source: bytes | str = field(repr=False)
+
+
 class CannotOpen(Exception):
     """A file of a request cannot be opened; ``outcome`` is what becomes of its clip."""
 
@@ -43,8 +51,8 @@ class CannotOpen(Exception):
 
 
 @contextmanager
-def open_files(source: str, output: str) -> Iterator[tuple[int, int]]:
-    """Descriptors of a source, and of an output that exists.
+def open_files(source: str, output: str | None) -> Iterator[list[int]]:
+    """Descriptors of a source, and of an output that exists, if there is one.
 
     Raises:
         CannotOpen: with an outcome that is ``unreadable``, or has a ``write_error``.
@@ -57,10 +65,11 @@ def open_files(source: str, output: str) -> Iterator[tuple[int, int]]:
         except OSError as error:
             raise CannotOpen(_unreadable(error)) from error
         try:
-            descriptors.append(os.open(output, os.O_RDWR | os.O_NONBLOCK))
+            if output is not None:
+                descriptors.append(os.open(output, os.O_RDWR | os.O_NONBLOCK))
         except OSError as error:
             raise CannotOpen(Outcome("failed", write_error=error)) from error
-        yield descriptors[0], descriptors[1]
+        yield descriptors
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
@@ -118,23 +127,47 @@ def resize_files(
     return outcome
 
 
+def inspect_bytes(source: bytes) -> Outcome:
+    """Decode a clip in memory."""
+    return _outcome_of(lambda facts: _decoded(BytesIO(source), facts))
+
+
+def inspect_file(source: int) -> Outcome:
+    """Decode a clip in an open file. The descriptor stays open."""
+    errors: list[OSError] = []
+    outcome = _outcome_of(lambda facts: _decoded(DiskFile(source, errors), facts))
+    return _unreadable(errors[0]) if errors else outcome
+
+
+def _decoded(source: BinaryIO | RawIOBase, facts: Facts) -> tuple[Status, str | None]:
+    return "decoded", decode_clip(source, facts)
+
+
 def _resize(
     source: BinaryIO | RawIOBase,
     output: OpenOutput,
     settings: ClipSettings,
     segment: Segment | None,
 ) -> Outcome:
+    def resized(facts: Facts) -> tuple[Status, str | None]:
+        made = resize(source, output, settings, facts, segment)
+        return "copied" if made.copied else "resized", made.detail
+
+    return _outcome_of(resized)
+
+
+def _outcome_of(work: Callable[[Facts], tuple[Status, str | None]]) -> Outcome:
+    """The outcome of work on a clip, which fills in the facts; it has no output yet."""
     facts = Facts()
     try:
-        resized = resize(source, output, settings, facts, segment)
+        status, detail = work(facts)
     except BadClip as bad:
         return Outcome.failed(bad.reason, bad.detail, facts)
     except (MemoryError, av.error.MemoryError):
         return Outcome.failed("too_large", "the clip needs more memory than is allowed", facts)
     except Exception as error:  # no clip may end the child, whatever the codecs raise
         return Outcome.failed("crashed", f"{type(error).__name__}: {error}", facts)
-    detail = tidy(resized.detail) if resized.detail else None
-    return Outcome("copied" if resized.copied else "resized", None, detail, None, facts)
+    return Outcome(status, None, tidy(detail) if detail else None, None, facts)
 
 
 def _unreadable(error: OSError) -> Outcome:

@@ -39,16 +39,8 @@ def link_classes(split: Split, clips: Sequence[ListedClip], output: Output) -> N
     Raises:
         OutputError: a link cannot be made, or the folder holds other videos too.
     """
-    top = urls.local_path(output.url(f"{LISTS}/{TORCHVISION}/{split}"))
-    wanted: dict[str, tuple[str, int]] = {}
-    for clip in clips:
-        if clip.label is not None:
-            folder = os.path.join(top, class_folder(clip.label))
-            if clip.path is None:
-                target = urls.local_path(clip.source)
-            else:
-                target = os.path.relpath(urls.local_path(output.url(clip.path)), folder)
-            wanted[os.path.join(folder, f"{clip.clip_id}.mp4")] = target, clip.label_id
+    top = folder_of_links(split, output)
+    wanted = links_of(split, clips, output)
     with as_write_error(top):
         for path in _links_below(top):
             if path not in wanted or os.readlink(path) != wanted[path][0]:
@@ -67,6 +59,27 @@ def link_classes(split: Split, clips: Sequence[ListedClip], output: Output) -> N
             f"{top} also holds files that are not of this output; remove it, then run the same "
             "command again"
         )
+
+
+def folder_of_links(split: Split, output: Output) -> str:
+    """The path of a split's class folders."""
+    return urls.local_path(output.url(f"{LISTS}/{TORCHVISION}/{split}"))
+
+
+def links_of(
+    split: Split, clips: Sequence[ListedClip], output: Output
+) -> dict[str, tuple[str, int]]:
+    """The path of each link of a split, with its target and the clip's label id."""
+    links: dict[str, tuple[str, int]] = {}
+    for clip in clips:
+        if clip.label is not None:
+            folder = os.path.join(folder_of_links(split, output), class_folder(clip.label))
+            if clip.path is None:
+                target = urls.local_path(clip.source)
+            else:
+                target = os.path.relpath(urls.local_path(output.url(clip.path)), folder)
+            links[os.path.join(folder, f"{clip.clip_id}.mp4")] = target, clip.label_id
+    return links
 
 
 def read_classes(folder: str) -> Iterator[tuple[str, int]]:

@@ -96,10 +96,10 @@ def finish(
             notes += unread
             if config.annotations:
                 missing = (table for result in results for table in result.missing)
-                notes += _write(output, "missing.csv", _csv(missing))
+                notes += _write(output, "missing.csv", csv_of(missing))
             for name in ("failed", "damaged"):
                 tables = (table for result in results for table in getattr(result, name))
-                notes += _write(output, f"{name}.csv", _csv(tables))
+                notes += _write(output, f"{name}.csv", csv_of(tables))
             try:
                 earlier = output.read_json(SUMMARY)
             except DamagedError as error:
@@ -197,7 +197,8 @@ def _archives_summary(
     }
 
 
-def _csv(tables: Iterable[pa.Table]) -> bytes:
+def csv_of(tables: Iterable[pa.Table]) -> bytes:
+    """The content of missing.csv, failed.csv or damaged.csv."""
     text = io.StringIO(newline="")
     manifest.write_csv(text, tables)
     return text.getvalue().encode()

@@ -66,6 +66,11 @@ def test_a_request_comes_over_as_it_was(
     assert decode_request(header) == (settings, segment, in_memory)
 
 
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_a_clip_to_decode_comes_over_without_settings(in_memory: bool) -> None:
+    assert decode_request(encode_request(None, None, in_memory)) == (None, None, in_memory)
+
+
 def test_a_detail_is_one_short_line() -> None:
     outcome = Outcome.failed("undecodable", "a\nb\x1b[2Jc" + "x" * 1000)
     assert outcome.detail.startswith("a b [2Jc")

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline.codec import child
+from beam_pipeline.codec.messages import Malformed, encode_outcome
 from beam_pipeline.codec.outcome import Outcome
-from beam_pipeline.codec.pool import CodecPool
-from beam_pipeline.codec.request import Request
+from beam_pipeline.codec.pool import CodecPool, _Child
+from beam_pipeline.codec.request import Inspection, Request
 from beam_pipeline.codec.settings import ClipSettings
 from tests.codec import outcome_of
 from tests.make_clips import clip
@@ -365,7 +366,9 @@ PARENT = textwrap.dedent(
     """
     import multiprocessing, pathlib, sys, threading
     from beam_pipeline.codec.request import Request
-    from beam_pipeline.codec.pool import CodecPool
+    from beam_pipeline.codec.messages import Malformed, encode_outcome
+from beam_pipeline.codec.outcome import Outcome
+from beam_pipeline.codec.pool import CodecPool, _Child
     from beam_pipeline.codec.settings import ClipSettings
 
     if __name__ == "__main__":
@@ -434,3 +437,42 @@ def test_ctrl_c_works_again_in_the_parent_once_the_children_have_started(
     pool: CodecPool,
 ) -> None:
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_a_clip_can_be_decoded_and_nothing_is_written(
+    pool: CodecPool, good: Request, tmp_path: Path, in_memory: bool
+) -> None:
+    made = pool.run(good, PATIENCE)
+    assert made.output is not None
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(made.output)
+    outcome = pool.run(Inspection(made.output if in_memory else str(path)), PATIENCE)
+    seen, stated = outcome.facts, made.facts
+    assert (outcome.status, outcome.detail, outcome.output) == ("decoded", None, None)
+    assert (seen.width, seen.height, seen.frames) == (stated.width, stated.height, 5)
+    assert seen.duration == pytest.approx(stated.duration * 4 / 5)  # to the last picture
+    assert (seen.has_audio, seen.decode_errors) == (False, 0)
+    assert pool.run(good, PATIENCE) == made  # the child goes on
+
+
+def test_a_file_that_does_not_decode_says_why(pool: CodecPool, tmp_path: Path) -> None:
+    assert pool.run(Inspection(b"no video"), PATIENCE).reason == "not_a_video"
+    gone = pool.run(Inspection(str(tmp_path / "gone")), PATIENCE)
+    assert (gone.reason, gone.detail) == ("unreadable", "No such file or directory")
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        (Inspection(b"?"), Outcome("resized")),
+        (Inspection(b"?"), Outcome("failed", write_error=OSError(errno.ENOSPC, "full"))),
+        (Request(b"?", None, ClipSettings()), Outcome("decoded")),
+    ],
+)
+def test_an_answer_to_something_else_is_none(asked: Request | Inspection, answer: Outcome) -> None:
+    ours, theirs = multiprocessing.Pipe()
+    with ours, theirs:
+        theirs.send_bytes(encode_outcome(answer))
+        with pytest.raises(Malformed):
+            _Child(multiprocessing.Process(), ours)._receive(asked)

@@ -1,0 +1,344 @@
+"""``compare``: whether two outputs hold the same data set, and if not, what differs."""
+
+import posixpath
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, get_args
+
+import pyarrow as pa
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from beam_pipeline.commands.arguments import (
+    DIFFERS,
+    WHOLE,
+    at_least_1,
+    output_at,
+    parser_of,
+    print_json,
+    say,
+)
+from beam_pipeline.commands.prepared import Prepared, find_prepared, rows_by_clip
+from beam_pipeline.elements import LISTED
+from beam_pipeline.privacy import one_line
+from beam_pipeline.results.fingerprints import fingerprints
+from beam_pipeline.results.split_results import read_split
+
+Kind = Literal["only in A", "only in B", "made in A", "made in B", "split", "label", "bytes"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""How a clip can differ: annotated in one output alone; made in one alone, and missing or failed in
+the other; in another split; of another class or id; of other bytes."""
+
+EXAMPLES = 5
+"""Clips that are named of each kind."""
+
+OF_THE_PLACE = ("path_prefix",)
+"""Settings that differ wherever two outputs lie in two places."""
+
+
+class ClipState(NamedTuple):
+    """What is compared of a clip; columns of the manifest."""
+
+    clip_id: str
+    split: str | None
+    label: str | None
+    label_id: int | None
+    status: str
+    reason: str | None
+    sha256: str | None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the clip is in the lists."""
+        return self.status in LISTED
+
+
+class Difference(NamedTuple):
+    """How one clip differs: ``a`` and ``b`` are what the outputs have there, for people."""
+
+    kind: Kind
+    clip_id: str
+    a: str
+    b: str
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two outputs: how many clips it lists, and what it says of itself."""
+
+    root: str
+    clips: int
+    fingerprint: str | None
+    membership_fingerprint: str | None
+    versions: dict[str, Any]
+    settings: dict[str, Any]
+
+
+@dataclass
+class Comparison:
+    """What differs between two outputs.
+
+    ``counts`` are of clips by the kind of difference, ``examples`` the first of each kind.
+    ``settings`` and ``versions`` are those that differ, each as (A's, B's).
+    """
+
+    a: Side
+    b: Side
+    counts: dict[Kind, int] = field(default_factory=dict)
+    examples: dict[Kind, list[Difference]] = field(default_factory=dict)
+    settings: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    versions: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def same_bytes(self) -> bool:
+        """Whether the lists hold the same clips with the same ids and bytes."""
+        return self.a.fingerprint is not None and self.a.fingerprint == self.b.fingerprint
+
+    @property
+    def same_clips(self) -> bool:
+        """Whether the lists hold the same clips with the same ids, however they were made."""
+        return self.a.membership_fingerprint == self.b.membership_fingerprint
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether no clip differs in anything that is compared."""
+        unread = self.a.fingerprint is None and self.b.fingerprint is None
+        return (self.same_bytes or (unread and self.same_clips)) and not self.counts
+
+
+def main(argv: list[str]) -> int:
+    """Run ``compare`` with these arguments; returns the exit status.
+
+    Raises:
+        UsageError: the command line is wrong.
+        OutputError: an output cannot be read, or is damaged.
+    """
+    parser = parser_of(
+        "compare",
+        "A B",
+        "Say whether two outputs hold the same data set, by their fingerprints, and what differs: "
+        "clips, splits, labels, bytes, settings, versions. Either may be in a bucket.",
+        "The exit status is 0 if no clip differs; 1 if one does; 2 if the command line is wrong "
+        "or an output cannot be read.",
+    )
+    parser.add_argument("a", metavar="A", help="the --output of a finished run")
+    parser.add_argument("b", metavar="B", help="that of another")
+    parser.add_argument(
+        "--examples",
+        type=at_least_1,
+        default=EXAMPLES,
+        metavar="N",
+        help="clips to name of each kind of difference (default: %(default)s)",
+    )
+    options = parser.parse_args(argv)
+    a, b = (
+        find_prepared(output_at(address, options.storage_options))
+        for address in (options.a, options.b)
+    )
+    comparison = compare(a, b, options.examples)
+    if options.json:
+        print_json(as_json(comparison))
+    else:
+        _print(comparison)
+    return WHOLE if comparison.is_equal else DIFFERS
+
+
+def compare(a: Prepared, b: Prepared, examples: int = EXAMPLES) -> Comparison:
+    """Compare two outputs by their manifests and summaries; no clip is read.
+
+    Raises:
+        OutputError: an output cannot be read, or a manifest is damaged.
+    """
+    comparison = Comparison(_side(a), _side(b))
+    states = (_states(each) for each in (a, b))
+    for one, other in side_by_side(*states):
+        for difference in differences(one, other):
+            kind = difference.kind
+            comparison.counts[kind] = comparison.counts.get(kind, 0) + 1
+            named = comparison.examples.setdefault(kind, [])
+            if len(named) < examples:
+                named.append(difference)
+    comparison.counts = {
+        kind: comparison.counts[kind] for kind in KINDS if kind in comparison.counts
+    }
+    comparison.settings = _unequal(comparison.a.settings, comparison.b.settings)
+    comparison.versions = _unequal(comparison.a.versions, comparison.b.versions)
+    return comparison
+
+
+def _states(prepared: Prepared) -> Iterator[ClipState]:
+    return (ClipState(*values) for values in rows_by_clip(prepared, ClipState._fields))
+
+
+def _side(prepared: Prepared) -> Side:
+    """What an output says of itself; fingerprints are computed from its manifests."""
+    summary = prepared.summary or {}
+    listed = [read_split(prepared.output, split).listed for split in prepared.splits]
+    tables = [table for split in listed for table in split]
+    content, membership = fingerprints(pa.concat_tables(split) for split in listed if split)
+    settings = dict(summary.get("settings", {}))
+    return Side(
+        prepared.output.root,
+        sum(map(len, tables)),
+        None if settings.get("resize") is False else content,
+        membership,
+        dict(summary.get("versions", {})),
+        {name: value for name, value in settings.items() if name not in OF_THE_PLACE},
+    )
+
+
+def side_by_side(
+    a: Iterable[ClipState], b: Iterable[ClipState]
+) -> Iterator[tuple[ClipState | None, ClipState | None]]:
+    """The clips of both outputs, each sorted by clip_id; None where one does not have a clip."""
+    left, right = iter(a), iter(b)
+    one, other = next(left, None), next(right, None)
+    while one is not None or other is not None:
+        if other is None or (one is not None and one.clip_id < other.clip_id):
+            yield one, None
+            one = next(left, None)
+        elif one is None or other.clip_id < one.clip_id:
+            yield None, other
+            other = next(right, None)
+        else:
+            yield one, other
+            one, other = next(left, None), next(right, None)
+
+
+def differences(a: ClipState | None, b: ClipState | None) -> Iterator[Difference]:
+    """How a clip differs between two outputs; not both are None."""
+    if a is None or b is None:
+        only = a or b
+        assert only is not None
+        kind: Kind = "only in B" if a is None else "only in A"
+        yield Difference(kind, only.clip_id, _status(a), _status(b))
+        return
+    if a.is_made != b.is_made:
+        kind = "made in A" if a.is_made else "made in B"
+        yield Difference(kind, a.clip_id, _status(a), _status(b))
+    if a.split != b.split:
+        yield Difference("split", a.clip_id, str(a.split), str(b.split))
+    if (a.label, a.label_id) != (b.label, b.label_id):
+        yield Difference("label", a.clip_id, _label(a), _label(b))
+    if a.is_made and b.is_made and a.sha256 != b.sha256:
+        yield Difference("bytes", a.clip_id, _short(a.sha256), _short(b.sha256))
+
+
+def _status(state: ClipState | None) -> str:
+    if state is None:
+        return "not annotated"
+    return f"{state.status} ({state.reason})" if state.reason else state.status
+
+
+def _label(state: ClipState) -> str:
+    return f"{'none' if state.label is None else state.label} ({state.label_id})"
+
+
+def _short(fingerprint: str | None) -> str:
+    return "unknown" if fingerprint is None else fingerprint[:12]
+
+
+def _unequal(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    if not (a and b):
+        return {}  # one of them has no summary
+    names = [*a, *(name for name in b if name not in a)]
+    return {name: (a.get(name), b.get(name)) for name in names if a.get(name) != b.get(name)}
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as one object."""
+    return {
+        "equal": comparison.is_equal,
+        "same_fingerprint": comparison.same_bytes,
+        "same_membership": comparison.same_clips,
+        **{
+            name: {
+                "output": side.root,
+                "clips": side.clips,
+                "fingerprint": side.fingerprint,
+                "membership_fingerprint": side.membership_fingerprint,
+            }
+            for name, side in (("a", comparison.a), ("b", comparison.b))
+        },
+        "differences": {
+            kind: {
+                "clips": count,
+                "examples": [
+                    {"clip_id": each.clip_id, "a": each.a, "b": each.b}
+                    for each in comparison.examples[kind]
+                ],
+            }
+            for kind, count in comparison.counts.items()
+        },
+        "settings": {name: list(pair) for name, pair in comparison.settings.items()},
+        "versions": {name: list(pair) for name, pair in comparison.versions.items()},
+        "line": line_to_paste(comparison),
+    }
+
+
+def _print(comparison: Comparison) -> None:
+    say(f"A  {comparison.a.root}")
+    say(f"B  {comparison.b.root}")
+    say(conclusion(comparison))
+    rows = [each for kind in comparison.counts for each in comparison.examples[kind]]
+    if rows:
+        table = Table("differs", "clips", "such as", "A", "B", box=SIMPLE)
+        named: set[Kind] = set()
+        for each in rows:
+            first = each.kind not in named
+            named.add(each.kind)
+            cells = (each.kind, f"{comparison.counts[each.kind]:,}") if first else ("", "")
+            texts = (one_line(text) for text in (*cells, each.clip_id, each.a, each.b))
+            table.add_row(*map(Text, texts))
+        Console().print(table)
+    for what, pairs in (("setting", comparison.settings), ("version", comparison.versions)):
+        for name, (a, b) in pairs.items():
+            say(f"{what} {name}: A {_shown(a)}, B {_shown(b)}")
+    say("To paste into an issue:")
+    say(line_to_paste(comparison))
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+def conclusion(comparison: Comparison) -> str:
+    """Whether the data sets are the same, in one line."""
+    if comparison.is_equal and comparison.same_bytes:
+        return "The same data set, byte for byte: the fingerprints are equal."
+    if comparison.same_bytes:
+        return "The same listed clips, byte for byte; other things differ."
+    if comparison.is_equal:
+        return "The same clips with the same labels; nobody has read their bytes."
+    if comparison.same_clips:
+        return "The same clips with the same labels, but other bytes."
+    return "Not the same data set."
+
+
+def line_to_paste(comparison: Comparison) -> str:
+    """The comparison in one line, without places."""
+    counts = [f"{count:,} {_counted(kind)}" for kind, count in comparison.counts.items()]
+    settings = [
+        f"{name} {_without_place(a)}/{_without_place(b)}"
+        for name, (a, b) in (comparison.settings | comparison.versions).items()
+        if name not in ("beam_pipeline", "av")
+    ]
+    found = ", ".join(counts) or "no clip differs"
+    others = f"; {', '.join(settings)}" if settings else ""
+    sides = " | ".join(
+        f"{name} {_short(side.fingerprint)} ({side.clips:,} clips, beam_pipeline "
+        f"{_shown(side.versions.get('beam_pipeline'))}, av {_shown(side.versions.get('av'))})"
+        for name, side in (("A", comparison.a), ("B", comparison.b))
+    )
+    return f"beam_pipeline compare: {sides}: {found}{others}"
+
+
+def _without_place(value: Any) -> str:
+    """A setting; the name alone of a file, whose folders are nobody's business."""
+    return posixpath.basename(_shown(value))
+
+
+def _counted(kind: Kind) -> str:
+    return f"other {kind}" if kind in ("split", "label", "bytes") else kind

@@ -1,0 +1,23 @@
+"""What is wrong in an output, as ``verify`` tells it."""
+
+from typing import Literal, NamedTuple, get_args
+
+Kind = Literal["manifest", "summary", "list", "clip"]
+"""What is damaged: a manifest, ``summary.json``, another file made of the manifests, or a clip."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""The order in which damage is told."""
+
+
+class Damage(NamedTuple):
+    """One damaged file. ``path`` is relative to the output, or a source that is listed as it is.
+
+    ``source`` is what a damaged clip was made from. ``sha256`` is that of the bytes that are there
+    instead of the clip's, if they were read.
+    """
+
+    kind: Kind
+    path: str
+    problem: str
+    source: str | None = None
+    sha256: str | None = None

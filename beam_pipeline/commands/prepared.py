@@ -1,0 +1,77 @@
+"""A prepared output, as the subcommands read it."""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from beam_pipeline.elements import ALL, SPLITS, Split
+from beam_pipeline.errors import UsageError
+from beam_pipeline.output import manifest
+from beam_pipeline.output.output_folder import MANIFESTS, STATE, SUMMARY, Output
+
+
+class Prepared(NamedTuple):
+    """An output that a run has written.
+
+    ``summary`` is None if there is none, or what is there is none; ``splits`` are those with a
+    manifest.
+    """
+
+    output: Output
+    summary: dict[str, Any] | None
+    splits: tuple[Split, ...]
+
+
+def find_prepared(output: Output) -> Prepared:
+    """See what an output holds.
+
+    Raises:
+        UsageError: it is no output of this program.
+        OutputError: it cannot be read.
+    """
+    urls = set(output.urls_in(MANIFESTS))
+    splits = tuple(split for split in (*SPLITS, ALL) if output.url(manifest_of(split)) in urls)
+    summary = output.read_json_if_whole(SUMMARY)
+    if not is_summary(summary):
+        summary = None
+    if not splits and summary is None and not output.urls_in(STATE):
+        raise UsageError(f"{output.root} is no output of this program; type the --output of a run")
+    return Prepared(output, summary, splits)
+
+
+def is_summary(content: dict[str, Any] | None) -> bool:
+    """Whether the content of a JSON file can be a run's summary."""
+    return content is not None and all(
+        isinstance(content.get(key), dict) for key in ("settings", "splits")
+    )
+
+
+def manifest_of(split: str) -> str:
+    """The path of a split's manifest in an output."""
+    return f"{MANIFESTS}/{split}.parquet"
+
+
+def rows_of(prepared: Prepared, split: Split, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The rows of a split, as these columns, in the order of the manifest.
+
+    Raises:
+        DamagedError: the manifest is not as it was written.
+    """
+    for table in manifest.read_parquet(prepared.output.url(manifest_of(split)), columns):
+        yield from manifest.values_of(table)
+
+
+def rows_by_clip(prepared: Prepared, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """The rows of all splits, sorted by clip_id, which is the first of the columns.
+
+    Raises:
+        DamagedError: a manifest is not as it was written.
+    """
+    splits = [rows_of(prepared, split, columns) for split in prepared.splits]
+    return heapq.merge(*splits, key=itemgetter(0))
+
+
+def in_settings(prepared: Prepared, name: str) -> Any:
+    """A setting that the summary states; None if it does not."""
+    return None if prepared.summary is None else prepared.summary["settings"].get(name)

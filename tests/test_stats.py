@@ -1,0 +1,82 @@
+"""``stats`` counts the clips of an output, and shows how long and large they are."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from beam_pipeline.commands.stats import Distribution, StatsRow, count
+from tests.conftest import Ran
+from tests.kinetics import all_rows, is_listed, run, summary
+
+
+def stats_row(**columns) -> StatsRow:
+    made = {"split": "train", "label": "zumba", "status": "resized", "duration": 2.5}
+    return StatsRow(**dict.fromkeys(StatsRow._fields) | made | columns)
+
+
+NO_FILE = {"status": "missing", "duration": None}
+
+
+def test_clips_are_counted_by_what_became_of_them() -> None:
+    rows = [
+        stats_row(bytes=10, source_bytes=30),
+        stats_row(bytes=20, source_bytes=40, status="reused"),
+        stats_row(**NO_FILE),
+        stats_row(status="failed", duration=None, source_bytes=99),
+        stats_row(split="val"),
+    ]
+    train, val = count(rows, "split").groups
+    assert (train.name, train.listed, train.missing, train.failed) == ("train", 2, 1, 1)
+    assert (train.seconds, train.bytes, train.source_bytes) == (5.0, 30, 70)
+    assert (val.name, val.listed) == ("val", 1)
+    assert count(rows, "split").total.listed == 3
+
+
+@pytest.mark.parametrize(
+    ("by", "rows", "names"),
+    [
+        ("class", [{}, {"label": None}, {"label": "archery"}], ["archery", "zumba", "unlabelled"]),
+        (
+            "size",
+            [{"source_width": 1280, "source_height": 720}, NO_FILE,
+             {"source_width": 320, "source_height": 240}],
+            ["unknown", "320x240", "1280x720"],
+        ),
+        ("duration", [{"duration": 10.01}, {"duration": 9.99}, NO_FILE], ["unknown", "9", "10"]),
+        ("split", [{"split": "val"}, {"split": "test"}, {}], ["val", "test", "train"]),
+    ],
+)  # fmt: skip
+def test_groups_are_in_their_order(by, rows, names: list[str]) -> None:
+    stats = count((stats_row(**columns) for columns in rows), by)
+    assert [group.name for group in stats.groups] == names
+
+
+def test_a_distribution() -> None:
+    rows = [stats_row(duration=seconds) for seconds in (1.0, 2.0, 9.0)]
+    (spread,) = count([*rows, stats_row(**NO_FILE)], "split").distributions
+    assert spread == Distribution("duration", 3, 1.0, 2.0, 4.0, 9.0, 12.0)
+
+
+def test_an_output_without_clips_has_no_distributions() -> None:
+    assert count([stats_row(**NO_FILE)], "class").distributions == []
+
+
+def test_the_command_line(ran: Ran, tmp_path: Path) -> None:
+    said = json.loads(run("stats", str(ran.output), "--json").out)
+    listed = [row for row in all_rows(ran.output).values() if is_listed(row)]
+    assert said["total"]["listed"] == len(listed)
+    assert said["total"]["bytes"] == summary(ran.output)["bytes"]
+    assert [group["split"] for group in said["groups"]] == ["train", "val", "test"]
+    assert said["distributions"]["bytes"]["max"] == max(row["bytes"] for row in listed)
+    table = run("stats", str(ran.output), "--by=class", "--csv")
+    rows = list(csv.DictReader(io.StringIO(table.out)))
+    clips = {row["class"]: int(row["listed"]) for row in rows if row["listed"] != "0"}
+    assert clips == summary(ran.output)["clips_by_class"]
+    text = run("stats", str(ran.output), "--by", "size")
+    assert (text.status, text.err) == (0, "")
+    assert "128x96" in text.out
+    assert run("stats", str(ran.output), "--csv", "--json").status == 2
+    assert run("stats", str(tmp_path)).status == 2
