@@ -66,6 +66,7 @@ def encode_pictures(
         detail = check_truncation(source, clock, facts)
         write(pictures.finish())
         pictures.state_rate()
+        pictures.state_duration(queue)
         queue.mux(container)
     return join_remarks(detail, sound.remark if sound else None)
 
@@ -179,6 +180,11 @@ class PictureTrack:
         context.color_trc = frame.color_trc
         _set_format(context)
         return video
+
+    def state_duration(self, queue: PacketQueue) -> None:
+        """Let the track be as long as its pictures are shown. Call it when all are in the queue."""
+        if self._stream is not None:
+            queue.set_duration(self._stream, self._end - self._times[0])
 
     def state_rate(self) -> None:
         """Give the stream the header of its real rate. Call it before anything is muxed.

@@ -9,6 +9,7 @@ from typing import Literal
 import av
 from av.container import OutputContainer
 from av.packet import Packet
+from av.video.stream import VideoStream
 
 from beam_pipeline.codec.sound import CopiedSound, EncodedSound, SoundTrack
 from beam_pipeline.codec.source import Source
@@ -51,6 +52,18 @@ class PacketQueue:
     def extend(self, packets: Iterable[Packet]) -> None:
         """Add packets that have their stream and times."""
         self._packets.extend(packets)
+
+    def set_duration(self, stream: VideoStream, duration: int) -> None:
+        """State how long the pictures of a stream are shown, in the ticks of its packets.
+
+        MP4 sums up durations in the order of decoding. There the last packet may be a picture that
+        is shown long before others; so it gets what is left.
+        """
+        packets = [packet for packet in self._packets if packet.stream is stream]
+        if packets:
+            first, last = min(packets, key=_decode_time), max(packets, key=_decode_time)
+            left = duration - ((last.dts or 0) - (first.dts or 0))
+            last.duration = max(last.duration or 0, left)
 
     def mux(self, container: OutputContainer) -> None:
         """Write everything, in the order in which it is decoded."""

@@ -15,12 +15,13 @@ Tune = Literal[
 Coder = Literal["cavlc", "cabac"]
 Audio = Literal["keep", "drop"]
 
-REVISION = 3
+REVISION = 4
 """Raise it whenever the same input and settings give other bytes: an output is never made of two.
 
 2: the H.264 header states the real rate; PCM becomes AAC; clocks that restart; container crops;
 under ``fps`` a clip begins at 0.
-3: EXIF turns and mirrors pictures; sound with errors that its decoder conceals becomes AAC."""
+3: EXIF turns and mirrors pictures; sound with errors that its decoder conceals becomes AAC.
+4: clips of variable rate state their whole duration."""
 
 PRESETS: tuple[str, ...] = get_args(Preset)
 TUNES: tuple[str, ...] = get_args(Tune)

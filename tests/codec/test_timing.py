@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from tests.codec import made_of, opened, outcome_of, times_of
-from tests.make_clips import clip, tagged
+from tests.make_clips import clip, tagged, timed
 
 RATES = [
     Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30),
@@ -70,3 +70,17 @@ def test_a_copied_clip_states_its_rate_too(kind: Callable[[bytes], bytes]) -> No
     assert outcome.output is not None
     assert stated_rate(outcome.output) == 25
     assert len(times_of(outcome.output)) == 25
+
+
+@pytest.mark.parametrize(
+    "times", [[10, 11, 50], [0, 5, 10, 15, 20, 25, 26, 27, 60], [*range(30), 75, 76]]
+)
+def test_a_clip_of_variable_rate_is_as_long_as_its_pictures_are_shown(times: list[int]) -> None:
+    """Also where the last packet is a picture that is shown before others."""
+    outcome = outcome_of(timed("matroska", times), short_edge=32)
+    assert outcome.output is not None
+    with opened(outcome.output) as container:
+        track = container.streams.video[0]
+        stated = float((track.duration or 0) * (track.time_base or 0))
+    assert stated == pytest.approx((times[-1] + 1 - times[0]) / 25)
+    assert stated == pytest.approx(outcome.facts.duration)
