@@ -243,6 +243,11 @@ class Config:
         relative = path or self.relative_source(source)
         return f"{self.path_prefix.rstrip('/')}/{relative}" if self.path_prefix else relative
 
+    def split_archives(self) -> frozenset[str]:
+        """The archive listings of the data set, each of which is for one split only."""
+        listings = DATASETS[self.dataset].archives.values() if self.dataset else ()
+        return frozenset(urls.absolute(mirrored(address, self.mirror)) for address in listings)
+
     def relative_source(self, source: str) -> str:
         """The path of a video relative to the ``--videos`` argument that it was found in."""
         path = urls.path_of(source)

@@ -46,4 +46,4 @@ def build(pipeline: beam.Pipeline, config: Config) -> None:
     if config.shard is None:
         (annotations, sources, earlier, plan, work) | "Results" >> WriteResults(config)
     else:
-        work | "Part" >> KeepPart(config)
+        (sources, work) | "Part" >> KeepPart(config)

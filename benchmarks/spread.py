@@ -74,7 +74,7 @@ def archives_of_k400() -> dict[str, tuple[Archive, int]]:
     dataset = DATASETS["kinetics400"]
     videos = dataset.videos(tuple(PARTS))
     config = Config.from_flags(dataset="kinetics400", output="/o")
-    searched_from = first_searched_rank(config.videos)
+    searched_from = first_searched_rank(config.videos, config.split_archives())
     found = {}
     for split, parts in PARTS.items():
         rank = videos.index(dataset.archives[split])

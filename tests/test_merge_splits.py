@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import pyarrow.parquet as pq
@@ -195,6 +196,26 @@ def test_a_clip_that_another_run_has_made_meanwhile_keeps_its_row(
     _, kept = rows_of(Path(config.output.root), "val")
     assert (kept["status"], kept["sha256"]) == (("reused", two.sha256) if there else (status, None))
     assert kept["label_id"] == 1
+
+
+@pytest.mark.parametrize(
+    ("now", "listed"),
+    [
+        ({"reason": "conflicting_annotations", "label": None, "label_id": None}, False),
+        ({"label": "yoga"}, False),  # in another folder by now
+        ({}, True),
+    ],
+)
+def test_only_a_clip_that_is_where_it_would_be_made_keeps_its_row(
+    tmp_path: Path, now: dict[str, Any], listed: bool
+) -> None:
+    config = ready(tmp_path)
+    made = row("b_000000_000010")
+    clip = Path(config.output.root) / str(made.path)
+    clip.parent.mkdir(parents=True)
+    clip.write_bytes(b"1")
+    merged(config, [made])
+    assert len(merged(config, [row("b_000000_000010", "failed", **now)])) == listed
 
 
 def test_only_a_list_that_somebody_changed_is_noted(tmp_path: Path) -> None:

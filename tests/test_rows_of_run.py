@@ -77,6 +77,18 @@ def test_a_clip_that_was_made_from_two_sources_is_made_again(
     assert made(config).read_bytes() != bytes(first.bytes or 0)
 
 
+def test_a_clip_with_other_bytes_once_is_made_again_for_good(config: Config) -> None:
+    row = Row.of(CLIP, "resized", path=config.clip_path(CLIP), bytes=1, source="/a", sha256="1")
+    log = RowLog(config.output)
+    for sha256 in ("1", "2", "1", "2", "2"):
+        log.add(row._replace(sha256=sha256, source=f"/{sha256}"))
+    log.close()
+    made(config).parent.mkdir(parents=True)
+    made(config).write_bytes(b"1")
+    rows = rows_of_run.RowsOfRun(config.output)
+    assert [rows.find(str(row.path), source) for source in ("/1", "/2")] == [None, None]
+
+
 def test_row_files_are_read_once_and_when_they_have_grown(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +99,8 @@ def test_row_files_are_read_once_and_when_they_have_grown(
     rows_in = rows_of_run._rows_in
     monkeypatch.setattr(rows_of_run, "_rows_in", lambda url: read.append(url) or rows_in(url))
     rows = rows_of_run.RowsOfRun(config.output)
-    assert rows.find(str(row.path), str(source)) == row
     assert rows.find("videos/none.mp4", str(source)) is None
-    assert rows.find(str(row.path), str(source)) == row
+    assert rows.find("videos/none.mp4", str(source)) is None
     assert len(read) == 1
+    assert rows.find(str(row.path), str(source)) == row
+    assert len(read) == 2  # the place of the row, and the row

@@ -277,6 +277,7 @@ def test_a_part_without_an_archive_that_can_be_read_has_failed(part: Config) -> 
     with pytest.raises(InputError, match=r"none of 1 archives could be read; /a\.tar"):
         keep_part(0, part.output, [broken])
     keep_part(0, part.output, [broken, ReadArchive("/b.tar", 0, 3, 3, None)])
+    keep_part(0, part.output, [broken], loose=1)  # which another part may make
 
 
 def test_nobody_waits_for_a_part_in_a_bucket_that_has_ended(
@@ -345,8 +346,12 @@ def test_rows_that_were_not_read_may_go_when_manifests_tell_of_their_clips(
     add_row(part, FAILED._replace(clip_id="failed_000001_000011"))
     keep_part(1, part.output, [])
     assert not is_spent(part.output.state, merging.output, {})
-    monkeypatch.setattr(spent_runs, "_clips_in_manifests", lambda _: iter([CLIP.clip_id]))
+    clip = (MADE.path, MADE.bytes, MADE.sha256)
+    monkeypatch.setattr(spent_runs, "_clips_in_manifests", lambda _: iter([clip]))
     assert is_spent(part.output.state, merging.output, {})
+    other = (MADE.path, MADE.bytes, "another file, which the part has replaced")
+    monkeypatch.setattr(spent_runs, "_clips_in_manifests", lambda _: iter([other]))
+    assert not is_spent(part.output.state, merging.output, {})
 
 
 def test_a_run_without_rows_is_not_needed(merging: Config) -> None:

@@ -48,8 +48,8 @@ def find_candidates(clips: Sequence[ResolvedClip], videos: Sequence[Video]) -> C
     """Assign each file to the clip that it is named after.
 
     A file name is a ``clip_id``, or a bare ``youtube_id`` if only one clip has that id. Files of
-    a clip are sorted by rank, then loose files before members of archives, then full names before
-    bare ids, then common extensions before others, then by path.
+    a clip are sorted by rank, then loose files before members of archives and these by archive,
+    then full names before bare ids, then common extensions before others, then by path.
     """
     if not videos:  # most groups of a large data set that is being prepared
         return Candidates({}, {}, Unannotated())
@@ -83,6 +83,11 @@ def find_candidates(clips: Sequence[ResolvedClip], videos: Sequence[Video]) -> C
     )
 
 
+def place_of(video: Video) -> tuple[int, str]:
+    """Sort key of where a file is: its rank, then loose files before archives, by their paths."""
+    return video.rank, "" if video.archive is None else video.archive.path
+
+
 def count_unannotated(videos: Collection[Video]) -> Unannotated:
     """The numbers of loose files and of members of archives."""
     members = sum(video.archive is not None for video in videos)
@@ -90,9 +95,9 @@ def count_unannotated(videos: Collection[Video]) -> Unannotated:
 
 
 def _best_first(candidates: list[tuple[bool, Video]]) -> tuple[Video, ...]:
-    def order(candidate: tuple[bool, Video]) -> tuple[int, bool, bool, bool, str]:
+    def order(candidate: tuple[bool, Video]) -> tuple[int, str, bool, bool, str]:
         is_bare, video = candidate
-        in_archive = video.archive is not None
-        return video.rank, in_archive, is_bare, not has_common_extension(name_of(video)), video.path
+        name = name_of(video)
+        return *place_of(video), is_bare, not has_common_extension(name), video.path
 
     return tuple(video for _, video in sorted(candidates, key=order))

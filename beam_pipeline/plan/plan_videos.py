@@ -12,7 +12,7 @@ from beam_pipeline.elements import Archive, Clip, ResizeTask, Row, Unannotated, 
 from beam_pipeline.kinetics.file_names import has_common_extension
 from beam_pipeline.output.output_folder import VIDEOS
 from beam_pipeline.output.path_limits import why_unusable
-from beam_pipeline.plan.candidates import name_of
+from beam_pipeline.plan.candidates import name_of, place_of
 from beam_pipeline.plan.decide import (
     finished_rows,
     is_doubtful,
@@ -216,6 +216,5 @@ def _kinds(config: Config, by_root: bool = False) -> JoinInputs:
     }
 
 
-def _order(video: Video) -> tuple[int, bool, bool, str]:
-    is_uncommon = not has_common_extension(name_of(video))
-    return video.rank, video.archive is not None, is_uncommon, video.path
+def _order(video: Video) -> tuple[int, str, bool, str]:
+    return *place_of(video), not has_common_extension(name_of(video)), video.path

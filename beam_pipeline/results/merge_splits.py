@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from apache_beam import pvalue
 
 from beam_pipeline.config import Config
-from beam_pipeline.elements import LISTED, NOT_MADE, Row, Split
+from beam_pipeline.elements import LISTED, NOT_MADE, Clip, Row, Split
 from beam_pipeline.errors import DamagedError, InputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.list_formats import TORCHVISION
@@ -175,24 +175,34 @@ def _made_meanwhile(config: Config, name: str, shards: Sequence[str]) -> dict[st
     planned its own.
     """
     output = config.output
-    tables = manifest.read_tables(output, shards, ["clip_id", "status"])
-    not_made = pa.concat_arrays(
-        [
-            batch.column("clip_id")
-            for table in tables
-            for batch in manifest.with_status(table, NOT_MADE).to_batches()
-        ]
-        or [pa.array([], pa.string())]
-    )
+    not_made = _paths_of_clips_not_made(config, shards)
     made: dict[str, Row] = {}
-    if len(not_made):
+    if not_made:
+        names = pa.array(not_made, pa.string())
         with suppress(FileNotFoundError, DamagedError):  # there is none, or it is written anew
             for table in manifest.read_parquet(output.url(name), settings=config.identity()):
                 listed = manifest.with_status(table, LISTED)
-                known = listed.filter(pc.is_in(listed.column("clip_id"), value_set=not_made))
+                known = listed.filter(pc.is_in(listed.column("clip_id"), value_set=names))
                 rows = (Row(*values) for values in manifest.values_of(known))
-                made |= {row.clip_id: row for row in rows if output.has_file(row.path, row.bytes)}
+                made |= {
+                    row.clip_id: row
+                    for row in rows
+                    if row.path == not_made[row.clip_id] and output.has_file(row.path, row.bytes)
+                }
     return made
+
+
+def _paths_of_clips_not_made(config: Config, shards: Sequence[str]) -> dict[str, str]:
+    """By clip_id, where the clips would be that could not be made; not those with conflicts."""
+    columns = ("clip_id", "split", "label", "label_id", "reason", "status")
+    paths = {}
+    for table in manifest.read_tables(config.output, shards, columns):
+        for values in manifest.values_of(manifest.with_status(table, NOT_MADE)):
+            clip_id, split, label, label_id, reason, _ = values
+            if reason != "conflicting_annotations":
+                clip = Clip(clip_id, split=split, label=label, label_id=label_id)
+                paths[clip_id] = config.clip_path(clip)
+    return paths
 
 
 def _with_rows(table: pa.Table, made: Mapping[str, Row]) -> pa.Table:

@@ -28,7 +28,10 @@ def is_spent(run: str, output: Output, read: Mapping[str, int]) -> bool:
         return True
     known = set(_clips_in_manifests(output))
     return all(
-        row.clip_id in known for url in unread for row in _rows_in(url) if row.status in LISTED
+        (row.path, row.bytes, row.sha256) in known
+        for url in unread
+        for row in _rows_in(url)
+        if row.status in LISTED
     )
 
 
@@ -44,11 +47,12 @@ def _rows_in(url: str) -> list[Row]:
     return []
 
 
-def _clips_in_manifests(output: Output) -> Iterator[str]:
-    """The clips that have a file according to the manifests."""
+def _clips_in_manifests(output: Output) -> Iterator[tuple[str, int, str]]:
+    """Path, bytes and SHA-256 of the clips that have a file according to the manifests."""
+    columns = ("path", "bytes", "sha256", "status")
     for url in manifests_in(output):
         with suppress(DamagedError, FileNotFoundError):
-            for table in manifest.read_parquet(url, ["clip_id", "status"]):
-                yield from (
-                    clip_id for clip_id, status in manifest.values_of(table) if status in LISTED
-                )
+            for table in manifest.read_parquet(url, columns):
+                for *clip, status in manifest.values_of(table):
+                    if status in LISTED:
+                        yield tuple(clip)

@@ -181,9 +181,15 @@ def _splits_in(manifests: Iterable[files.Entry], config: Config) -> list[Split]:
 def _archives_summary(
     earlier: dict[str, Any] | None, read: Sequence[ReadArchive], unannotated: int
 ) -> dict[str, Any] | None:
-    """The entry about archives: of this run, else of the last run that read any, else None."""
+    """The entry about archives: of this run, or of an earlier one that read more of them.
+
+    A run that finds nothing to make reads only the names in archives that others yield to.
+    """
+    known: dict[str, Any] | None = None if earlier is None else earlier.get("archives")
     if not read:
-        return None if earlier is None else earlier.get("archives")
+        return known
+    if known and len(read) < known["read"] and not any(archive.broken for archive in read):
+        return known
     return {
         "read": len(read),
         "videos": sum(archive.videos for archive in read),

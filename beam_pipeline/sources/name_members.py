@@ -6,7 +6,7 @@ small part of the time that its clips take. All other archives are read only onc
 earlier run has written down what is in them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -16,7 +16,6 @@ from apache_beam import pvalue
 from beam_pipeline.batches import Gather, in_global_window
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, ReadArchive, Video
-from beam_pipeline.kinetics.splits import split_named_by
 from beam_pipeline.output.archive_names import ArchiveNames
 from beam_pipeline.sources.read_archive import ArchiveReader
 from beam_pipeline.storage import urls
@@ -49,7 +48,7 @@ class NameMembers(beam.PTransform):
     def __init__(self, config: Config, known: pvalue.AsList) -> None:
         super().__init__()
         self._known = known
-        self._searched_from = first_searched_rank(config.videos)
+        self._searched_from = first_searched_rank(config.videos, config.split_archives())
 
     def expand(self, archives: beam.PCollection[Archive]) -> NamedArchives:
         found = (
@@ -68,16 +67,14 @@ class NameMembers(beam.PTransform):
         return NamedArchives(found[MEMBERS], found[READ], searched)
 
 
-def first_searched_rank(videos: Sequence[str]) -> int:
+def first_searched_rank(videos: Sequence[str], splits: Collection[str] = ()) -> int:
     """The rank from which on archives are searched without knowing their names.
 
-    These are the last: nothing yields to them. If the last arguments name a split each, such as
-    ``train_targz val_targz``, no clip should be in two of them, so neither do these yield to each
-    other. (Of a clip that is in two all the same, the first counts.)
+    These are the last: nothing yields to them. ``splits`` are arguments whose archives hold one
+    split each. No clip is in two splits, so those at the end do not yield to each other.
     """
     rank = len(videos) - 1
-    named = [split_named_by(argument) for argument in videos]
-    while rank > 0 and None not in named[rank - 1 :] and named[rank - 1] not in named[rank:]:
+    while rank > 0 and {videos[rank], videos[rank - 1]} <= {*splits}:
         rank -= 1
     return rank
 

@@ -78,6 +78,7 @@ def resize_members(
     Of the members that a task names, the first counts that is any good. A task of which none is,
     or none was found because the archive broke off, goes on to its next sources.
     """
+    start = time.monotonic()
     wanted = {path: task for task in tasks for path, _ in task.sources}
     archive = tasks[0].archive
     assert archive is not None
@@ -95,9 +96,14 @@ def resize_members(
                 if all(map(_is_made, tried.values())):
                     break
     yield from tagged(clips.collect(1))
-    yield pvalue.TaggedOutput(READ, reader.record())
+    record = reader.record()
+    yield pvalue.TaggedOutput(READ, record)
     for task in tasks:
         if not _is_made(tried.get(task.path)):
+            if task.path not in tried and record.broken and not pool.config.annotations:
+                # It was there when names were read. No row of the plan tells of it.
+                outcome = Outcome.failed("unreadable", record.broken)
+                yield row_of(task.clip, task.path, task.sources[0][0], None, outcome, start)
             yield pvalue.TaggedOutput(NEXT, task.next())
 
 
