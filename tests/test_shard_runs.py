@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from tests.kinetics import Finished, Kinetics, all_rows, manifest, summary, with
 from tests.packing import pack
 
 NEXT = "type the same command without --shard"
+
+
+ATTEMPTS = 5
+"""Times that a part is stopped before one was stopped amid its work: it may be done by then."""
 
 
 @pytest.fixture(scope="module")
@@ -116,12 +121,15 @@ def test_parts_at_once_make_each_clip_once_and_the_results_are_those_of_one_run(
 def test_a_part_that_was_killed_is_finished_by_others_of_another_number(
     many: Many, tmp_path: Path, start: Start
 ) -> None:
-    output = tmp_path / "output"
-    running = [start(part) for part in parts(many, output, 3)]
-    wait_for(lambda: len(clips(output)) >= COUNT // 3 or any(run.is_over() for run in running))
-    running[0].kill()
-    assert running[1].finished().status == running[2].finished().status == 0
-    before, rows = clips(output), rows_in_state(output)
+    for attempt in range(ATTEMPTS):
+        output = tmp_path / f"output{attempt}"
+        running = [start(part) for part in parts(many, output, 3)]
+        wait_for(lambda: len(clips(output)) >= COUNT // 3 or running[0].is_over())  # noqa: B023
+        running[0].kill()
+        assert running[1].finished().status == running[2].finished().status == 0
+        before, rows = clips(output), rows_in_state(output)
+        if len(before) < COUNT:
+            break
     assert len(before) < COUNT
     for ended in [run.finished() for run in [start(part) for part in parts(many, output, 2)]]:
         assert (ended.status, ended.err) == (0, "")
@@ -341,30 +349,35 @@ def test_parts_in_a_bucket_one_of_them_stopped_and_run_again(
     many: Many, tmp_path: Path, start: Start
 ) -> None:
     with Buckets() as buckets:
-
-        def in_bucket(command: list[str]) -> list[str]:
-            return [f"gs://{BUCKET}/out" if word == "/out" else word
-                    for word in (*command, *buckets.flags)]  # fmt: skip
-
-        commands = [in_bucket(part) for part in parts(many, Path("/out"), 2)]
-        first, second = map(start, commands)
-        wait_for(lambda: len(_clips_in(buckets)) >= COUNT // 3 or first.is_over())
-        first.signal(signal.SIGTERM)  # as a scheduler does it
-        assert (first.finished().status, second.finished().status) == (143, 0)
-        made = _clips_in(buckets)
+        for attempt in range(ATTEMPTS):
+            prefix = f"out{attempt}"
+            whole, *commands = (
+                [f"gs://{BUCKET}/{prefix}" if word == "/out" else word
+                 for word in (*command, *buckets.flags)]
+                for command in (many.flags(Path("/out")), *parts(many, Path("/out"), 2))
+            )  # fmt: skip
+            first, second = map(start, commands)
+            while len(_clips_in(buckets, prefix)) < COUNT // 3 and not first.is_over():
+                time.sleep(0.01)
+            first.signal(signal.SIGTERM)  # as a scheduler does it
+            statuses = first.finished().status, second.finished().status
+            made = _clips_in(buckets, prefix)
+            if len(made) < COUNT:
+                break
+        assert statuses == (143, 0)
         assert finish(commands[0], tmp_path).status == 0
-        assert len(made) < len(_clips_in(buckets)) == COUNT
+        assert len(made) < len(_clips_in(buckets, prefix)) == COUNT
         buckets.reset()
-        merged = finish(in_bucket(many.flags(Path("/out"))), tmp_path)
+        merged = finish(whole, tmp_path)
         assert (merged.status, merged.err) == (0, "")
         assert not [
             call for call in buckets.calls if call.kind == "write" and "/videos/" in call.name
         ]
-        for name, content in buckets.files("out").items():
+        for name, content in buckets.files(prefix).items():
             (tmp_path / "copied" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "copied" / name).write_bytes(content)
     assert_same(tmp_path / "copied", many.undisturbed)
 
 
-def _clips_in(buckets: Buckets) -> list[str]:
-    return [name for name in buckets.files("out") if name.startswith("videos/")]
+def _clips_in(buckets: Buckets, prefix: str) -> list[str]:
+    return [name for name in buckets.files(prefix) if name.startswith("videos/")]

@@ -366,9 +366,7 @@ PARENT = textwrap.dedent(
     """
     import multiprocessing, pathlib, sys, threading
     from beam_pipeline.codec.request import Request
-    from beam_pipeline.codec.messages import Malformed, encode_outcome
-from beam_pipeline.codec.outcome import Outcome
-from beam_pipeline.codec.pool import CodecPool, _Child
+    from beam_pipeline.codec.pool import CodecPool
     from beam_pipeline.codec.settings import ClipSettings
 
     if __name__ == "__main__":
