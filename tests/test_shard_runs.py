@@ -124,7 +124,7 @@ def test_a_part_that_was_killed_is_finished_by_others_of_another_number(
     for attempt in range(ATTEMPTS):
         output = tmp_path / f"output{attempt}"
         running = [start(part) for part in parts(many, output, 3)]
-        wait_for(lambda: len(clips(output)) >= COUNT // 3 or running[0].is_over())  # noqa: B023
+        wait_for(lambda: clips(output) or running[0].is_over())  # noqa: B023
         running[0].kill()
         assert running[1].finished().status == running[2].finished().status == 0
         before, rows = clips(output), rows_in_state(output)
@@ -357,7 +357,7 @@ def test_parts_in_a_bucket_one_of_them_stopped_and_run_again(
                 for command in (many.flags(Path("/out")), *parts(many, Path("/out"), 2))
             )  # fmt: skip
             first, second = map(start, commands)
-            while len(_clips_in(buckets, prefix)) < COUNT // 3 and not first.is_over():
+            while not (_clips_in(buckets, prefix) or first.is_over()):
                 time.sleep(0.01)
             first.signal(signal.SIGTERM)  # as a scheduler does it
             statuses = first.finished().status, second.finished().status
