@@ -149,7 +149,7 @@ def killed(
 ) -> Submitted:  # fmt: skip
     """The job as it is typed from a checkout; one worker is killed in the middle."""
     folder = tmp_path_factory.mktemp("killed")
-    with Dataflow(buckets, machines, folder, kill_after=3) as service:
+    with Dataflow(buckets, machines, folder, kill_after=1) as service:
         ended = submit(service, prepared, "killed", "--save_main_session")
         (job,) = service.jobs.values()
         return Submitted(service, job, ended)
