@@ -24,6 +24,7 @@ LISTED: tuple[Status, ...] = ("resized", "copied", "reused", "listed")
 """Statuses of clips that exist, and so are in the lists."""
 
 NOT_MADE: tuple[Status, ...] = ("missing", "failed")
+"""Statuses of clips that could not be made."""
 
 
 class Annotation(NamedTuple):

@@ -87,9 +87,9 @@ class RowLog:
 
 
 class LoggedRows:
-    """Counts the rows that all workers of a run have logged, also on other machines.
+    """Counts the clips that all workers of a run have logged as made, also on other machines.
 
-    A clip that was made twice counts twice.
+    A clip that was made twice counts twice. A part logs failures too, which do not count.
 
     Attributes:
         rows: how many there are.
@@ -121,7 +121,7 @@ class LoggedRows:
 
 def _count(data: bytes) -> tuple[int, int, int]:
     """The number of rows, and the bytes of their sources and clips."""
-    rows = [row for row in parse_rows(data) if row is not None]
+    rows = [row for row in parse_rows(data) if row is not None and row.status != "failed"]
     return (
         len(rows),
         sum(row.source_bytes or 0 for row in rows),

@@ -129,8 +129,8 @@ class _Decide(beam.DoFn):
                 is_only_clip = clips_per_video[clip.youtube_id] == 1
                 doubtful = is_doubtful(finished.get(path))
                 known = candidates.sources.get(clip.clip_id, ())
-                has_source = any(without_known_failures(known, group["rows"], clip)[0])
-                records.append(record_of(clip, wanted, is_only_clip, doubtful, has_source))
+                left, _ = without_known_failures(known, group["rows"], clip)
+                records.append(record_of(clip, wanted, is_only_clip, doubtful, bool(left)))
             if not requested:
                 continue
             if isinstance(decision, ResizeTask) and not self._config.resize:
