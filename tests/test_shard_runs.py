@@ -11,6 +11,7 @@ import pytest
 
 from beam_pipeline import Config, prepare
 from beam_pipeline.output.row_log import parse_rows
+from beam_pipeline.plan.decide import DOUBTFUL
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
 from tests.faults.conftest import COUNT, Many, add_clips, make_many
@@ -340,6 +341,37 @@ def test_a_clip_that_two_parts_have_made_at_once_is_that_of_the_first_archive(
     assert (row["frames"], row["source"]) == (5, f"{folder}/1.tar/{clip_id}.mp4")
     clip = output / row["path"]
     assert hashlib.sha256(clip.read_bytes()).hexdigest() == row["sha256"]
+
+
+def test_a_checksum_that_a_part_has_found_wrong_casts_doubt_in_the_last_run(tmp_path: Path) -> None:
+    made = Kinetics(tmp_path / "one")
+    clip_id = "doubtful___000001_000011"
+    made.add(clip_id, "val", "zumba")
+    other = "other______000001_000011"  # so it is read to its end
+    made.add(other, "val", "zumba")
+    made.write()
+    folder = tmp_path / "archives"
+    folder.mkdir()
+    archive = pack(folder / "1.tar.gz", {f"{clip_id}.mp4": small_clip(frames=5)})
+    pack(folder / "2.tar", {f"{other}.mp4": small_clip(frames=5)}, "w")
+    content = bytearray(archive.read_bytes())
+    content[-8] ^= 1
+    archive.write_bytes(content)
+
+    def command(output: Path, *more: str) -> list[str]:
+        return [
+            "--annotations", str(made.annotations), "--videos", str(folder),
+            "--output", str(output), "--short_edge", "32", "--path_prefix=", *more,
+        ]  # fmt: skip
+
+    output, whole = tmp_path / "output", tmp_path / "whole"
+    assert finish(command(whole), tmp_path).status == 0
+    for number in (1, 2):
+        assert finish(command(output, "--shard", f"{number}/2"), tmp_path).status == 0
+    assert finish(command(output), tmp_path).status == 0
+    details = [all_rows(folder)[clip_id]["detail"] for folder in (output, whole)]
+    assert details == [DOUBTFUL, DOUBTFUL]
+    assert summary(output)["archives"]["broken"] == summary(whole)["archives"]["broken"]
 
 
 # A bucket

@@ -12,11 +12,11 @@ from beam_pipeline.storage import files
 
 
 class ArchiveNames(NamedTuple):
-    """The videos in an archive that was read to its end.
+    """The videos in an archive that was read to its end, or to a wrong checksum there.
 
     ``archive`` is its public name, ``size`` its bytes or None if unknown. ``paths`` are the public
-    names of the videos, each once; ``videos`` is their number with repetitions. ``goes_on`` as in
-    ``ReadArchive``.
+    names of the videos, each once; ``videos`` is their number with repetitions. ``goes_on``,
+    ``broken`` and ``is_doubtful`` are as in ``ReadArchive``.
     """
 
     archive: str
@@ -24,12 +24,21 @@ class ArchiveNames(NamedTuple):
     paths: list[str]
     videos: int
     goes_on: bool
+    broken: str | None = None
+    is_doubtful: bool = False
 
     @classmethod
     def of(cls, archive: Archive, paths: Sequence[str], record: ReadArchive) -> Self:
         """The names that were found in an archive."""
-        name = public_address(archive.path)
-        return cls(name, archive.size, [*paths], record.videos, record.goes_on)
+        return cls(
+            public_address(archive.path),
+            archive.size,
+            [*paths],
+            record.videos,
+            record.goes_on,
+            record.broken,
+            record.is_doubtful,
+        )
 
     def are_of(self, archive: Archive) -> bool:
         """Whether they are those of this archive; one of another size is another archive."""
@@ -37,7 +46,9 @@ class ArchiveNames(NamedTuple):
 
     def record(self, archive: Archive) -> ReadArchive:
         """The record of the archive, as if this run had read its names."""
-        return ReadArchive(archive.path, archive.rank, self.videos, 0, None, goes_on=self.goes_on)
+        return ReadArchive(
+            archive.path, archive.rank, self.videos, 0, self.broken, self.is_doubtful, self.goes_on
+        )
 
 
 def write_names(output: Output, names: ArchiveNames) -> None:

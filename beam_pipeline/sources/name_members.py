@@ -95,9 +95,11 @@ class _NameMembers(beam.DoFn):
     def process(
         self, archive: Archive, known: list[ArchiveNames]
     ) -> Iterator[Video | pvalue.TaggedOutput]:
-        if names := next((each for each in known if each.are_of(archive)), None):
-            yield from _videos(archive, names.paths)
-            yield pvalue.TaggedOutput(READ, names.record(archive))
+        of_archive = sorted((each for each in known if each.are_of(archive)), key=_is_doubtful)
+        if of_archive:
+            yield pvalue.TaggedOutput(READ, of_archive[0].record(archive))
+        if of_archive and not of_archive[0].is_doubtful:
+            yield from _videos(archive, of_archive[0].paths)
         elif archive.rank >= self._searched_from:
             if archive.is_mine:
                 yield pvalue.TaggedOutput(SEARCHED, archive)
@@ -112,6 +114,10 @@ class _NameMembers(beam.DoFn):
                 else:
                     yield in_global_window(found)
         self._threads.shutdown()
+
+
+def _is_doubtful(names: ArchiveNames) -> bool:
+    return names.is_doubtful
 
 
 def _with_names(archive: Archive) -> list[Video | pvalue.TaggedOutput]:

@@ -141,7 +141,7 @@ class _Search(PooledDoFn):
                 was_read = True
         record = reader.record(unannotated)
         yield pvalue.TaggedOutput(READ, record)
-        if was_read:
+        if was_read or record.is_doubtful:
             write_names(self._config.output, ArchiveNames.of(archive, [*paths], record))
         keys = b"".join(sorted(passed)) if was_read else None
         yield pvalue.TaggedOutput(SEARCHED, SearchedArchive(archive, keys))
