@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
 SUBCOMMANDS = ("verify", "compare", "stats")
-"""What the first argument may be, in place of a flag."""
+"""What the first argument may be, in place of a flag: each is a file in ``commands/``."""
 
 SIGNAL_STATUS = 128
 """Exit status of a stopped run, plus the signal's number: 130 after Ctrl-C."""
@@ -69,12 +70,11 @@ def _run_subcommand(name: str, *arguments: str) -> int:
     """Look at an output, without a job; status 2 if nothing can be said about it."""
     _on_signal(lambda: "stopped")
     with import_of_beam(arguments):
-        from beam_pipeline.commands import compare, stats, verify
+        command = import_module(f"beam_pipeline.commands.{name}")
 
-    run = {"verify": verify.main, "compare": compare.main, "stats": stats.main}[name]
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for pipes into ``head``
     try:
-        return run(list(arguments))
+        return int(command.main(list(arguments)))
     except DamagedError as error:
         _complain(f"{error.what}; the command that made this output writes it anew")
         return BAD_USAGE
