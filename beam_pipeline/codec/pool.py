@@ -17,16 +17,24 @@ from multiprocessing.process import BaseProcess
 
 from beam_pipeline.codec import child_processes
 from beam_pipeline.codec.child import serve
+from beam_pipeline.codec.collage import Collage
 from beam_pipeline.codec.memory_file import MAX_OUTPUT
 from beam_pipeline.codec.messages import (
     MAX_HEADER,
     READY,
     Malformed,
     decode_outcome,
+    encode_collage,
     encode_request,
 )
-from beam_pipeline.codec.outcome import Outcome
-from beam_pipeline.codec.request import CannotOpen, Inspection, Request, open_files
+from beam_pipeline.codec.outcome import Outcome, Status
+from beam_pipeline.codec.request import (
+    CannotOpen,
+    Inspection,
+    Request,
+    ThumbnailOf,
+    open_files,
+)
 from beam_pipeline.errors import RunError
 
 MEMORY_LIMIT = 2 * 1024**3
@@ -43,6 +51,17 @@ GONE = 1.0
 
 START_TIMEOUT = 120
 """Seconds that a child may take to import the codecs, on a busy machine."""
+
+Asking = Request | Inspection | ThumbnailOf | Collage
+"""What a child is asked for."""
+
+_STATUSES: dict[type, tuple[Status, ...]] = {
+    Request: ("resized", "copied"),
+    Inspection: ("decoded",),
+    ThumbnailOf: ("decoded",),
+    Collage: ("composed",),
+}
+"""What an answer may say, if it is not that the work failed."""
 
 _spawn = multiprocessing.get_context("spawn")  # Beam's workers have threads, so they must not fork
 
@@ -64,8 +83,8 @@ class CodecPool:
         for _ in range(size):
             self._idle.put(None)  # a child starts with its first clip: there may be none to make
 
-    def run(self, request: Request | Inspection, timeout: float) -> Outcome:
-        """Resize or decode one clip in the next idle child, within ``timeout`` seconds.
+    def run(self, request: Asking, timeout: float) -> Outcome:
+        """Have the next idle child work on one clip or sheet, within ``timeout`` seconds.
 
         A child that dies or exceeds the timeout is replaced. The outcome of its clip is then
         ``crashed`` or ``timeout``.
@@ -75,7 +94,7 @@ class CodecPool:
         """
         return self._threads.submit(self._run, request, timeout).result()
 
-    def _run(self, request: Request | Inspection, timeout: float) -> Outcome:
+    def _run(self, request: Asking, timeout: float) -> Outcome:
         child: _Child | None = self._idle.get()
         try:
             if child is None or not child.is_ready():
@@ -133,7 +152,7 @@ class _Child:
                 self.kill()
         return self._ready
 
-    def run(self, request: Request | Inspection, timeout: float) -> Outcome:
+    def run(self, request: Asking, timeout: float) -> Outcome:
         timed_out = threading.Event()
 
         def kill_on_timeout() -> None:
@@ -168,19 +187,24 @@ class _Child:
             if timed_out.is_set():
                 self.process.join()  # the kill may come just after the child's reply
 
-    def _send(self, request: Request | Inspection) -> None:
+    def _send(self, request: Asking) -> None:
         """Send a clip to work on: its bytes, or its files, which the child cannot open.
 
         Raises:
             CannotOpen: one of the files.
         """
+        if isinstance(request, Collage):
+            self.connection.send_bytes(encode_collage(request))
+            self.connection.send_bytes(b"".join(request.pictures))
+            return
         in_memory = isinstance(request.source, bytes)
-        if isinstance(request, Inspection):
-            output, header = None, encode_request(None, None, in_memory)
-        else:
+        output = None
+        if isinstance(request, Request):
             output = request.output_path
-            header = encode_request(request.settings, request.segment, in_memory)
+            header = encode_request(request.settings, request.segment, in_memory, request.thumbnail)
             assert in_memory or output is not None
+        else:
+            header = encode_request(None, None, in_memory, isinstance(request, ThumbnailOf))
         if isinstance(request.source, bytes):
             self.connection.send_bytes(header)
             self.connection.send_bytes(request.source)
@@ -192,27 +216,28 @@ class _Child:
             self.connection.send_bytes(header)
             socket.send_fds(beside, [b"\0"], files)
 
-    def _receive(self, request: Request | Inspection) -> Outcome:
+    def _receive(self, request: Asking) -> Outcome:
         """The child's answer.
 
         Raises:
             Malformed: it is none.
         """
         outcome = decode_outcome(self._receive_bytes(MAX_HEADER))
-        inspects = isinstance(request, Inspection)
-        if outcome.status in (("resized", "copied") if inspects else ("decoded",)):
+        if outcome.status not in (*_STATUSES[type(request)], "failed"):
             raise Malformed("something else was asked for")
-        if inspects and outcome.write_error is None:
-            return outcome
-        if not (inspects or isinstance(request.source, bytes)):
+        if outcome.thumbnail is not None and not _asks_for_thumbnail(request):
+            raise Malformed("a thumbnail that was not asked for")
+        if isinstance(request, Request) and not isinstance(request.source, bytes):
             return outcome
         if outcome.write_error is not None:
             raise Malformed("nothing is written to a file")
-        if outcome.status == "failed":
+        if outcome.status in ("failed", "decoded"):
             return outcome
         output = self._receive_bytes(MAX_OUTPUT)
         if len(output) != outcome.facts.bytes:
             raise Malformed("the clip has not the size that is stated")
+        if isinstance(request, Collage) and not request.is_result(output):
+            raise Malformed("the sheet is none, or has another size")
         return replace(outcome, output=output)
 
     def _receive_bytes(self, most: int) -> bytes:
@@ -227,6 +252,12 @@ class _Child:
         self.process.kill()
         self.process.join()
         self.connection.close()
+
+
+def _asks_for_thumbnail(request: Asking) -> bool:
+    if isinstance(request, Request):
+        return request.thumbnail
+    return isinstance(request, ThumbnailOf)
 
 
 def _exit_description(process: BaseProcess) -> str:
