@@ -79,6 +79,7 @@ class Config:
     mirror: str | None
     allow_local: bool
     shard: Shard | None
+    report: bool = True
 
     @classmethod
     def from_flags(cls, **flags: Any) -> Self:
@@ -221,6 +222,11 @@ class Config:
                     f"--videos {videos} is where --output {self.output.root} puts its clips; "
                     "type another --output"
                 )
+
+    @property
+    def keeps_thumbnails(self) -> bool:
+        """Whether small pictures of clips are kept for a report while the clips are made."""
+        return self.report and self.resize
 
     def includes(self, clip: Clip | Annotation) -> bool:
         """Whether a clip is in the requested splits and classes."""

@@ -144,7 +144,8 @@ class ResizeTask(NamedTuple):
 
     ``sources`` are tried now: loose files in order of priority, or the members of one
     ``archive`` that may be the clip. If none of them is any good, ``later`` ones follow, as
-    (archive, sources). A task without sources has failed.
+    (archive, sources). A task without sources has failed. With ``thumbnail`` a small picture of
+    the clip is kept.
     """
 
     clip: Clip
@@ -152,6 +153,7 @@ class ResizeTask(NamedTuple):
     sources: Sources
     archive: Archive | None = None
     later: tuple[tuple[Archive | None, Sources], ...] = ()
+    thumbnail: bool = False
 
     def next(self) -> "ResizeTask":
         """The task with the sources that follow those that were tried."""

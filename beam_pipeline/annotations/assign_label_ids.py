@@ -16,12 +16,19 @@ _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]|\.\.|^\.$")
 _MAX_NAME_BYTES = 255  # of a file name on common file systems
 
 
-LabelSplits = set[tuple[str, Split]]
-"""Annotated classes, each with every split that contains it."""
+LabelSplits = dict[tuple[str | None, Split], int]
+"""How many statements there are of each class in each split; None stands for no label."""
+
+
+class CollectClasses(beam.PTransform):
+    """Combine all annotations into one element, ``LabelSplits``."""
+
+    def expand(self, annotations: beam.PCollection[Annotation]) -> beam.PCollection[LabelSplits]:
+        return annotations | "Collect classes" >> beam.CombineGlobally(_CollectClasses())
 
 
 class AssignLabelIds(beam.PTransform):
-    """Combine all annotations into one element: the id of each class.
+    """Turn the one element ``LabelSplits`` into another: the id of each class.
 
     ``label_map`` names a map that defines the ids, also of classes that are not annotated.
     ``classes`` are the requested classes, None for all. ``class_folder_splits`` are the splits
@@ -41,28 +48,29 @@ class AssignLabelIds(beam.PTransform):
             tuple(class_folder_splits),
         )
 
-    def expand(self, annotations: beam.PCollection[Annotation]) -> beam.PCollection[dict[str, int]]:
-        return (
-            annotations
-            | "Collect classes" >> beam.CombineGlobally(_CollectClasses())
-            | "Assign ids"
-            >> beam.Map(checked_label_ids, *self._arguments).with_output_types(dict[str, int])
-        )
+    def expand(self, classes: beam.PCollection[LabelSplits]) -> beam.PCollection[dict[str, int]]:
+        return classes | "Assign ids" >> beam.Map(
+            checked_label_ids, *self._arguments
+        ).with_output_types(dict[str, int])
 
 
 class _CollectClasses(beam.CombineFn):
     """Annotations to ``LabelSplits``."""
 
     def create_accumulator(self) -> LabelSplits:
-        return set()
+        return {}
 
     def add_input(self, annotated: LabelSplits, annotation: Annotation) -> LabelSplits:
-        if annotation.label is not None:
-            annotated.add((annotation.label, annotation.split))
+        key = annotation.label, annotation.split
+        annotated[key] = annotated.get(key, 0) + 1
         return annotated
 
     def merge_accumulators(self, accumulators: Iterable[LabelSplits]) -> LabelSplits:
-        return set().union(*accumulators)
+        merged: LabelSplits = {}
+        for annotated in accumulators:
+            for key, count in annotated.items():
+                merged[key] = merged.get(key, 0) + count
+        return merged
 
     def extract_output(self, annotated: LabelSplits) -> LabelSplits:
         return annotated
@@ -80,10 +88,10 @@ def checked_label_ids(
         InputError: a requested class does not exist, or a label, the map or the class folders of
             a split cannot be used.
     """
-    ids = assign_label_ids((label for label, _ in annotated), label_map)
+    ids = assign_label_ids((label for label, _ in annotated if label is not None), label_map)
     check_classes(ids, sorted(classes or ()))
     for split in class_folder_splits:
-        labels = {label for label, label_split in annotated if label_split == split}
+        labels = {label for label, of in annotated if label is not None and of == split}
         check_torchvision_ids({label: ids[label] for label in labels & (classes or labels)}, split)
     return ids
 

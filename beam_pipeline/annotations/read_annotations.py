@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import apache_beam as beam
 
-from beam_pipeline.annotations.assign_label_ids import AssignLabelIds
+from beam_pipeline.annotations.assign_label_ids import AssignLabelIds, CollectClasses, LabelSplits
 from beam_pipeline.annotations.read_files import ReadFiles
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Annotation
@@ -14,10 +14,12 @@ class Annotations(NamedTuple):
     """The output of step 1.
 
     statements: every annotation of every file (Annotation).
+    classes: one element, how often each class is stated in each split (``LabelSplits``).
     label_ids: one element, the id of each class (dict).
     """
 
     statements: beam.PCollection[Annotation]
+    classes: beam.PCollection[LabelSplits]
     label_ids: beam.PCollection[dict[str, int]]
 
 
@@ -35,7 +37,8 @@ class ReadAnnotations(beam.PTransform):
             | "Annotation arguments" >> beam.Create(list(enumerate(config.annotations)))
             | ReadFiles(config.slowfast_lists())
         )
-        label_ids = statements | AssignLabelIds(
+        classes = statements | CollectClasses()
+        label_ids = classes | AssignLabelIds(
             config.label_map, config.classes, config.class_folder_splits()
         )
-        return Annotations(statements, label_ids)
+        return Annotations(statements, classes, label_ids)

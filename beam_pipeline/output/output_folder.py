@@ -29,6 +29,7 @@ TEMPORARY = "tmp"
 SHARDS = "shards"
 ROWS = "rows"
 NAMES = "names"
+THUMBNAILS = "thumbnails"
 
 
 @dataclass(frozen=True)

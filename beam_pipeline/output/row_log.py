@@ -8,6 +8,7 @@ import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Protocol
 
 from beam_pipeline.elements import Row
 from beam_pipeline.errors import OutputError
@@ -22,18 +23,28 @@ FLUSH_INTERVAL = 30.0
 
 def row_line(row: Row) -> bytes:
     """The line of a row in a row file: JSON, a tab, and the CRC-32 of the JSON."""
-    content = json.dumps(row._asdict()).encode()
+    return checked_line(json.dumps(row._asdict()).encode())
+
+
+def checked_line(content: bytes) -> bytes:
+    """A line of a file of the state: JSON, a tab, and the CRC-32 of the JSON."""
     return b"%s\t%s\n" % (content, _checksum(content))
 
 
 def parse_rows(data: bytes) -> Iterator[Row | None]:
     """The rows in a row file; None for a line that is not as it was written."""
-    for line in filter(None, data.split(b"\n")):
-        content, _, checksum = line.rpartition(b"\t")
+    for content in parse_lines(data):
         try:
-            yield Row(**json.loads(content)) if checksum == _checksum(content) else None
+            yield None if content is None else Row(**json.loads(content))
         except (ValueError, TypeError):  # written by another version
             yield None
+
+
+def parse_lines(data: bytes) -> Iterator[bytes | None]:
+    """The JSON in the lines of a file of the state; None for a line that is not as it was."""
+    for line in filter(None, data.split(b"\n")):
+        content, _, checksum = line.rpartition(b"\t")
+        yield content if checksum == _checksum(content) else None
 
 
 def _checksum(content: bytes) -> bytes:
@@ -52,7 +63,7 @@ class RowLog:
         self._output = output
         self._lock = threading.Lock()
         self._start_file()
-        _open.add(self)
+        close_at_stop(self)
 
     def add(self, row: Row) -> None:
         """Add a row.
@@ -129,11 +140,20 @@ def _count(data: bytes) -> tuple[int, int, int]:
     )
 
 
-_open: "weakref.WeakSet[RowLog]" = weakref.WeakSet()
+class _Log(Protocol):
+    def close(self) -> None: ...
+
+
+_open: "weakref.WeakSet[_Log]" = weakref.WeakSet()
+
+
+def close_at_stop(log: _Log) -> None:
+    """Have ``flush_all`` close a log, if it still exists then."""
+    _open.add(log)
 
 
 def flush_all(seconds: float) -> None:
-    """Flush all row logs of this process, within ``seconds``."""
+    """Flush all row logs of this process, and what else is written beside them, in ``seconds``."""
 
     def close_all() -> None:
         for log in tuple(_open):

@@ -10,6 +10,7 @@ from beam_pipeline.batches import Group, JoinByBucket, JoinInputs, groups_in
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Annotation, Archive, ResizeTask, Row, Unannotated, Video
 from beam_pipeline.kinetics.file_names import base_name
+from beam_pipeline.output.thumbnails import ClassSizes, is_kept
 from beam_pipeline.plan.candidates import Candidates, find_candidates, group_of, name_of
 from beam_pipeline.plan.decide import (
     decide,
@@ -55,10 +56,11 @@ class MatchClips(beam.PTransform):
         source_count: pvalue.AsSingleton,
         last_clip_id: pvalue.AsSingleton,
         searched: pvalue.AsSingleton,
+        class_sizes: pvalue.AsSingleton,
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (label_ids, source_count, last_clip_id, searched)
+        self._side_inputs = (label_ids, source_count, last_clip_id, searched, class_sizes)
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> pvalue.DoOutputsTuple:
         """Takes ``annotations``, ``videos``, ``members``, ``rows`` and ``outputs``."""
@@ -86,6 +88,7 @@ class _Decide(beam.DoFn):
         _source_count: int,  # unused: makes this step wait for the check that there are files
         last_clip_id: str | None,
         searched: list[Archive],
+        class_sizes: ClassSizes,
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
         _, bucket = element
         records: list[bytes] = []
@@ -96,9 +99,14 @@ class _Decide(beam.DoFn):
             if any(candidates.unannotated):
                 unannotated.append(candidates.unannotated)
             if clips:
-                yield from self._decide(
+                decided = self._decide(
                     clips, candidates, group, last_clip_id, bool(searched), records
                 )
+                for output in decided:
+                    if isinstance(output, ResizeTask):
+                        yield output._replace(thumbnail=is_kept(output.clip, class_sizes))
+                    else:
+                        yield output
         if unannotated:
             yield pvalue.TaggedOutput(UNANNOTATED, add_unannotated(unannotated))
         if searched:

@@ -10,6 +10,8 @@ from beam_pipeline.annotations.read_annotations import Annotations
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.find_earlier_runs import EarlierRuns
 from beam_pipeline.elements import Annotation, ResizeTask, Row, Unannotated
+from beam_pipeline.output.thumbnails import ClassSizes
+from beam_pipeline.plan.count_classes import CountClasses
 from beam_pipeline.plan.limit_clips import LimitClips
 from beam_pipeline.plan.match_clips import (
     ROWS,
@@ -34,6 +36,7 @@ class Plan(NamedTuple):
     wanted: parts of the table of clips to look for in all other archives (bytes).
     unannotated: one element, the numbers of files that belong to no clip; empty if each does.
     size: one element, the maximum number of clips; empty if there is none.
+    class_sizes: one element, about how many clips each class has (``ClassSizes``).
     """
 
     tasks: beam.PCollection[ResizeTask]
@@ -41,6 +44,7 @@ class Plan(NamedTuple):
     wanted: beam.PCollection[bytes]
     unannotated: beam.PCollection[Unannotated]
     size: beam.PCollection[int]
+    class_sizes: beam.PCollection[ClassSizes]
 
 
 class PlanWork(beam.PTransform):
@@ -54,6 +58,8 @@ class PlanWork(beam.PTransform):
         annotations, sources, earlier = steps
         source_count = pvalue.AsSingleton(sources.count)
         searched = pvalue.AsSingleton(sources.archives.searched)
+        class_sizes = (annotations, sources) | "Class sizes" >> CountClasses(self._config)
+        sizes = pvalue.AsSingleton(class_sizes)
         inputs = {
             "videos": sources.videos,
             "members": sources.archives.members,
@@ -68,12 +74,13 @@ class PlanWork(beam.PTransform):
                 source_count,
                 pvalue.AsSingleton(last_clip_id),
                 searched,
+                sizes,
             )
             unannotated = planned[UNANNOTATED]
             count = beam.CombineGlobally(beam.combiners.CountCombineFn()).without_defaults()
             size = annotations.statements | "Count" >> count
         else:
-            planned = inputs | PlanVideos(self._config, source_count, searched)
+            planned = inputs | PlanVideos(self._config, source_count, searched, sizes)
             unannotated = planned[DUPLICATES]
             size = sources.count
         tasks = planned[TASKS]
@@ -87,6 +94,7 @@ class PlanWork(beam.PTransform):
             unannotated
             | "Count unannotated" >> beam.CombineGlobally(add_unannotated).without_defaults(),
             size,
+            class_sizes,
         )
 
     def _requested_ids(self, annotations: Annotations, sources: Sources) -> beam.PCollection[str]:

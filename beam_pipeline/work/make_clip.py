@@ -64,7 +64,7 @@ def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
                 result = ClipResult(row, None)
             else:
                 source = Source(path, content, size, base_name(path))
-                result = make_clip(task.clip, task.path, source, start, pool)
+                result = make_clip(task.clip, task.path, source, start, pool, task.thumbnail)
         cpu_seconds += result.cpu_seconds or 0.0
         if result.row.status != "failed":
             return ClipResult(result.row, cpu_seconds)
@@ -73,22 +73,33 @@ def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
 
 
 def make_clip(
-    clip: Clip, relative: str, source: Source, start: float, pool: WorkerPool
+    clip: Clip,
+    relative: str,
+    source: Source,
+    start: float,
+    pool: WorkerPool,
+    thumbnail: bool = False,
 ) -> ClipResult:
     """Make a clip at ``relative`` in the output, unless this run has made it from this source.
 
-    ``start`` is the ``time.monotonic()`` at which work on the clip began.
+    ``start`` is the ``time.monotonic()`` at which work on the clip began. With ``thumbnail`` a
+    small picture of the clip is kept.
 
     Raises:
         OutputError: the clip cannot be written.
     """
     if (made := pool.rows_of_run.find(relative, source.path)) is not None:
         return ClipResult(made, None)
-    return make_clip_anew(clip, relative, source, start, pool)
+    return make_clip_anew(clip, relative, source, start, pool, thumbnail)
 
 
 def make_clip_anew(
-    clip: Clip, relative: str, source: Source, start: float, pool: WorkerPool
+    clip: Clip,
+    relative: str,
+    source: Source,
+    start: float,
+    pool: WorkerPool,
+    thumbnail: bool = False,
 ) -> ClipResult:
     """Make a clip whatever is there; see ``make_clip``.
 
@@ -101,7 +112,7 @@ def make_clip_anew(
         if isinstance(source.content, str):
             temporary = stack.enter_context(output.temporary_path())
         segment = _segment(clip, source.name)
-        request = Request(source.content, temporary, pool.config.clip, segment)
+        request = Request(source.content, temporary, pool.config.clip, segment, thumbnail)
         outcome = _run(request, pool.config.timeout_of(clip, source.size), pool.codecs)
         if outcome.write_error is not None:
             with as_write_error(output.url(relative)):
@@ -121,6 +132,9 @@ def make_clip_anew(
                 raise
             refused = Outcome.failed("bad_name", problem, outcome.facts)
             row = row_of(clip, relative, source.path, source.size, refused, start)
+        else:
+            if outcome.thumbnail is not None:
+                pool.thumbnails.add(clip.clip_id, row.sha256, outcome.thumbnail)
         return ClipResult(row, outcome.cpu_seconds)
 
 

@@ -49,8 +49,11 @@ class MakeClips(beam.PTransform):
 
     def expand(self, steps: tuple[Annotations, Sources, Plan]) -> Work:
         annotations, sources, plan = steps
-        label_ids = pvalue.AsSingleton(annotations.label_ids)
-        wanted = pvalue.AsList(plan.wanted)
+        tables = (
+            pvalue.AsSingleton(annotations.label_ids),
+            pvalue.AsSingleton(plan.class_sizes),
+            pvalue.AsList(plan.wanted),
+        )
         # Not a Partition, which loses the type of the tasks and with it their coder.
         loose = plan.tasks | "Loose" >> beam.Filter(lambda task: task.archive is None)
         in_archives = plan.tasks | "In archives" >> beam.Filter(
@@ -58,9 +61,7 @@ class MakeClips(beam.PTransform):
         )
         clips = loose | "Clips" >> ResizeClips(self._config)
         members = in_archives | "Members" >> ResizeMembers(self._config)
-        searched = sources.archives.searched | "Archives" >> SearchArchives(
-            self._config, label_ids, wanted
-        )
+        searched = sources.archives.searched | "Archives" >> SearchArchives(self._config, *tables)
         left = (clips[NEXT], members[NEXT]) | "Left" >> beam.Flatten()
         others = (
             left
@@ -73,7 +74,7 @@ class MakeClips(beam.PTransform):
             | "Failed" >> beam.FlatMap(_key_of_failed).with_output_types(bytes)
         )
         again = searched[SEARCHED] | "Archives again" >> SearchAgain(
-            self._config, label_ids, wanted, pvalue.AsList(failed)
+            self._config, *tables, pvalue.AsList(failed)
         )
         stages = (clips, members, searched, others, again)
         return Work(
