@@ -45,7 +45,7 @@ class ThumbnailMaker:
 
     How many there will be is not known: durations may be wrong or absent. So a picture is shrunk
     whenever there are half as many again as at the last time, and the last but one is taken. It
-    lies between 4 and 7 tenths of a clip that has ten pictures or more.
+    lies between 4 and 7 tenths of a clip that has twelve pictures or more.
 
     Nothing that goes wrong here is an error: the clip then has no thumbnail.
     """
