@@ -31,6 +31,9 @@ MAX_DECODED = 300
 """Pictures that are decoded to get to the middle of a finished clip: ten seconds, where the only
 keyframe is the first."""
 
+FIRST_STEP = 8
+"""Pictures after the first until the next one is shrunk. Each costs a tenth of a millisecond."""
+
 _SCALING = "flags=bilinear:out_range=full:out_color_matrix=bt601"
 _FRAME = (("pad", f"{WIDTH}:{HEIGHT}:-1:-1"), ("format", PIXELS))
 
@@ -45,7 +48,8 @@ class ThumbnailMaker:
 
     How many there will be is not known: durations may be wrong or absent. So a picture is shrunk
     whenever there are half as many again as at the last time, and the last but one is taken. It
-    lies between 4 and 7 tenths of a clip that has twelve pictures or more.
+    lies between 4 and 7 tenths of a clip that has fourteen pictures or more; of a shorter one it
+    may be the first.
 
     Nothing that goes wrong here is an error: the clip then has no thumbnail.
     """
@@ -62,7 +66,7 @@ class ThumbnailMaker:
     def offer(self, picture: VideoFrame, ratio: Fraction | None) -> None:
         """Look at one more picture, which is upright. ``ratio`` is its sample aspect ratio."""
         if self._number == self._next:
-            self._next = self._number * 3 // 2 + 1
+            self._next = max(FIRST_STEP, self._number * 3 // 2 + 1)
             with suppress(Exception):  # av's errors and MemoryError included
                 if self._scaler is None:
                     size = (picture.width, picture.height)

@@ -123,7 +123,7 @@ def test_the_shortest_clips_have_one_too(frames: int) -> None:
     assert jpeg_size(outcome.thumbnail or b"") == (WIDTH, HEIGHT)
 
 
-@given(st.integers(12, 5000))
+@given(st.integers(14, 5000))
 def test_the_picture_taken_is_neither_early_nor_late(count: int) -> None:
     maker = ThumbnailMaker()
     maker._scaler = type("Scaler", (), {"scale": staticmethod(lambda picture: picture)})()
