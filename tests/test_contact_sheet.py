@@ -57,7 +57,7 @@ def page_of(sheet: ContactSheet) -> bytes:
     return (
         f'<!doctype html><img alt="clips" id="sheet" '
         f'src="data:image/jpeg;base64,{b64encode(sheet.jpeg).decode()}">'
-        f'<script type="application/json" id="tiles">{json.dumps(sheet.places())}</script>'
+        f'<script type="application/json" id="tiles">{sheet.places_json()}</script>'
     ).encode()
 
 
@@ -253,6 +253,13 @@ def test_a_report_tells_the_next_one_where_its_pictures_are() -> None:
         .replace(b'">', b'" id="sheet" alt="">', 1)
     )
     assert parse_sheet(turned) == parse_sheet(page_of(EARLIER))
+
+
+def test_no_name_of_a_clip_ends_the_script() -> None:
+    name = "a</script><img onerror='alert(1)'>\udcff"
+    page = page_of(EARLIER._replace(tiles={name: (0, 0)}, sha256={name: "c" * 64}))
+    assert page.count(b"<") == 4
+    assert parse_sheet(page) == (SHEET, {name: (0, 0, "c" * 12)})
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,20 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
+from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beam_pipeline.annotations.assign_label_ids import CollectClasses
+from beam_pipeline.annotations.read_annotations import Annotations
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
-from beam_pipeline.elements import Archive, Clip, ReadArchive, ResizeTask, Row
+from beam_pipeline.elements import Annotation, Archive, Clip, ReadArchive, ResizeTask, Row
 from beam_pipeline.output import row_log, thumbnails
 from beam_pipeline.output.output_folder import Output
 from beam_pipeline.output.thumbnails import (
@@ -24,14 +29,17 @@ from beam_pipeline.output.thumbnails import (
 from beam_pipeline.plan.count_classes import (
     BYTES_PER_MEMBER,
     UNKNOWN_ARCHIVE,
+    CountClasses,
     estimated_size,
     included_sizes,
 )
 from beam_pipeline.report.contact_sheet import sheet_rank
+from beam_pipeline.sources.find_sources import Sources
+from beam_pipeline.sources.name_members import NamedArchives
 from beam_pipeline.work.resize_clips import _Resize
 from tests.codec.test_thumbnails import some_thumbnail
 from tests.conftest import small_clip
-from tests.kinetics import Kinetics, all_rows, configured, run
+from tests.kinetics import Kinetics, all_rows, configured, on_beam, run
 from tests.packing import pack
 
 JPEG = some_thumbnail()
@@ -96,6 +104,34 @@ def test_without_annotations_sources_are_counted_and_unread_archives_estimated()
     assert estimated_size(5, 3, [], []) == {None: 3}
     whole = 5 + 40 + 2 + 7 + UNKNOWN_ARCHIVE // BYTES_PER_MEMBER
     assert estimated_size(5, None, read, unread) == {None: whole}
+
+
+STATEMENTS = [
+    Annotation("abc", number, number + 10, label, "val", (0, "f", number, 0))
+    for number, label in enumerate(["zumba", "zumba", None])
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "flags", "sizes"),
+    [
+        ({}, (), {"zumba": 2, None: 1}),
+        ({"annotations": ()}, (), {None: 5}),
+        ({"report": False}, (), {}),
+        ({}, ("--resize=false",), {}),
+    ],
+    ids=["annotated", "without annotations", "without a report", "lists alone"],
+)
+def test_beam_counts_once_for_all(changes: dict, flags: tuple[str, ...], sizes: dict) -> None:
+    config = replace(configured(*flags), **changes)
+    with on_beam() as pipeline:
+        statements = pipeline | beam.Create(STATEMENTS).with_output_types(Annotation)
+        nothing = pipeline | "Nothing" >> beam.Create([])
+        searched = pipeline | "Searched" >> beam.Create([[]])
+        annotations = Annotations(statements, statements | CollectClasses(), nothing)
+        count = pipeline | "Count" >> beam.Create([5])
+        sources = Sources(nothing, NamedArchives(nothing, nothing, searched), nothing, count)
+        assert_that((annotations, sources) | CountClasses(config), equal_to([sizes]))
 
 
 # Where

@@ -7,9 +7,6 @@ from av.codec.context import Flags as CodecFlags
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-MAX_SIDE = 65_535
-"""Pixels of a side of a JPEG."""
-
 PIXELS = "yuvj420p"
 """FFmpeg's name for 8 bits, full range, color at half the size: what every reader of JPEG reads."""
 

@@ -45,7 +45,7 @@ THREADS = 16
 
 def rank(clip_id: str) -> bytes:
     """The order in which clips are shown: the same on every machine, and like no other order."""
-    return sha256(clip_id.encode()).digest()
+    return sha256(clip_id.encode(errors="surrogatepass")).digest()
 
 
 def is_kept(clip: Clip, sizes: ClassSizes) -> bool:

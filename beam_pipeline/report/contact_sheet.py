@@ -1,5 +1,6 @@
 """The contact sheet of a report: small pictures of many clips in one image."""
 
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -32,6 +33,7 @@ MAX_SHEET = 6_000_000
 """Bytes of a sheet. In a page, as base64, these are 8 MB."""
 
 COLUMNS = 25
+"""The largest sheet has 4,000 x 13,440 pixels; a side of a JPEG can have 65,535."""
 
 SHORT_SHA256 = 12
 """Digits of a SHA-256 that tell whether a clip is still the same."""
@@ -63,8 +65,15 @@ class ContactSheet(NamedTuple):
     tiles: Mapping[str, tuple[int, int]]
     sha256: Mapping[str, str]
 
+    def places_json(self) -> str:
+        """What stands in ``<script id="tiles">`` of the page; the next report reads it.
+
+        A clip_id may be any file name: none can end the script.
+        """
+        return json.dumps(self.places()).replace("<", "\\u003c")
+
     def places(self) -> dict[str, Any]:
-        """What the page says of the sheet in ``<script id="tiles">``; the next report reads it."""
+        """Width and height of a tile, and ``at``: clip_id to left, top and short SHA-256."""
         at = {
             clip_id: [*place, self.sha256.get(clip_id, "")[:SHORT_SHA256]]
             for clip_id, place in self.tiles.items()
