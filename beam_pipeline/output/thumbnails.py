@@ -25,7 +25,7 @@ if no thumbnails are kept."""
 
 KEPT_PER_CLASS = 8
 """Thumbnails that are kept of a class, on average. A sheet shows the two of lowest rank that are
-made: of 1,000 classes, 3 keep fewer than two if all clips are made, 14 if a quarter is missing."""
+made: of 1,000 classes, 3 keep fewer than two if all clips are made, 17 if a quarter is missing."""
 
 KEPT_WITHOUT_CLASSES = 250
 """Thumbnails that are kept where there are no annotations, on average."""
