@@ -185,7 +185,7 @@ def _print(overlap: Overlap) -> None:
         videos = len(each.splits_by_video())
         say(f"{name}  {', '.join(each.names)}: {len(each.clips):,} clips of {videos:,} videos")
         if each.contradictory:
-            say(f"   {each.contradictory:,} of them have two labels; these count as without one")
+            say(f"   with two labels, and so counted as without one: {each.contradictory:,}")
     for what, total, counts in (
         ("YouTube ids", overlap.shared_videos, overlap.videos),
         ("clips", overlap.shared_clips, overlap.clips),
@@ -226,6 +226,7 @@ def _print_conflicts(overlap: Overlap) -> None:
         return
     say(f"{overlap.conflicts.total():,} clips have another label in each")
     table = Table("label in A", "label in B", "clips", "such as", box=SIMPLE)
+    table.columns[-1].no_wrap = True
     pairs: Sequence[tuple[tuple[str, str], int]] = _most_first(overlap.conflicts)
     for (a, b), count in pairs[:SHOWN]:
         texts = (a, b, f"{count:,}", overlap.examples[a, b][0])
