@@ -215,6 +215,7 @@ class Config:
             )
         self._check_videos()
         self._check_lists()
+        self._check_exclusion()
         if not self.annotations or self.path_prefix is None:
             return
         if not self.path_prefix.isprintable():
@@ -243,12 +244,6 @@ class Config:
             raise UsageError(
                 "--test_from val lists the clips of val as test, but --splits leaves val out; "
                 f"type --splits {','.join(('val', *self.splits))}"
-            )
-        if self.exclude_annotations and not {*self.exclude_from} & {*self.splits}:
-            raise UsageError(
-                "--exclude_annotations leaves clips out of "
-                f"{' and '.join(self.exclude_from)} alone, which --splits leaves out; type "
-                f"--exclude_from {','.join(self.splits)}, or leave it out"
             )
         if FRAMES in self.list_formats and not self.resize:
             raise UsageError(
@@ -290,6 +285,14 @@ class Config:
                 return relative
         # Named by a listing in another folder: use the whole path, so that no two are equal.
         return path.split("://", 1)[-1].lstrip("/")
+
+    def _check_exclusion(self) -> None:
+        if self.exclude_annotations and not {*self.exclude_from} & {*self.splits}:
+            raise UsageError(
+                "--exclude_annotations leaves clips out of "
+                f"{' and '.join(self.exclude_from)} alone, and --splits leaves that out; type "
+                f"--exclude_from {','.join(self.splits)}, or no --exclude_annotations"
+            )
 
     def lists_of(self, split: Split) -> tuple[Split, ...]:
         """The splits whose lists hold the clips of a requested split."""

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from beam_pipeline.annotations.read_files import find_files, read_file
-from beam_pipeline.commands.arguments import output_at
 from beam_pipeline.commands.prepared import Prepared, find_prepared, rows_of
-from beam_pipeline.config import check_protocol
+from beam_pipeline.config import check_protocol, configure_storage
 from beam_pipeline.elements import LISTED, SPLITS, Split
 from beam_pipeline.errors import UsageError
 from beam_pipeline.output.output_folder import MANIFESTS, Output
@@ -90,12 +89,15 @@ def read_set(name: str, addresses: Sequence[str], storage_options: str | None) -
         InputError: there is no such file, or it cannot be read as annotations.
         OutputError: an output cannot be read.
     """
+    configure_storage(storage_options)
     found = AnnotatedSet([])
     for rank, address in enumerate(addresses):
-        output = output_at(address, storage_options)
-        check_protocol(name, output.root)
-        found.names.append(public_address(output.root))
-        for clip_id, split, label in _statements(name, rank, output):
+        if not address:
+            raise UsageError(f"{name} is empty; type annotation files, or the --output of a run")
+        root = urls.absolute(address)
+        check_protocol(name, root)
+        found.names.append(public_address(root))
+        for clip_id, split, label in _statements(name, rank, Output(root, run="")):
             found.add(clip_id, split, label)
     return found
 

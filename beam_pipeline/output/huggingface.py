@@ -6,7 +6,7 @@ it from the features that a Parquet file states, under the key ``huggingface`` o
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -15,28 +15,32 @@ import pyarrow.parquet as pq
 from beam_pipeline.output.list_formats import Entry
 
 
-def write_huggingface(entries: Iterable[Entry], label_ids: Mapping[str, int]) -> bytes:
+def write_huggingface(entries: Sequence[Entry], label_ids: Mapping[str, int]) -> bytes:
     """A Parquet file with a row a clip: ``video``, ``label``, ``clip_id``.
 
     ``video`` is the path, and no bytes. A label of -1 is none. ``label_ids`` is the id of every
     class. Without entries the file has no row group: ``datasets`` cannot read an empty one.
     """
     schema = _schema(label_ids)
-    rows = [
-        {"video": {"bytes": None, "path": path}, "label": label_id, "clip_id": clip_id}
-        for path, label_id, _, clip_id, *_ in entries
+    paths = pa.array([entry.path for entry in entries], pa.string())
+    no_bytes = pa.nulls(len(entries), pa.binary())
+    columns = [
+        pa.StructArray.from_arrays([no_bytes, paths], fields=list(schema.field("video").type)),
+        pa.array([entry.label_id for entry in entries], pa.int64()),
+        pa.array([entry.clip_id for entry in entries], pa.string()),
     ]
     file = io.BytesIO()
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        if rows:
-            writer.write_table(pa.Table.from_pylist(rows, schema))
+        if entries:
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
     return file.getvalue()
 
 
 def read_huggingface(data: bytes) -> list[tuple[Any, ...]]:
     """Path, label id and clip_id of each row."""
-    rows = pq.read_table(pa.BufferReader(data)).to_pylist()
-    return [(row["video"]["path"], row["label"], row["clip_id"]) for row in rows]
+    table = pq.read_table(pa.BufferReader(data)).flatten()
+    columns = (table.column(name).to_pylist() for name in ("video.path", "label", "clip_id"))
+    return list(zip(*columns, strict=True))
 
 
 def _schema(label_ids: Mapping[str, int]) -> pa.Schema:
