@@ -1,7 +1,7 @@
 """``overlap``: what two annotation sets share, by YouTube id and by clip."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -227,7 +227,7 @@ def _print_conflicts(overlap: Overlap) -> None:
     say(f"{overlap.conflicts.total():,} clips have another label in each")
     table = Table("label in A", "label in B", "clips", "such as", box=SIMPLE)
     table.columns[-1].no_wrap = True
-    pairs: Sequence[tuple[tuple[str, str], int]] = _most_first(overlap.conflicts)
+    pairs = _most_first(overlap.conflicts)
     for (a, b), count in pairs[:SHOWN]:
         texts = (a, b, f"{count:,}", overlap.examples[a, b][0])
         table.add_row(*(Text(one_line(text)) for text in texts))
