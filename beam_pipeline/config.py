@@ -21,6 +21,7 @@ from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.kinetics.splits import SPLIT_WORDS
 from beam_pipeline.options import KineticsOptions, parse_command_line
 from beam_pipeline.output.list_formats import (
+    FRAMES,
     LIST_FORMATS,
     SLOWFAST,
     TEXT_FORMATS,
@@ -51,7 +52,9 @@ class Config:
     Without ``annotations`` every video found is resized. ``path_prefix`` is None if original
     videos are listed by their own paths. ``started`` is the time in seconds since 1970, and
     ``command`` the flags as they were given, without secrets. ``shard`` is the part of the work
-    that this run does, None if it does all of it and writes the results.
+    that this run does, None if it does all of it and writes the results. Clips of
+    ``exclude_from`` whose YouTube ids are in ``exclude_annotations`` are left out. ``test_from`` is
+    the split whose clips the lists of test hold.
     """
 
     annotations: tuple[str, ...]
@@ -79,6 +82,11 @@ class Config:
     mirror: str | None
     allow_local: bool
     shard: Shard | None
+    exclude_annotations: tuple[str, ...] = ()
+    exclude_from: tuple[Split, ...] = ()
+    test_from: Split = "test"
+    limit_per_class: int | None = None
+    seed: int = 0
     report: bool = True
 
     @classmethod
@@ -126,6 +134,8 @@ class Config:
             if not options.resize:
                 raise UsageError("--resize false lists annotated clips; type --annotations FOLDER")
             _refuse(options, _ANNOTATION_FLAGS, "there are no --annotations")
+        if options.limit_per_class is None:
+            _refuse(options, ("seed",), "there is no --limit_per_class")
         if not options.resize:
             _refuse(options, (*_CLIP_FLAGS, "shard"), "--resize false makes no clips")
         if options.shard is not None and options.overwrite:
@@ -174,12 +184,17 @@ class Config:
             mirror=mirror,
             allow_local=options.allow_local,
             shard=Shard.parse(options.shard) if options.shard else None,
+            exclude_annotations=_arguments("--exclude_annotations", options.exclude_annotations),
+            exclude_from=_exclude_from(options),
+            test_from=options.test_from,
+            limit_per_class=options.limit_per_class,
+            seed=options.seed,
         )  # fmt: skip
         config._check()
         return config
 
     def _check(self) -> None:
-        for flag in ("annotations", "videos"):
+        for flag in ("annotations", "videos", "exclude_annotations"):
             for address in getattr(self, flag):
                 check_protocol(f"--{flag}", address)
         check_protocol("--output", self.output.root)
@@ -200,6 +215,8 @@ class Config:
                 f"{self.output.root} cannot hold; leave it out"
             )
         self._check_videos()
+        self._check_lists()
+        self._check_exclusion()
         if not self.annotations or self.path_prefix is None:
             return
         if not self.path_prefix.isprintable():
@@ -222,6 +239,18 @@ class Config:
                     f"--videos {videos} is where --output {self.output.root} puts its clips; "
                     "type another --output"
                 )
+
+    def _check_lists(self) -> None:
+        if self.test_from == "val" and "val" not in self.splits:
+            raise UsageError(
+                "--test_from val lists the clips of val as test, but --splits leaves val out; "
+                f"type --splits {','.join(('val', *self.splits))}"
+            )
+        if FRAMES in self.list_formats and not self.resize:
+            raise UsageError(
+                f"--list_format {FRAMES} lists the number of frames of each clip, and --resize "
+                "false opens none; leave one of them out"
+            )
 
     @property
     def keeps_thumbnails(self) -> bool:
@@ -263,13 +292,35 @@ class Config:
         # Named by a listing in another folder: use the whole path, so that no two are equal.
         return path.split("://", 1)[-1].lstrip("/")
 
+    def _check_exclusion(self) -> None:
+        if self.exclude_annotations and not {*self.exclude_from} & {*self.splits}:
+            raise UsageError(
+                "--exclude_annotations leaves clips out of "
+                f"{' and '.join(self.exclude_from)} alone, and --splits leaves that out; type "
+                f"--exclude_from {','.join(self.splits)}, or no --exclude_annotations"
+            )
+
+    def lists_of(self, split: Split) -> tuple[Split, ...]:
+        """The splits whose lists hold the clips of a requested split."""
+        if self.test_from == "test":
+            return (split,)
+        lists: dict[Split, tuple[Split, ...]] = {"val": ("val", "test"), "test": ()}
+        return lists.get(split, (split,))
+
+    def listed_splits(self) -> tuple[Split, ...]:
+        """The splits that get lists, in their usual order."""
+        listed = {name for split in self.splits for name in self.lists_of(split)}
+        return tuple(split for split in (*SPLITS, ALL) if split in listed)
+
     def slowfast_lists(self) -> list[str]:
         """The URLs of the lists for SlowFast."""
-        return [self.output.url(f"{split}.csv") for split in self.splits]
+        return [self.output.url(f"{split}.csv") for split in self.listed_splits()]
 
     def class_folder_splits(self) -> tuple[Split, ...]:
-        """The splits that get class folders for torchvision."""
-        return self.splits if TORCHVISION in self.list_formats else ()
+        """The requested splits whose clips are in class folders for torchvision."""
+        if TORCHVISION not in self.list_formats:
+            return ()
+        return tuple(split for split in self.splits if self.lists_of(split))
 
     def dialects(self) -> list[ListFormat]:
         """The requested list formats that are text files."""
@@ -372,6 +423,7 @@ def check_protocol(flag: str, address: str) -> None:
 
 _ANNOTATION_FLAGS = (
     "splits", "classes", "layout", "path_prefix", "separator", "label_map", "list_format",
+    "exclude_annotations", "test_from", "limit_per_class",
 )  # fmt: skip
 _CLIP_FLAGS = (
     "short_edge", "encoder", "preset", "crf", "gop", "tune", "coder", "audio", "fps", "upscale",
@@ -416,6 +468,13 @@ def _list_formats(values: list[str] | None) -> tuple[str, ...]:
     return (SLOWFAST, *(name for name in LIST_FORMATS if name in requested and name != SLOWFAST))
 
 
+def _exclude_from(options: KineticsOptions) -> tuple[Split, ...]:
+    if options.exclude_annotations is None:
+        _refuse(options, ("exclude_from",), "there are no --exclude_annotations")
+        return ()
+    return _splits(options.exclude_from or ["train"], "--exclude_from")
+
+
 def _label_map(name: str | None) -> str | None:
     return name if name is None or name in PUBLISHED else urls.absolute(name)
 
@@ -442,11 +501,11 @@ def _split_addresses(values: list[str]) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _splits(values: list[str] | None) -> tuple[Split, ...]:
+def _splits(values: list[str] | None, flag: str = "--splits") -> tuple[Split, ...]:
     requested = split_commas(values or list(SPLITS))
     for name in requested:
         if name not in SPLIT_WORDS:
-            raise UsageError(f"--splits {name}: type one or more of {','.join(SPLITS)}")
+            raise UsageError(f"{flag} {name}: type one or more of {','.join(SPLITS)}")
     if not requested:
-        raise UsageError(f"--splits is empty; type one or more of {','.join(SPLITS)}")
+        raise UsageError(f"{flag} is empty; type one or more of {','.join(SPLITS)}")
     return tuple(split for split in SPLITS if split in {SPLIT_WORDS[name] for name in requested})

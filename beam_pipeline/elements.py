@@ -17,7 +17,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 ALL: Split = "all"
 """The only split of a data set without annotations."""
 
-Status = Literal["resized", "copied", "reused", "listed", "missing", "failed"]
+Status = Literal["resized", "copied", "reused", "listed", "missing", "excluded", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 LISTED: tuple[Status, ...] = ("resized", "copied", "reused", "listed")

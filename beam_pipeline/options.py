@@ -78,7 +78,20 @@ class KineticsOptions(PipelineOptions):
             help="prepare only these classes, by their full names; label ids do not change "
             "(default: all)",
         )
-
+        what.add_argument(
+            "--exclude_annotations",
+            metavar="A",
+            **several,
+            help="annotation files, as of --annotations, whose YouTube ids are left out of "
+            "training: their clips have the status excluded and are in no list; label ids do not "
+            "change (default: none)",
+        )
+        what.add_argument(
+            "--exclude_from",
+            metavar="S",
+            **several,
+            help="splits that --exclude_annotations leaves clips out of (default: train)",
+        )
         what.add_argument(
             "--resize",
             **boolean,
@@ -200,12 +213,35 @@ class KineticsOptions(PipelineOptions):
             "line, or JSON {class: id} (default: the annotated classes, sorted)",
         )
 
+        lists.add_argument(
+            "--test_from",
+            choices=("test", "val"),
+            default="test",
+            help="val: the lists of test hold the clips of val, on which most papers report "
+            "(default: %(default)s)",
+        )
+
         run = parser.add_argument_group("how the job runs")
         run.add_argument(
             "--limit",
             type=_between(1, 10**9),
             metavar="N",
             help="prepare only the first N clips by clip_id, as a trial (default: all)",
+        )
+        run.add_argument(
+            "--limit_per_class",
+            type=_between(1, 10**9),
+            metavar="N",
+            help="prepare only N clips of each class in each split, a sample that --seed decides, "
+            "whether they have a file or not; --limit counts within it (default: all)",
+        )
+        run.add_argument(
+            "--seed",
+            type=_between(0, 2**63 - 1),
+            default=0,
+            metavar="N",
+            help="seed of --limit_per_class and of the order in webdataset shards "
+            "(default: %(default)s)",
         )
         run.add_argument(
             "--storage_options",
@@ -231,8 +267,8 @@ class KineticsOptions(PipelineOptions):
             **boolean,
             default=False,
             help="let this run make a finished output smaller: clips that are no longer annotated, "
-            "or not within --classes and --limit, leave lists and manifest, their files stay "
-            "(default: false)",
+            "or not within --classes, --limit and --limit_per_class, leave lists and manifest, "
+            "their files stay (default: false)",
         )
         run.add_argument(
             "--shard",
@@ -334,7 +370,7 @@ def _help_parser() -> argparse.ArgumentParser:
         description="Resize the clips of Kinetics and write the lists that trainers read.",
         epilog="All Apache Beam options are accepted too, such as --runner. Give several values "
         "separated by spaces or commas, or repeat the flag. To look at an output: python -m "
-        "beam_pipeline verify, compare or stats, each with --help.",
+        "beam_pipeline verify, compare, stats or overlap, each with --help.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"beam_pipeline {__version__}")

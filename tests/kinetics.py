@@ -51,7 +51,7 @@ COLUMN_TYPES = {
 }
 ABOUT_AN_OUTPUT = ("path", "width", "height", "frames", "bytes", "sha256", "fps", "duration")
 
-STATUSES = {"resized", "copied", "reused", "listed", "missing", "failed"}
+STATUSES = {"resized", "copied", "reused", "listed", "missing", "excluded", "failed"}
 MADE = {"resized", "copied", "reused"}
 REASONS = {
     "empty_file", "not_a_video", "no_video_stream", "undecodable", "truncated", "unreadable",
@@ -321,6 +321,10 @@ def _check_row(row: Row, split: str, layout: str) -> None:
     if row["status"] == "missing":
         assert row["reason"] == "no_file"
         assert row["source"] is None
+    if row["status"] == "excluded":
+        assert row["reason"] is None
+        assert row["detail"]
+        assert row["source"] is None
     if row["status"] == "failed":
         assert row["reason"] in REASONS
         assert row["detail"]
@@ -348,7 +352,7 @@ def _check_summary(output: Path, there: Sequence[str]) -> None:
         assert counts == {"annotated": len(mine), **{name: statuses[name] for name in STATUSES}}
     failed = [row for row in rows if row["status"] == "failed"]
     assert said["reasons"] == Counter(row["reason"] for row in failed)
-    files_there = [row for row in rows if row["status"] != "missing"]
+    files_there = [row for row in rows if row["status"] not in ("missing", "excluded")]
     assert said["failure_ratio"] == (len(failed) / len(files_there) if files_there else 0)
     made = [row for row in rows if is_listed(row)]
     assert said["bytes"] == sum(row["bytes"] or 0 for row in made)

@@ -44,12 +44,16 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--path_prefix", "/data", lambda c: c.path_prefix, "/data"),
     ("--separator", ",", lambda c: c.separator, ","),
     ("--classes", "zumba,abseiling", lambda c: c.classes, {"zumba", "abseiling"}),
+    ("--exclude_annotations", "/x/k600", lambda c: c.exclude_annotations, ("/x/k600",)),
     ("--dataset", "kinetics600", lambda c: c.dataset, "kinetics600"),
     ("--limit", "5", lambda c: c.limit, 5),
+    ("--limit_per_class", "5", lambda c: c.limit_per_class, 5),
     ("--label_map", "/x/map.txt", lambda c: c.label_map, "/x/map.txt"),
     ("--label_map", "kinetics600", lambda c: c.label_map, "kinetics600"),
     ("--resize", "false", lambda c: c.resize, False),
     ("--list_format", "torchvision", lambda c: c.list_formats, ("slowfast", "torchvision")),
+    ("--list_format", "frames", lambda c: c.list_formats, ("slowfast", "frames")),
+    ("--test_from", "val", lambda c: c.test_from, "val"),
     (
         "--storage_options",
         '{"gs": {"token": "anon"}}',
@@ -66,6 +70,9 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--shrink", "true", lambda c: c.shrink, True),
     ("--shard", "2/3", lambda c: c.shard, Shard(2, 3)),
 ]
+
+ONLY_WITH_OTHERS = {"--dataset_mirror", "--exclude_from", "--seed"}
+"""Flags that are refused alone."""
 
 
 # Values
@@ -88,7 +95,15 @@ def test_every_flag_is_tested_here() -> None:
     parser = argparse.ArgumentParser()
     KineticsOptions._add_argparse_args(parser)
     declared = {flag for action in parser._actions for flag in action.option_strings}
-    assert declared - {"-h", "--help"} == {flag for flag, *_ in VALUES} | {"--dataset_mirror"}
+    assert declared - {"-h", "--help"} == {flag for flag, *_ in VALUES} | ONLY_WITH_OTHERS
+
+
+def test_flags_that_go_with_others_take_their_value() -> None:
+    config = configured("--exclude_annotations", "/x", "--exclude_from=val,train")
+    assert config.exclude_from == ("train", "val")
+    assert configured("--exclude_annotations", "/x").exclude_from == ("train",)
+    assert configured("--limit_per_class=2", "--seed", "7").seed == 7
+    assert configured("--limit_per_class=2").seed == 0
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,7 @@ def _check_remote(config: Config, image: str | None) -> None:
     addresses: dict[str, tuple[str, ...]] = {
         "dataset_mirror": () if config.mirror is None else (config.mirror,),
         "annotations": config.annotations,
+        "exclude_annotations": config.exclude_annotations,
         "videos": config.videos,
         "output": (config.output.root,),
         "label_map": () if label_map is None or label_map in PUBLISHED else (label_map,),

@@ -53,7 +53,7 @@ def included_sizes(
     sizes: dict[str | None, int] = {}
     for (label, split), count in stated.items():
         if split in config.splits and (config.classes is None or label in config.classes):
-            sizes[label] = sizes.get(label, 0) + count
+            sizes[label] = sizes.get(label, 0) + min(count, config.limit_per_class or count)
     total = sum(sizes.values())
     if config.limit is None or config.limit >= total:
         return sizes

@@ -7,6 +7,7 @@ from beam_pipeline.annotations.read_annotations import Annotations
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.find_earlier_runs import EarlierRuns
 from beam_pipeline.elements import Unannotated
+from beam_pipeline.output.list_formats import HUGGINGFACE
 from beam_pipeline.plan.plan_work import Plan
 from beam_pipeline.results.merge_splits import MergeSplits
 from beam_pipeline.results.write_shards import WriteShards
@@ -28,13 +29,15 @@ class WriteResults(beam.PTransform):
     ) -> beam.PCollection[None]:
         annotations, sources, earlier, plan, work = steps
         archives = pvalue.AsSingleton(work.archives)
+        label_ids = pvalue.AsSingleton(annotations.label_ids)
+        named = label_ids if HUGGINGFACE in self._config.list_formats else None
         return (
             (*work.rows, plan.rows)
             | WriteShards(self._config, pvalue.AsSingleton(plan.size, 0), archives)
-            | MergeSplits(self._config)
+            | MergeSplits(self._config, named)
             | WriteSummary(
                 self._config,
-                pvalue.AsSingleton(annotations.label_ids),
+                label_ids,
                 pvalue.AsSingleton(plan.unannotated, Unannotated()),
                 pvalue.AsSingleton(sources.passed_over, NOTHING),
                 pvalue.AsSingleton(work.retries, 0),

@@ -115,7 +115,8 @@ def finish(
             lists = dict((earlier or {}).get("lists", {}))
             for each in merged:
                 lists |= each.lists
-            summary["lists"] = dict(sorted(lists.items()))
+            there = {name: sha256 for name, sha256 in lists.items() if sha256 is not None}
+            summary["lists"] = dict(sorted(there.items()))
             retries += RETRY_COUNT.read_and_reset()
             summary["retries"] = retries
             output.sync()
