@@ -51,7 +51,9 @@ class Config:
     Without ``annotations`` every video found is resized. ``path_prefix`` is None if original
     videos are listed by their own paths. ``started`` is the time in seconds since 1970, and
     ``command`` the flags as they were given, without secrets. ``shard`` is the part of the work
-    that this run does, None if it does all of it and writes the results.
+    that this run does, None if it does all of it and writes the results. ``prepared`` are the
+    ``videos``, one for each release that ``dataset`` merges, whose manifests take the place of
+    ``annotations`` if they are outputs; empty if the annotations were given.
     """
 
     annotations: tuple[str, ...]
@@ -79,6 +81,7 @@ class Config:
     mirror: str | None
     allow_local: bool
     shard: Shard | None
+    prepared: tuple[str, ...]
 
     @classmethod
     def from_flags(cls, **flags: Any) -> Self:
@@ -173,6 +176,7 @@ class Config:
             mirror=mirror,
             allow_local=options.allow_local,
             shard=Shard.parse(options.shard) if options.shard else None,
+            prepared=_prepared(options),
         )  # fmt: skip
         config._check()
         return config
@@ -199,6 +203,7 @@ class Config:
                 f"{self.output.root} cannot hold; leave it out"
             )
         self._check_videos()
+        self._check_releases()
         if not self.annotations or self.path_prefix is None:
             return
         if not self.path_prefix.isprintable():
@@ -221,6 +226,24 @@ class Config:
                     f"--videos {videos} is where --output {self.output.root} puts its clips; "
                     "type another --output"
                 )
+
+    def _check_releases(self) -> None:
+        if self.releases and len(self.annotations) % len(self.releases):
+            raise UsageError(
+                f"--dataset {self.dataset} takes one --annotations argument for each of "
+                f"Kinetics-400, 600 and 700, in this order, but there are {len(self.annotations)}; "
+                "type --annotations k400/annotations k600/annotations k700/annotations"
+            )
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """The data sets that ``dataset`` merges, the oldest first; empty if it merges none."""
+        return DATASETS[self.dataset].releases if self.dataset else ()
+
+    def annotations_of(self, release: int) -> tuple[str, ...]:
+        """The annotations of one of the ``releases``, by its number."""
+        count = len(self.annotations) // len(self.releases)
+        return self.annotations[release * count : (release + 1) * count]
 
     def includes(self, clip: Clip | Annotation) -> bool:
         """Whether a clip is in the requested splits and classes."""
@@ -245,8 +268,12 @@ class Config:
 
     def split_archives(self) -> frozenset[str]:
         """The archive listings of the data set, each of which is for one split only."""
-        listings = DATASETS[self.dataset].archives.values() if self.dataset else ()
-        return frozenset(urls.absolute(mirrored(address, self.mirror)) for address in listings)
+        archives = DATASETS[self.dataset].archives.values() if self.dataset else ()
+        return frozenset(
+            urls.absolute(mirrored(address, self.mirror))
+            for listings in archives
+            for address in listings
+        )
 
     def relative_source(self, source: str) -> str:
         """The path of a video relative to the ``--videos`` argument that it was found in."""
@@ -391,6 +418,14 @@ def _arguments(flag: str, values: list[str] | None) -> tuple[str, ...]:
         if not is_text(part):
             raise UsageError(f"{flag} {part!r} is not UTF-8 text; rename it")
     return tuple(urls.absolute(part) for part in parts)
+
+
+def _prepared(options: KineticsOptions) -> tuple[str, ...]:
+    """The videos of a data set of several releases, if there is one argument for each of them."""
+    if options.dataset is None or options.annotations is not None or options.videos is None:
+        return ()
+    videos = _arguments("--videos", options.videos)
+    return videos if len(videos) == len(DATASETS[options.dataset].releases) else ()
 
 
 def _classes(values: list[str] | None) -> frozenset[str] | None:

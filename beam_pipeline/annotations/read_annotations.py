@@ -5,9 +5,12 @@ from typing import NamedTuple
 import apache_beam as beam
 
 from beam_pipeline.annotations.assign_label_ids import AssignLabelIds
+from beam_pipeline.annotations.merge_releases import MergeReleases
 from beam_pipeline.annotations.read_files import ReadFiles
+from beam_pipeline.annotations.read_releases import ReadReleases
 from beam_pipeline.config import Config
-from beam_pipeline.elements import Annotation
+from beam_pipeline.elements import Annotation, MergedReleases
+from beam_pipeline.kinetics.kinetics710 import NAMES_IN_MAPS
 
 
 class Annotations(NamedTuple):
@@ -15,10 +18,14 @@ class Annotations(NamedTuple):
 
     statements: every annotation of every file (Annotation).
     label_ids: one element, the id of each class (dict).
+    merged: one element, what the merge of several releases has done; None if there is only one.
+    notes: what is to be said about these releases (str); None if there is only one.
     """
 
     statements: beam.PCollection[Annotation]
     label_ids: beam.PCollection[dict[str, int]]
+    merged: beam.PCollection[MergedReleases] | None = None
+    notes: beam.PCollection[str] | None = None
 
 
 class ReadAnnotations(beam.PTransform):
@@ -30,6 +37,8 @@ class ReadAnnotations(beam.PTransform):
 
     def expand(self, root: beam.Pipeline) -> Annotations:
         config = self._config
+        if config.releases:
+            return self._expand_releases(root)
         statements = (
             root
             | "Annotation arguments" >> beam.Create(list(enumerate(config.annotations)))
@@ -39,3 +48,15 @@ class ReadAnnotations(beam.PTransform):
             config.label_map, config.classes, config.class_folder_splits()
         )
         return Annotations(statements, label_ids)
+
+    def _expand_releases(self, root: beam.Pipeline) -> Annotations:
+        config = self._config
+        stated, notes = root | "Releases" >> ReadReleases(config)
+        statements, merged = stated | "Merge releases" >> MergeReleases()
+        label_ids = statements | AssignLabelIds(
+            config.label_map,
+            config.classes,
+            config.class_folder_splits(),
+            NAMES_IN_MAPS.get(config.label_map or "", {}),
+        )
+        return Annotations(statements, label_ids, merged, notes)

@@ -28,6 +28,10 @@ class WriteResults(beam.PTransform):
     ) -> beam.PCollection[None]:
         annotations, sources, earlier, plan, work = steps
         archives = pvalue.AsSingleton(work.archives)
+        notes = earlier.notes
+        if annotations.notes is not None:
+            notes = (notes, annotations.notes) | "All notes" >> beam.Flatten()
+        merged = annotations.merged
         return (
             (*work.rows, plan.rows)
             | WriteShards(self._config, pvalue.AsSingleton(plan.size, 0), archives)
@@ -39,7 +43,8 @@ class WriteResults(beam.PTransform):
                 pvalue.AsSingleton(sources.passed_over, NOTHING),
                 pvalue.AsSingleton(work.retries, 0),
                 archives,
-                pvalue.AsList(earlier.notes),
+                pvalue.AsList(notes),
                 pvalue.AsList(earlier.row_files),
+                None if merged is None else pvalue.AsSingleton(merged),
             )
         )
