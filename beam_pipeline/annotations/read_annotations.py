@@ -13,19 +13,28 @@ from beam_pipeline.elements import Annotation, MergedReleases
 from beam_pipeline.kinetics.kinetics710 import NAMES_IN_MAPS
 
 
+class Merge(NamedTuple):
+    """What is to be told of releases that were merged.
+
+    merged: one element, what became of their clips (MergedReleases).
+    notes: what else is to be said about them (str).
+    """
+
+    merged: beam.PCollection[MergedReleases]
+    notes: beam.PCollection[str]
+
+
 class Annotations(NamedTuple):
     """The output of step 1.
 
     statements: every annotation of every file (Annotation).
     label_ids: one element, the id of each class (dict).
-    merged: one element, what the merge of several releases has done; None if there is only one.
-    notes: what is to be said about these releases (str); None if there is only one.
+    merge: what is to be told of releases that were merged; empty if there is only one.
     """
 
     statements: beam.PCollection[Annotation]
     label_ids: beam.PCollection[dict[str, int]]
-    merged: beam.PCollection[MergedReleases] | None = None
-    notes: beam.PCollection[str] | None = None
+    merge: Merge | tuple[()] = ()  # not None, which is no input of a transform
 
 
 class ReadAnnotations(beam.PTransform):
@@ -59,4 +68,4 @@ class ReadAnnotations(beam.PTransform):
             config.class_folder_splits(),
             NAMES_IN_MAPS.get(config.label_map or "", {}),
         )
-        return Annotations(statements, label_ids, merged, notes)
+        return Annotations(statements, label_ids, Merge(merged, notes))

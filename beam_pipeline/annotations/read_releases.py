@@ -3,6 +3,7 @@
 Outputs of this program are as good as annotation files: their manifests name all their clips.
 """
 
+import json
 from collections.abc import Collection, Iterator
 
 import apache_beam as beam
@@ -12,7 +13,7 @@ from beam_pipeline.annotations.read_files import find_files, read_file
 from beam_pipeline.config import Config
 from beam_pipeline.elements import SPLITS, Annotation
 from beam_pipeline.errors import DamagedError, InputError
-from beam_pipeline.kinetics.kinetics710 import RELEASES, TITLES, merged_classes, merged_name
+from beam_pipeline.kinetics.kinetics710 import RELEASES, TITLES, known_classes, merged_name
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import MANIFESTS, STATE, SUMMARY, Output
 from beam_pipeline.privacy import public_address
@@ -45,7 +46,7 @@ class ReadReleases(beam.PTransform):
             | "Releases" >> beam.Create(list(range(len(self._config.releases))))
             | "Find files"
             >> beam.FlatMap(_find, self._config, lists)
-            .with_output_types(tuple[int, str])
+            .with_output_types(tuple[int, str], **{NOTES: str})
             .with_outputs(NOTES, main=FILES)
         )
         statements = (
@@ -136,17 +137,17 @@ def read_release_file(rank: int, path: str) -> Iterator[Annotation]:
         if annotation.label is None:
             yield annotation
             continue
-        label = merged_name(annotation.label)
-        if label not in merged_classes(RELEASES[release]):
+        if annotation.label not in known_classes(RELEASES[release]):
             raise InputError(_foreign(annotation, release))
-        yield annotation._replace(label=label)
+        yield annotation._replace(label=merged_name(annotation.label))
 
 
 def _foreign(annotation: Annotation, release: int) -> str:
     _, path, line, _ = annotation.place
     return (
-        f"{path} line {line}: {TITLES[RELEASES[release]]} has no class {annotation.label!r}; give "
-        f"one argument for each of {', '.join(TITLES.values())}, in this order"
+        f"{path} line {line}: {TITLES[RELEASES[release]]} has no class "
+        f"{json.dumps(annotation.label)}; type --annotations, or the three outputs after --videos, "
+        f"in the order {', '.join(TITLES.values())}"
     )
 
 

@@ -69,3 +69,9 @@ def merged_name(label: str) -> str:
 def merged_classes(release: str) -> frozenset[str]:
     """The names in Kinetics-710 of the classes of a release."""
     return frozenset(map(merged_name, read_label_map(DATASETS[release].label_map)))
+
+
+@cache
+def known_classes(release: str) -> frozenset[str]:
+    """All names that the classes of a release may have: its own, and those in Kinetics-710."""
+    return merged_classes(release) | read_label_map(DATASETS[release].label_map).keys()

@@ -28,10 +28,10 @@ class WriteResults(beam.PTransform):
     ) -> beam.PCollection[None]:
         annotations, sources, earlier, plan, work = steps
         archives = pvalue.AsSingleton(work.archives)
-        notes = earlier.notes
-        if annotations.notes is not None:
-            notes = (notes, annotations.notes) | "All notes" >> beam.Flatten()
-        merged = annotations.merged
+        notes, merged = earlier.notes, None
+        if annotations.merge:
+            notes = (notes, annotations.merge.notes) | "All notes" >> beam.Flatten()
+            merged = pvalue.AsSingleton(annotations.merge.merged)
         return (
             (*work.rows, plan.rows)
             | WriteShards(self._config, pvalue.AsSingleton(plan.size, 0), archives)
@@ -45,6 +45,6 @@ class WriteResults(beam.PTransform):
                 archives,
                 pvalue.AsList(notes),
                 pvalue.AsList(earlier.row_files),
-                None if merged is None else pvalue.AsSingleton(merged),
+                merged,
             )
         )
