@@ -15,7 +15,7 @@ from beam_pipeline.codec.settings import ENCODERS, REVISION, ClipSettings
 from beam_pipeline.elements import ALL, SPLITS, Annotation, Clip, Split
 from beam_pipeline.errors import UsageError
 from beam_pipeline.kinetics.classes import class_folder
-from beam_pipeline.kinetics.datasets import DATASETS, mirrored
+from beam_pipeline.kinetics.datasets import DATASETS, Dataset, mirrored
 from beam_pipeline.kinetics.file_names import is_text, path_under_root
 from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.kinetics.splits import SPLIT_WORDS
@@ -147,6 +147,7 @@ class Config:
         splits = _splits(options.splits)
         if options.dataset is not None:
             dataset = DATASETS[options.dataset]
+            _check_releases(options, dataset)
             annotations = annotations or [mirrored(a, mirror) for a in dataset.annotations]
             videos = videos or [mirrored(v, mirror) for v in dataset.videos(splits)]
             label_map = label_map or dataset.label_map
@@ -203,7 +204,6 @@ class Config:
                 f"{self.output.root} cannot hold; leave it out"
             )
         self._check_videos()
-        self._check_releases()
         if not self.annotations or self.path_prefix is None:
             return
         if not self.path_prefix.isprintable():
@@ -226,14 +226,6 @@ class Config:
                     f"--videos {videos} is where --output {self.output.root} puts its clips; "
                     "type another --output"
                 )
-
-    def _check_releases(self) -> None:
-        if self.releases and len(self.annotations) % len(self.releases):
-            raise UsageError(
-                f"--dataset {self.dataset} takes one --annotations argument for each of "
-                f"Kinetics-400, 600 and 700, in this order, but there are {len(self.annotations)}; "
-                "type --annotations k400/annotations k600/annotations k700/annotations"
-            )
 
     @property
     def releases(self) -> tuple[str, ...]:
@@ -418,6 +410,19 @@ def _arguments(flag: str, values: list[str] | None) -> tuple[str, ...]:
         if not is_text(part):
             raise UsageError(f"{flag} {part!r} is not UTF-8 text; rename it")
     return tuple(urls.absolute(part) for part in parts)
+
+
+def _check_releases(options: KineticsOptions, dataset: Dataset) -> None:
+    """Raise UsageError if it is not known which annotations are of which merged release."""
+    if options.annotations is None or not dataset.releases:
+        return
+    count = len(_arguments("--annotations", options.annotations))
+    if count != len(dataset.releases):
+        raise UsageError(
+            f"--dataset {options.dataset} takes one --annotations argument for each of "
+            f"Kinetics-400, 600 and 700, in this order, not {count}; type --annotations "
+            "k400/annotations k600/annotations k700/annotations"
+        )
 
 
 def _prepared(options: KineticsOptions) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ UNLABELLED_ID = -1
 UNLABELLED_FOLDER = "unlabelled"
 """The class folder of a clip without a label."""
 
-OFFICIAL_CLASS_COUNTS = (400, 600, 700, 710)
-"""The number of classes in the releases of Kinetics, and in all of them together."""
+OFFICIAL_CLASS_COUNTS = (400, 600, 700)
+"""The number of classes in the releases of Kinetics."""
 
 
 def class_folder(label: str | None) -> str:

@@ -89,8 +89,8 @@ def label_id_warnings(label_ids: dict[str, int], label_map: str | None) -> list[
     annotated = "1 class is" if len(label_ids) == 1 else f"{len(label_ids)} classes are"
     return [
         (
-            f"{annotated} annotated, not 400, 600, 700 or 710: the label ids are only valid for "
-            "this subset; to use those of a published model, type --label_map"
+            f"{annotated} annotated, not 400, 600 or 700: the label ids are only valid for this "
+            "subset; to use those of a published model, type --label_map"
         )
     ]
 
