@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter
+from pathlib import Path
 
 import apache_beam as beam
 import pytest
@@ -18,8 +19,8 @@ from beam_pipeline.annotations.merge_releases import (
 from beam_pipeline.annotations.read_files import read_file
 from beam_pipeline.annotations.read_releases import RANKS, read_release_file
 from beam_pipeline.config import Config
-from beam_pipeline.elements import Annotation, MergedReleases, Split
-from beam_pipeline.errors import UsageError
+from beam_pipeline.elements import Annotation, MergedReleases, Row, Split
+from beam_pipeline.errors import InputError, UsageError
 from beam_pipeline.kinetics.datasets import DATASETS, class_of_archive
 from beam_pipeline.kinetics.kinetics710 import (
     NAMES_IN_MAPS,
@@ -28,6 +29,7 @@ from beam_pipeline.kinetics.kinetics710 import (
     merged_name,
 )
 from beam_pipeline.kinetics.label_map import read_label_map
+from beam_pipeline.output.manifest import to_table, write_parquet
 from beam_pipeline.results.tell_merge import merge_notes, merge_summary
 from beam_pipeline.sources.name_members import first_searched_rank
 from tests.kinetics import (
@@ -266,7 +268,7 @@ def test_the_notes_tell_what_differs_and_what_is_not_there() -> None:
     notes = list(merge_notes(MergedReleases(counts, "abc_1_2", ())))
     assert notes[0].startswith("merged 6 clips of Kinetics-400, Kinetics-600, Kinetics-700 into 4:")
     assert "first abc_1_2" in notes[1]
-    assert "val of one release and in test of another" in notes[2]
+    assert notes[2] == "clips in val of one release and in test of another are in val: 1"
     assert [note.partition(":")[0] for note in notes[3:]] == [
         "there are no annotations of test of Kinetics-400",
         "there are no annotations of test of Kinetics-600",
@@ -275,6 +277,37 @@ def test_the_notes_tell_what_differs_and_what_is_not_there() -> None:
     assert merge_summary(MergedReleases(counts, None, ()))["stated"]["kinetics400"] == {
         "train": 3, "val": 2, "test": 0,
     }  # fmt: skip
+
+
+# Manifests as annotations
+
+
+def write_manifest(file: Path, *rows: Row) -> str:
+    with file.open("wb") as opened:
+        write_parquet(opened, [to_table(rows)])
+    return str(file)
+
+
+def test_every_row_of_a_manifest_is_an_annotation(tmp_path: Path) -> None:
+    """Also of a clip that is not there; the manifest of a conflict knows no label any more."""
+    times = {"time_start": 1.0, "time_end": 11.0}
+    path = write_manifest(
+        tmp_path / "val.parquet",
+        Row("a_000001_000011", "a", "val", "tying tie", "resized", **times),
+        Row("b_000001_000011", "b", "val", "zumba", "missing", "no_file", **times),
+        Row("c_000001_000011", "c", "train", None, "failed", "conflicting_annotations", **times),
+    )
+    assert list(read_release_file(1, path)) == [
+        Annotation("a", 1, 11, "tying necktie", "val", (1, path, 1, 0)),
+        Annotation("b", 1, 11, "zumba", "val", (1, path, 2, 0)),
+        Annotation("c", 1, 11, None, "train", (1, path, 3, 0)),
+    ]
+
+
+def test_a_manifest_that_names_no_clip_is_an_error_that_says_where(tmp_path: Path) -> None:
+    path = write_manifest(tmp_path / "val.parquet", Row("a/b", None, None, None, "resized"))
+    with pytest.raises(InputError, match=r"val\.parquet line 1: names no clip of YouTube"):
+        list(read_release_file(0, path))
 
 
 # The flags

@@ -163,8 +163,8 @@ def test_three_outputs_become_one_without_a_clip_made_again(
     )  # fmt: skip
     notes = "\n".join(said["warnings"])
     assert "merged 19 clips of Kinetics-400, Kinetics-600, Kinetics-700 into 12:" in notes
-    assert "the labels of 2 clips differ between the releases, first bAll_000001_000011" in notes
-    assert "1 clips are in val of one release and in test of another" in notes
+    assert "have that of the newest one: 2, first bAll_000001_000011" in notes
+    assert "in val of one release and in test of another are in val: 1" in notes
     assert "note: merged 19 clips" in ended.out
     # Again: nothing changes.
     whole = snapshot(output)

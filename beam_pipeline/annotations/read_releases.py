@@ -30,7 +30,7 @@ PARQUET = ".parquet"
 class ReadReleases(beam.PTransform):
     """Read every annotation of every release; ``release_of`` tells which one it is from.
 
-    Outputs the ``main`` ones (Annotation), and ``notes`` (str) for the user.
+    Returns them (Annotation), and notes for the user (str).
     """
 
     def __init__(self, config: Config) -> None:

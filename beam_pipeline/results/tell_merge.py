@@ -50,13 +50,11 @@ def merge_notes(merged: MergedReleases) -> Iterator[str]:
     )
     if unequal := numbers[UNEQUAL_LABELS]:
         yield (
-            f"the labels of {unequal:,} clips differ between the releases, first {merged.example}: "
-            "the newest release's label counts"
+            "clips with other labels in other releases have that of the newest one: "
+            f"{unequal:,}, first {merged.example}"
         )
     if both := numbers[VAL_AND_TEST]:
-        yield (
-            f"{both:,} clips are in val of one release and in test of another: they are in val here"
-        )
+        yield f"clips in val of one release and in test of another are in val: {both:,}"
     for release in RELEASES:
         missing = [split for split in ("val", "test") if f"{release}/{split}" not in stated]
         if missing:
