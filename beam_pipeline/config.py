@@ -15,7 +15,7 @@ from beam_pipeline.codec.settings import ENCODERS, REVISION, ClipSettings
 from beam_pipeline.elements import ALL, SPLITS, Annotation, Clip, Split
 from beam_pipeline.errors import UsageError
 from beam_pipeline.kinetics.classes import class_folder
-from beam_pipeline.kinetics.datasets import DATASETS, mirrored
+from beam_pipeline.kinetics.datasets import DATASETS, Dataset, mirrored
 from beam_pipeline.kinetics.file_names import is_text, path_under_root
 from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.kinetics.splits import SPLIT_WORDS
@@ -54,7 +54,9 @@ class Config:
     ``command`` the flags as they were given, without secrets. ``shard`` is the part of the work
     that this run does, None if it does all of it and writes the results. Clips of
     ``exclude_from`` whose YouTube ids are in ``exclude_annotations`` are left out. ``test_from`` is
-    the split whose clips the lists of test hold.
+    the split whose clips the lists of test hold. ``prepared`` are the ``videos``, one for each
+    release that ``dataset`` merges, whose manifests take the place of ``annotations`` if they are
+    outputs; empty if the annotations were given.
     """
 
     annotations: tuple[str, ...]
@@ -88,6 +90,7 @@ class Config:
     limit_per_class: int | None = None
     seed: int = 0
     report: bool = True
+    prepared: tuple[str, ...] = ()
 
     @classmethod
     def from_flags(cls, **flags: Any) -> Self:
@@ -155,6 +158,7 @@ class Config:
         splits = _splits(options.splits)
         if options.dataset is not None:
             dataset = DATASETS[options.dataset]
+            _check_releases(options, dataset)
             annotations = annotations or [mirrored(a, mirror) for a in dataset.annotations]
             videos = videos or [mirrored(v, mirror) for v in dataset.videos(splits)]
             label_map = label_map or dataset.label_map
@@ -189,6 +193,7 @@ class Config:
             test_from=options.test_from,
             limit_per_class=options.limit_per_class,
             seed=options.seed,
+            prepared=_prepared(options),
         )  # fmt: skip
         config._check()
         return config
@@ -257,6 +262,16 @@ class Config:
         """Whether small pictures of clips are kept for a report while the clips are made."""
         return self.report and self.resize
 
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """The data sets that ``dataset`` merges, the oldest first; empty if it merges none."""
+        return DATASETS[self.dataset].releases if self.dataset else ()
+
+    def annotations_of(self, release: int) -> tuple[str, ...]:
+        """The annotations of one of the ``releases``, by its number."""
+        count = len(self.annotations) // len(self.releases)
+        return self.annotations[release * count : (release + 1) * count]
+
     def includes(self, clip: Clip | Annotation) -> bool:
         """Whether a clip is in the requested splits and classes."""
         in_classes = self.classes is None or clip.label in self.classes
@@ -280,8 +295,12 @@ class Config:
 
     def split_archives(self) -> frozenset[str]:
         """The archive listings of the data set, each of which is for one split only."""
-        listings = DATASETS[self.dataset].archives.values() if self.dataset else ()
-        return frozenset(urls.absolute(mirrored(address, self.mirror)) for address in listings)
+        archives = DATASETS[self.dataset].archives.values() if self.dataset else ()
+        return frozenset(
+            urls.absolute(mirrored(address, self.mirror))
+            for listings in archives
+            for address in listings
+        )
 
     def relative_source(self, source: str) -> str:
         """The path of a video relative to the ``--videos`` argument that it was found in."""
@@ -449,6 +468,27 @@ def _arguments(flag: str, values: list[str] | None) -> tuple[str, ...]:
         if not is_text(part):
             raise UsageError(f"{flag} {part!r} is not UTF-8 text; rename it")
     return tuple(urls.absolute(part) for part in parts)
+
+
+def _check_releases(options: KineticsOptions, dataset: Dataset) -> None:
+    """Raise UsageError if it is not known which annotations are of which merged release."""
+    if options.annotations is None or not dataset.releases:
+        return
+    count = len(_arguments("--annotations", options.annotations))
+    if count != len(dataset.releases):
+        raise UsageError(
+            f"--dataset {options.dataset} takes one --annotations argument for each of "
+            f"Kinetics-400, 600 and 700, in this order, not {count}; type --annotations "
+            "k400/annotations k600/annotations k700/annotations"
+        )
+
+
+def _prepared(options: KineticsOptions) -> tuple[str, ...]:
+    """The videos of a data set of several releases, if there is one argument for each of them."""
+    if options.dataset is None or options.annotations is not None or options.videos is None:
+        return ()
+    videos = _arguments("--videos", options.videos)
+    return videos if len(videos) == len(DATASETS[options.dataset].releases) else ()
 
 
 def _classes(values: list[str] | None) -> frozenset[str] | None:

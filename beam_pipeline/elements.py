@@ -31,19 +31,32 @@ class Annotation(NamedTuple):
     """One entry of an annotation file. Times are whole seconds.
 
     ``place`` is where the entry is (rank of the argument, file, line, number in the line). It
-    gives the order of the entries, and messages name it.
+    gives the order of the entries, and messages name it. ``split`` is None for a clip that is left
+    out of all splits: then only its name counts, for the matching of files.
     """
 
     youtube_id: str
     time_start: int
     time_end: int
     label: str | None
-    split: Split
+    split: Split | None
     place: tuple[int, str, int, int]
 
     @property
     def clip_id(self) -> str:
         return f"{self.youtube_id}_{self.time_start:06d}_{self.time_end:06d}"
+
+
+class MergedReleases(NamedTuple):
+    """What a merge of several releases into one data set has done.
+
+    ``counts`` are numbers of clips by the words of ``annotations/merge_releases.py``, ``example``
+    is the first clip that has several labels, and ``files`` are those that were read.
+    """
+
+    counts: dict[str, int]
+    example: str | None
+    files: tuple[str, ...]
 
 
 class Archive(NamedTuple):
@@ -271,6 +284,6 @@ class _TupleCoder(coders.coders.FastCoder):
 
 
 for element_type in (
-    Annotation, Video, Archive, ReadArchive, SearchedArchive, Clip, ResizeTask, Row,
+    Annotation, MergedReleases, Video, Archive, ReadArchive, SearchedArchive, Clip, ResizeTask, Row,
 ):  # fmt: skip
     coders.registry.register_coder(element_type, _TupleCoder)

@@ -58,7 +58,8 @@ class KineticsOptions(PipelineOptions):
             metavar="D",
             help="read annotations, videos and label map from their public addresses: "
             + ", ".join(DATASETS)
-            + "; --annotations, --videos and --label_map override these addresses",
+            + " (the three together); --annotations, --videos and --label_map override these "
+            "addresses",
         )
         what.add_argument(
             "--dataset_mirror",

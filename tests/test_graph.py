@@ -30,6 +30,12 @@ OPTIONS = {
     "several": {"annotations": ["a", "b"], "videos": ["v", "w/a.tar", "w/b.mp4", "w/c.tar", "x"]},
     "data set": {"dataset": "kinetics400"},
     "data set of one split": {"dataset": "kinetics700_2020", "splits": "val"},
+    "merged data set": {"dataset": "kinetics710"},
+    "merged data set from outputs": {
+        "dataset": "kinetics710",
+        "videos": ["a", "b", "c"],
+        "resize": "false",
+    },
 }
 
 KNOWN_TO_ALL = {

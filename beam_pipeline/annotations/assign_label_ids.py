@@ -4,6 +4,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import apache_beam as beam
 
@@ -32,7 +33,8 @@ class AssignLabelIds(beam.PTransform):
 
     ``label_map`` names a map that defines the ids, also of classes that are not annotated.
     ``classes`` are the requested classes, None for all. ``class_folder_splits`` are the splits
-    that get class folders, which a trainer numbers by itself.
+    that get class folders, which a trainer numbers by itself. ``names`` are names in the map that
+    stand for others in the annotations.
     """
 
     def __init__(
@@ -40,12 +42,14 @@ class AssignLabelIds(beam.PTransform):
         label_map: str | None,
         classes: Iterable[str] | None,
         class_folder_splits: Iterable[Split] = (),
+        names: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         super().__init__()
         self._arguments = (
             label_map,
             None if classes is None else frozenset(classes),
             tuple(class_folder_splits),
+            dict(names),
         )
 
     def expand(self, classes: beam.PCollection[LabelSplits]) -> beam.PCollection[dict[str, int]]:
@@ -61,8 +65,9 @@ class _CollectClasses(beam.CombineFn):
         return {}
 
     def add_input(self, annotated: LabelSplits, annotation: Annotation) -> LabelSplits:
-        key = annotation.label, annotation.split
-        annotated[key] = annotated.get(key, 0) + 1
+        if annotation.split is not None:
+            key = annotation.label, annotation.split
+            annotated[key] = annotated.get(key, 0) + 1
         return annotated
 
     def merge_accumulators(self, accumulators: Iterable[LabelSplits]) -> LabelSplits:
@@ -81,6 +86,7 @@ def checked_label_ids(
     label_map: str | None,
     classes: frozenset[str] | None,
     class_folder_splits: Iterable[Split],
+    names: Mapping[str, str],
 ) -> dict[str, int]:
     """The id of each class.
 
@@ -88,7 +94,8 @@ def checked_label_ids(
         InputError: a requested class does not exist, or a label, the map or the class folders of
             a split cannot be used.
     """
-    ids = assign_label_ids((label for label, _ in annotated if label is not None), label_map)
+    stated = (label for label, _ in annotated if label is not None)
+    ids = assign_label_ids(stated, label_map, names)
     check_classes(ids, sorted(classes or ()))
     for split in class_folder_splits:
         labels = {label for label, of in annotated if label is not None and of == split}
@@ -96,10 +103,15 @@ def checked_label_ids(
     return ids
 
 
-def assign_label_ids(labels: Iterable[str], label_map: str | None = None) -> dict[str, int]:
+def assign_label_ids(
+    labels: Iterable[str],
+    label_map: str | None = None,
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, int]:
     """Number classes in the order of their original names.
 
-    If ``label_map`` names a map, all its ids are used instead, annotated or not.
+    If ``label_map`` names a map, all its ids are used instead, annotated or not. ``names`` are
+    names in the map that stand for others.
 
     Raises:
         InputError: a class cannot be a folder name, two classes would share a folder, or a class
@@ -108,7 +120,8 @@ def assign_label_ids(labels: Iterable[str], label_map: str | None = None) -> dic
     labels = sorted(set(labels))
     ids = {label: number for number, label in enumerate(labels)}
     if label_map is not None:
-        ids = read_label_map(label_map)
+        read = read_label_map(label_map)
+        ids = {names.get(label, label): number for label, number in read.items()}
         for label in labels:
             if label not in ids:
                 raise InputError(_unknown(label, label_map, ids))

@@ -137,4 +137,5 @@ def _listed(prepared: Prepared) -> Iterator[Statement]:
 def _annotated(name: str, rank: int, address: str) -> Iterator[Statement]:
     for _, path in find_files(rank, address, flag=name):
         for annotation in read_file(rank, path):
+            assert annotation.split is not None  # a file without splits is refused
             yield annotation.clip_id, annotation.split, annotation.label

@@ -31,6 +31,10 @@ class WriteResults(beam.PTransform):
         archives = pvalue.AsSingleton(work.archives)
         label_ids = pvalue.AsSingleton(annotations.label_ids)
         named = label_ids if HUGGINGFACE in self._config.list_formats else None
+        notes, merged = earlier.notes, None
+        if annotations.merge:
+            notes = (notes, annotations.merge.notes) | "All notes" >> beam.Flatten()
+            merged = pvalue.AsSingleton(annotations.merge.merged)
         return (
             (*work.rows, plan.rows)
             | WriteShards(self._config, pvalue.AsSingleton(plan.size, 0), archives)
@@ -42,7 +46,8 @@ class WriteResults(beam.PTransform):
                 pvalue.AsSingleton(sources.passed_over, NOTHING),
                 pvalue.AsSingleton(work.retries, 0),
                 archives,
-                pvalue.AsList(earlier.notes),
+                pvalue.AsList(notes),
                 pvalue.AsList(earlier.row_files),
+                merged,
             )
         )

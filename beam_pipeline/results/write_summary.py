@@ -13,7 +13,14 @@ from apache_beam import pvalue
 
 from beam_pipeline.batches import Gather
 from beam_pipeline.config import Config
-from beam_pipeline.elements import ALL, SPLITS, ReadArchive, Split, Unannotated
+from beam_pipeline.elements import (
+    ALL,
+    SPLITS,
+    MergedReleases,
+    ReadArchive,
+    Split,
+    Unannotated,
+)
 from beam_pipeline.errors import DamagedError, OutputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
@@ -23,6 +30,7 @@ from beam_pipeline.results.merge_splits import Merged
 from beam_pipeline.results.spent_runs import is_spent
 from beam_pipeline.results.split_results import SplitResults, read_split
 from beam_pipeline.results.summary import about_the_output, summarize
+from beam_pipeline.results.tell_merge import files_of, merge_notes, merge_summary
 from beam_pipeline.storage import files, urls
 from beam_pipeline.storage.retries import RETRY_COUNT
 
@@ -39,12 +47,13 @@ class WriteSummary(beam.PTransform):
         retries: pvalue.AsSingleton,
         read: pvalue.AsSingleton,
         notes: pvalue.AsList,
-        row_files: pvalue.AsList | None = None,
+        row_files: pvalue.AsList | tuple[()] = (),
+        merged_releases: pvalue.AsSingleton | None = None,
     ) -> None:
         super().__init__()
         self._config = config
         inputs = (label_ids, unannotated, passed_over, retries, read, notes)
-        self._side_inputs = inputs if row_files is None else (*inputs, row_files)
+        self._side_inputs = (*inputs, row_files, merged_releases)
 
     def expand(self, merged: beam.PCollection[Merged]) -> beam.PCollection[None]:
         return (
@@ -67,6 +76,7 @@ def finish(
     read: Sequence[ReadArchive],
     earlier_notes: Sequence[str] = (),
     row_files: Iterable[tuple[str, int]] = (),
+    merged_releases: MergedReleases | None = None,
 ) -> None:
     """Write the files for the whole output from the merged manifests, then remove the run's state.
 
@@ -76,7 +86,7 @@ def finish(
     ``passed_over`` is as ``CountPassedOver`` gives it, ``retries`` the number of retried requests
     in earlier stages, ``read`` the list of archives that were read, ``earlier_notes`` the notes
     about what earlier runs have left, ``row_files`` those of their row files that were read, with
-    their size in bytes.
+    their size in bytes, ``merged_releases`` what the merge of several releases has done.
 
     On a disk everything is synced before the summary appears, and the summary before the state
     goes, so that a power cut leaves a finished output or one that the next run can finish.
@@ -87,6 +97,8 @@ def finish(
     output = config.output
     with _unless_another_finishes(output):
         notes = sorted({*earlier_notes})
+        if merged_releases is not None:
+            notes += merge_notes(merged_releases)
         if config.annotations:
             notes += _write(output, "label2id.json", _json(label_ids))
         notes += [note for each in merged for note in each.notes]
@@ -112,6 +124,9 @@ def finish(
             )
             if archives:
                 summary["archives"] = archives
+            if merged_releases is not None:
+                summary["merged"] = merge_summary(merged_releases)
+                summary["inputs"]["annotations"] = files_of(merged_releases)
             lists = dict((earlier or {}).get("lists", {}))
             for each in merged:
                 lists |= each.lists

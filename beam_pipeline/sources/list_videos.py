@@ -22,7 +22,7 @@ from beam_pipeline.kinetics.file_names import (
     is_video,
     search_root,
 )
-from beam_pipeline.output.output_folder import STATE, VIDEOS
+from beam_pipeline.output.output_folder import MANIFESTS, STATE, SUMMARY, VIDEOS
 from beam_pipeline.privacy import one_line
 from beam_pipeline.sources.read_listing import read_listing
 from beam_pipeline.storage import files, urls
@@ -230,9 +230,14 @@ def list_folder(folder: Folder, output: str | None) -> Iterator[Found]:
         yield PassedOver("folders", one_line(f"{_as_text(url)} ({reason})"))
         return
     suffixes: Counter[str] = Counter()
+    names = {posixpath.basename(entry.url.rstrip("/")) for entry in entries}
+    only_videos = output is not None and {SUMMARY, MANIFESTS, VIDEOS} <= names
     for entry in entries:
-        if output is not None and is_hidden(posixpath.basename(entry.url)):
+        name = posixpath.basename(entry.url)
+        if output is not None and is_hidden(name):
             continue
+        if only_videos and entry.is_folder and name != VIDEOS:
+            continue  # another output: its lists and shards hold the same clips once more
         if entry.is_folder:
             if not _is_visited_elsewhere(entry.url, url, root) and (
                 output is None or not _is_output(urls.real(entry.url), urls.real(output))

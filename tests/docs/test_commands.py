@@ -68,6 +68,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in videos[1::2]:
         path.unlink()  # missing clips are made sooner
     videos = videos[::2]
+    for name in ("k600", "k700"):
+        shutil.copytree(made, folder / name, copy_function=os.link)
     for path in videos:
         link(path, made / "resized" / path.name)
     for path in videos[:FEW]:
