@@ -13,8 +13,7 @@ from pathlib import Path
 
 from beam_pipeline.codec.request import Request, handle_request
 from beam_pipeline.codec.settings import ClipSettings
-from beam_pipeline.engines.dataflow import NUM_WORKERS
-from beam_pipeline.engines.dataflow_cost import cost_of, default_machines
+from beam_pipeline.engines.dataflow_cost import NUM_WORKERS, cost_of, default_machines
 from benchmarks.markdown import replace_section, table
 
 CLIPS = {"Kinetics-400": 306_245, "Kinetics-600": 495_547, "Kinetics-700-2020": 647_907}

@@ -1,4 +1,4 @@
-"""What a job costs on Dataflow, from the processor time of its clips on this machine.
+"""The machines of a job on Dataflow, and what it costs by the processor time of its clips here.
 
 The numbers are assumptions and prices, not bills: ``docs/dataflow.md`` lists them for users.
 """
@@ -8,7 +8,11 @@ from typing import NamedTuple
 
 from apache_beam.options.pipeline_options import PipelineOptions, WorkerOptions
 
-from beam_pipeline.engines.dataflow import MACHINE_TYPE, NUM_WORKERS
+NUM_WORKERS = 25
+"""Machines. Their 100 cores resize Kinetics-400 in an hour or two, at the cost of one machine."""
+
+MACHINE_TYPE = "n2d-standard-4"
+"""It has 4 GB per core: a clip may need 2 GB, and there is one codec child per core."""
 
 SHARED_CORE = 1.6
 """Slowdown of a clip when two share a physical core. Google counts threads as cores."""
@@ -35,7 +39,7 @@ _MACHINE_TYPE = re.compile(rf"[a-z0-9]+-({'|'.join(_MEMORY_GB)})-([0-9]{{1,3}})"
 class Machines(NamedTuple):
     """So many equal machines, each with its cores and its memory in gigabytes."""
 
-    count: int
+    number: int
     cores: int
     memory_gb: int
 
@@ -77,4 +81,4 @@ def cost_of(clips: int, cpu_seconds: float, machines: Machines, in_archives: boo
     machine_hours = work / machines.cores
     price = machines.cores * CORE_PRICE + machines.memory_gb * MEMORY_PRICE
     dollars = machine_hours * price + clips * REQUESTS_PRICE
-    return Cost(machine_hours / machines.count, machine_hours, dollars)
+    return Cost(machine_hours / machines.number, machine_hours, dollars)

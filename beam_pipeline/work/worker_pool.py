@@ -62,6 +62,7 @@ class WorkerPool:
         self.codecs = CodecPool(workers)
         self.row_log = RowLog(config.output)
         self.rows_of_run = RowsOfRun(config.output)
+        self.workers = workers
         self.max_in_flight = workers + READ_AHEAD
         self.threads = ThreadPoolExecutor(self.max_in_flight)
         self.memory = Budget(memory_for(workers))
