@@ -50,6 +50,7 @@ class Forecast(NamedTuple):
 
     ``rows`` are those of the sample's clips, which took ``sample_seconds``. ``start_seconds`` is
     what a run takes without any clip. ``room`` is None for a bucket, ``dataflow`` if nobody asks.
+    ``unread`` says which archives of the sample could not be read.
     """
 
     estimate: Estimate
@@ -59,6 +60,7 @@ class Forecast(NamedTuple):
     workers: int
     room: Room | None
     dataflow: OnDataflow | None
+    unread: list[str]
 
 
 def room_for(found: Estimate, output: Output) -> Room | None:

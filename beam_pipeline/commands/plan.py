@@ -15,7 +15,6 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline.commands.arguments import WHOLE, print_json
 from beam_pipeline.commands.estimate import (
-    RESULTS,
     Made,
     Reading,
     Sample,
@@ -34,6 +33,7 @@ from beam_pipeline.errors import RunError, UsageError, message_of
 from beam_pipeline.options import KineticsOptions, Parser, parse_command_line
 from beam_pipeline.plan.plan_videos import clip_id_from_path
 from beam_pipeline.plan.wanted_clips import WantedClips
+from beam_pipeline.privacy import public_address
 from beam_pipeline.progress.counts import LOCAL_COUNTS
 from beam_pipeline.progress.live_line import LiveLine
 from beam_pipeline.storage import urls
@@ -43,8 +43,9 @@ SAMPLE = 100
 """Sources that are made by default: in half a minute on two cores, and for most data within the
 error that ``estimate`` allows."""
 
-PER_ARCHIVE = 8
-"""Clips of the sample that are read from the beginning of one archive."""
+PER_ARCHIVE, LEAST_ARCHIVES = 8, 4
+"""Clips of the sample that are read from the beginning of one archive, and archives that are read
+at least, if there are so many: clips of one archive are often alike."""
 
 
 def main(argv: list[str]) -> int:
@@ -153,7 +154,9 @@ def make_plan(
         seconds = time.monotonic() - start
     finally:
         bench.close()
-    start_seconds = imports + RESULTS * steps + bench.start_seconds
+    # What a run does before and after the clips takes as long as the plan: 4.3 s and 4.2 s of
+    # processor time for 30,000 clips, 2.3 s and 2.6 s for 200.
+    start_seconds = imports + steps + bench.start_seconds
     loose = Sample(planned.loose.population, tried.loose)
     packed = Sample(_packed_population(planned, outcome, tried, config), tried.packed)
     reading = Reading(outcome.archives.needed_bytes, tried.bytes_per_second)
@@ -167,6 +170,11 @@ def make_plan(
         bench.workers,
         room_for(found, config.output),
         on_dataflow(found, config.output, options, in_archives),
+        [
+            f"{public_address(glance.archive.path)} could not be read: {glance.broken}"
+            for glance in tried.glances
+            if glance.broken
+        ],
     )
 
 
@@ -192,7 +200,7 @@ def _try_sample(
     of_archives = archive_share(planned, outcome.total[MAY_BE])
     packed_count = round(count * of_archives)
     tasks = planned.loose.draw(count - packed_count)
-    archives = draw_archives(outcome.archives.needed, -(-packed_count // PER_ARCHIVE))
+    archives = draw_archives(outcome.archives.needed, archives_for(packed_count))
     with LiveLine():
         LOCAL_COUNTS.set(len(tasks) + packed_count, 0, 0)
         waiting = [bench.submit(task) for task in tasks]
@@ -213,6 +221,11 @@ def _try_sample(
         glances,
         [trial.row for trial in (*loose, *packed)],
     )
+
+
+def archives_for(clips: int) -> int:
+    """The number of archives to read the beginning of, for so many clips of the sample."""
+    return max(-(-clips // PER_ARCHIVE), min(LEAST_ARCHIVES, clips))
 
 
 def archive_share(planned: PlannedClips, may_be: int) -> float:

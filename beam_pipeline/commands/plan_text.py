@@ -144,6 +144,7 @@ def _remarks(forecast: Forecast) -> Iterator[str]:
     )
     for reason, count in sorted(failures_in(forecast).items()):
         yield f"{count:,} of these {tried:,} failed: {reason}"
+    yield from (f"note: {one_line(line)}" for line in forecast.unread)
     if (room := forecast.room) is not None:
         if room.is_short:
             yield f"note: only {decimal(room.free)} are free on the disk of the output; make room"
@@ -204,6 +205,7 @@ def _forecast_as_json(forecast: Forecast) -> dict[str, Any]:
             "clips": len(forecast.rows),
             "seconds": round(forecast.sample_seconds, 2),
             "failed": dict(failures_in(forecast)),
+            "unread_archives": forecast.unread,
         },
         "free_bytes": None if forecast.room is None else forecast.room.free,
         "dataflow": None if forecast.dataflow is None else _dataflow_as_json(forecast.dataflow),
