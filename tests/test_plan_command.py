@@ -16,6 +16,7 @@ from beam_pipeline.earlier.check_output import check_writable
 from beam_pipeline.elements import Archive, Clip
 from beam_pipeline.errors import OutputError
 from beam_pipeline.output.output_folder import Output
+from tests.buckets import BUCKET, Buckets
 from tests.conftest import Ran
 from tests.kinetics import Finished, Kinetics, run, summary
 
@@ -203,6 +204,27 @@ def test_the_share_of_archives_in_the_sample() -> None:
     assert archive_share(planned, 3) == 1
     unknown = PlannedClips(Reservoir(1), searched=[Archive("/a.tar", 0, 5)])
     assert archive_share(unknown, 0) == 0.5
+
+
+# Buckets
+
+
+def test_a_plan_from_bucket_to_bucket_writes_nothing(few: Kinetics) -> None:
+    with Buckets() as buckets:
+        flags = buckets.put_kinetics(few, "few")
+        buckets.reset()
+        ended = run(
+            "plan", *flags, "--output", f"gs://{BUCKET}/new", *buckets.flags, "--json",
+            "--short_edge=64", "--machine_type=t2d-standard-8", "--num_workers=3",
+        )  # fmt: skip
+        assert {kind for kind in buckets.kinds if kind.startswith(("write", "delete"))} == set()
+        assert buckets.all_files("new") == {}
+    assert ended.status == 0, ended.err
+    estimate = json.loads(ended.out)["estimate"]
+    assert estimate["sample"]["clips"] == 4
+    assert estimate["free_bytes"] is None
+    assert (estimate["dataflow"]["machines"], estimate["dataflow"]["cores"]) == (3, 8)
+    assert estimate["dataflow"]["dollars"]["value"] > 0
 
 
 # What a run would refuse
