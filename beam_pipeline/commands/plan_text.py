@@ -225,5 +225,5 @@ def _dataflow_as_json(cloud: OnDataflow) -> dict[str, Any]:
 
 def _figure(figure: Figure) -> dict[str, float | None]:
     return {
-        name: None if value is None else round(value, 3) for name, value in figure._asdict().items()
+        name: None if value is None else round(value, 6) for name, value in figure._asdict().items()
     }
