@@ -9,11 +9,7 @@ from typing import Any
 
 import pytest
 
-from beam_pipeline.commands.plan import archive_share
-from beam_pipeline.commands.planned_clips import PlannedClips
-from beam_pipeline.commands.sampling import Reservoir
 from beam_pipeline.earlier.check_output import check_writable
-from beam_pipeline.elements import Archive, Clip
 from beam_pipeline.errors import OutputError
 from beam_pipeline.output.output_folder import Output
 from tests.buckets import BUCKET, Buckets
@@ -195,15 +191,6 @@ def test_archives_of_classes_that_are_complete_are_not_needed(tmp_path: Path) ->
     wanted = (root / "val" / "zumba.tar.gz").stat().st_size
     assert found["archives"]["needed_bytes"] == wanted
     assert found["total"]["may_be_in_archives"] == 1
-
-
-def test_the_share_of_archives_in_the_sample() -> None:
-    planned = PlannedClips(Reservoir(1))
-    assert archive_share(planned, 0) == 0
-    planned.members["/a.tar/b.mp4"] = Clip("b")
-    assert archive_share(planned, 3) == 1
-    unknown = PlannedClips(Reservoir(1), searched=[Archive("/a.tar", 0, 5)])
-    assert archive_share(unknown, 0) == 0.5
 
 
 # Buckets

@@ -19,10 +19,10 @@ from beam_pipeline.commands.estimate import (
     total_of,
 )
 from beam_pipeline.commands.forecast import Room, on_dataflow
-from beam_pipeline.commands.plan import archives_for
 from beam_pipeline.commands.plan_outcome import worst_classes
 from beam_pipeline.commands.planned_clips import MAKE, Kind, PlannedClips
 from beam_pipeline.commands.sampling import Population, Reservoir, draw_archives
+from beam_pipeline.commands.try_sample import Tried, archives_for, share_of_archives
 from beam_pipeline.elements import Archive, Clip, ResizeTask, Row
 from beam_pipeline.engines.dataflow_cost import (
     REQUESTS_PRICE,
@@ -32,6 +32,7 @@ from beam_pipeline.engines.dataflow_cost import (
     machines_of,
 )
 from beam_pipeline.output.output_folder import Output
+from beam_pipeline.work.try_clips import Glance
 
 NOBODY = Sample(Population(0, 0, 0, 0.0), [])
 NO_ARCHIVES = Reading(0, None)
@@ -99,6 +100,28 @@ def test_archives_are_drawn_by_chance_but_always_the_same() -> None:
 
 def test_the_sample_of_archives_is_from_several() -> None:
     assert [archives_for(clips) for clips in (0, 1, 10, 100)] == [0, 1, 4, 13]
+
+
+@pytest.mark.parametrize(
+    ("count", "loose", "in_archives", "from_archives"),
+    [(100, 300, 100, 25), (100, 0, 7, 100), (100, 7, 0, 0), (100, 9999, 1, 2), (100, 1, 9999, 98),
+     (3, 1, 9999, 2), (1, 5, 5, 0), (1, 0, 5, 1)],
+)  # fmt: skip
+def test_some_of_the_sample_are_of_files_and_some_of_archives(
+    count: int, loose: int, in_archives: int, from_archives: int
+) -> None:
+    assert share_of_archives(count, loose, in_archives) == from_archives
+
+
+def test_what_the_estimate_leaves_out_is_said() -> None:
+    glance = Glance(Archive("/a.tar", 0, 5), 0, 0, 0, 0.1, "it ends early")
+    nothing = Tried([], [], [glance], [], Population(7, 0, 7, None), 0.0)
+    unread, files, archives = nothing.remarks(5)
+    assert unread == "/a.tar could not be read: it ends early"
+    assert files.startswith("5 clips of files are not in the estimate")
+    assert archives.startswith("7 clips of archives are not in the estimate")
+    tried = Tried([made()], [made()], [], [], Population(7, 0, 7, None), 0.0)
+    assert list(tried.remarks(5)) == []
 
 
 # Sums over all

@@ -79,11 +79,7 @@ class Outcome:
 
 
 def outcome_of(planned: PlannedClips, config: Config) -> Outcome:
-    """Count what the first four steps have found out.
-
-    Raises:
-        OutputError: an archive in a bucket cannot be asked for its size.
-    """
+    """Count what the first four steps have found out."""
     kinds = _with_archives(planned, config)
     splits: dict[Split, Counter[str]] = {split: Counter() for split in config.splits}
     for kind, count in kinds.items():
