@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from beam_pipeline.engines.engine import Engine
 
 OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
-SUBCOMMANDS = ("verify", "compare", "stats", "overlap")
+SUBCOMMANDS = ("plan", "verify", "compare", "stats", "overlap")
 """What the first argument may be, in place of a flag: each is a file in ``commands/``."""
+
+LIKE_A_RUN = ("plan",)
+"""Subcommands that end with the status of a run that fails as they do."""
 
 SIGNAL_STATUS = 128
 """Exit status of a stopped run, plus the signal's number: 130 after Ctrl-C."""
@@ -67,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run_subcommand(name: str, *arguments: str) -> int:
-    """Look at an output, without a job; status 2 if nothing can be said about it."""
+    """Look at an output, or plan a run; status 2 if nothing can be said about an output."""
     _on_signal(lambda: "stopped")
     with import_of_beam(arguments):
         command = import_module(f"beam_pipeline.commands.{name}")
@@ -75,11 +78,17 @@ def _run_subcommand(name: str, *arguments: str) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for pipes into ``head``
     try:
         return int(command.main(list(arguments)))
-    except DamagedError as error:
-        _complain(f"{error.what}; the command that made this output writes it anew")
-        return BAD_USAGE
-    except (UsageError, RunError) as error:
+    except UsageError as error:
         _complain(str(error))
+        return BAD_USAGE
+    except RunError as error:
+        if name in LIKE_A_RUN:
+            _complain(str(error))
+            return RUN_FAILED
+        if isinstance(error, DamagedError):
+            _complain(f"{error.what}; the command that made this output writes it anew")
+        else:
+            _complain(str(error))
         return BAD_USAGE
 
 

@@ -370,8 +370,9 @@ def _help_parser() -> argparse.ArgumentParser:
         usage="python -m beam_pipeline [--annotations A …] --videos V … --output O [options]",
         description="Resize the clips of Kinetics and write the lists that trainers read.",
         epilog="All Apache Beam options are accepted too, such as --runner. Give several values "
-        "separated by spaces or commas, or repeat the flag. To look at an output: python -m "
-        "beam_pipeline verify, compare, stats or overlap, each with --help.",
+        "separated by spaces or commas, or repeat the flag. To look ahead: python -m "
+        "beam_pipeline plan; to look at an output: verify, compare, stats or overlap; each with "
+        "--help.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"beam_pipeline {__version__}")

@@ -21,16 +21,27 @@ written atomically. All work is part of the graph, because on a cluster the prog
 the job may be gone when it ends.
 """
 
+from typing import NamedTuple
+
 import apache_beam as beam
 
-from beam_pipeline.annotations.read_annotations import ReadAnnotations
+from beam_pipeline.annotations.read_annotations import Annotations, ReadAnnotations
 from beam_pipeline.config import Config
-from beam_pipeline.earlier.find_earlier_runs import FindEarlierRuns
-from beam_pipeline.plan.plan_work import PlanWork
+from beam_pipeline.earlier.find_earlier_runs import EarlierRuns, FindEarlierRuns
+from beam_pipeline.plan.plan_work import Plan, PlanWork
 from beam_pipeline.results.keep_part import KeepPart
 from beam_pipeline.results.write_results import WriteResults
-from beam_pipeline.sources.find_sources import FindSources
+from beam_pipeline.sources.find_sources import FindSources, Sources
 from beam_pipeline.work.make_clips import MakeClips
+
+
+class Planned(NamedTuple):
+    """Steps 1 to 4 of the job."""
+
+    annotations: Annotations
+    sources: Sources
+    earlier: EarlierRuns
+    plan: Plan
 
 
 def build(pipeline: beam.Pipeline, config: Config) -> None:
@@ -38,12 +49,21 @@ def build(pipeline: beam.Pipeline, config: Config) -> None:
 
     With ``--shard`` the last one is to keep this part for the run that writes the results.
     """
-    annotations = pipeline | "Annotations" >> ReadAnnotations(config)
-    earlier = pipeline | "Earlier runs" >> FindEarlierRuns(config)
-    sources = earlier.names | "Sources" >> FindSources(config)
-    plan = (annotations, sources, earlier) | "Plan" >> PlanWork(config)
+    annotations, sources, earlier, plan = build_plan(pipeline, config)
     work = (annotations, sources, plan) | "Work" >> MakeClips(config)
     if config.shard is None:
         (annotations, sources, earlier, plan, work) | "Results" >> WriteResults(config)
     else:
         (sources, work) | "Part" >> KeepPart(config)
+
+
+def build_plan(pipeline: beam.Pipeline, config: Config, writes: bool = True) -> Planned:
+    """Add the steps that find out what is to be done.
+
+    Unless it ``writes``, the output is read and checked, but nothing is written there.
+    """
+    annotations = pipeline | "Annotations" >> ReadAnnotations(config)
+    earlier = pipeline | "Earlier runs" >> FindEarlierRuns(config, writes)
+    sources = earlier.names | "Sources" >> FindSources(config)
+    plan = (annotations, sources, earlier) | "Plan" >> PlanWork(config)
+    return Planned(annotations, sources, earlier, plan)

@@ -19,17 +19,12 @@ from apache_beam.runners import create_runner
 from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline.config import Config
+from beam_pipeline.engines.dataflow_cost import MACHINE_TYPE, NUM_WORKERS
 from beam_pipeline.engines.engine import Engine
 from beam_pipeline.errors import OutputError, UsageError, message_of
 from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.storage import files, urls
 from beam_pipeline.storage.request_retries import LOG_IN
-
-NUM_WORKERS = 25
-"""Machines. Their 100 cores resize Kinetics-400 in an hour or two, at the cost of one machine."""
-
-MACHINE_TYPE = "n2d-standard-4"
-"""It has 4 GB per core: a clip may need 2 GB, and there is one codec child per core."""
 
 DISK_GB = 50
 """For the image and, per core, a few sources over 64 MB at a time."""

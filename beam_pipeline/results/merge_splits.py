@@ -102,7 +102,12 @@ def check_split(
 def _refuse_to_shrink(
     split: Split, paths: Sequence[str], config: Config, every: Sequence[SplitShards]
 ) -> None:
-    if gone := sorted(clip_id for clip_id, _ in _gone(split, paths, config, every)):
+    refuse_lost([clip_id for clip_id, _ in _gone(split, paths, config, every)], split, config)
+
+
+def refuse_lost(clip_ids: Iterable[str], split: Split, config: Config) -> None:
+    """Raise InputError if there are clips of a finished output that this run would not list."""
+    if gone := sorted(clip_ids):
         raise InputError(
             f"{config.output.root} would get smaller: {len(gone):,} of its {split} clips are no "
             f"longer annotated, or not within --classes, --limit and --limit_per_class, first "
@@ -120,13 +125,13 @@ def _gone(
     """
     output, gone = config.output, set()
     if config.annotations:
-        now = {clip_id for clip_id, _ in _clips(output, paths)}
+        now = {clip_id for clip_id, _ in clips_in(output, paths)}
         with suppress(FileNotFoundError, DamagedError):  # it tells nothing of earlier clips
-            earlier = _clips(output, [f"{MANIFESTS}/{split}.parquet"])
+            earlier = clips_in(output, [f"{MANIFESTS}/{split}.parquet"])
             gone = {(clip_id, path) for clip_id, path in earlier if clip_id not in now}
     if gone:
         others = (path for other, shards in every if other != split for path in shards)
-        moved = {clip_id for clip_id, _ in _clips(output, others)}
+        moved = {clip_id for clip_id, _ in clips_in(output, others)}
         gone = {(clip_id, path) for clip_id, path in gone if clip_id not in moved}
     return gone
 
@@ -141,12 +146,13 @@ def _newly_excluded(split: Split, paths: Sequence[str], config: Config) -> int:
         for clip_id, _ in manifest.values_of(manifest.with_status(table, ["excluded"]))
     }
     with suppress(FileNotFoundError, DamagedError):  # it tells nothing of earlier clips
-        earlier = _clips(config.output, [f"{MANIFESTS}/{split}.parquet"])
+        earlier = clips_in(config.output, [f"{MANIFESTS}/{split}.parquet"])
         return sum(path is not None and clip_id in excluded for clip_id, path in earlier)
     return 0
 
 
-def _clips(output: Output, paths: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+def clips_in(output: Output, paths: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+    """(clip_id, path) of the rows in manifests or shards, given by their paths in the output."""
     for table in manifest.read_tables(output, paths, ["clip_id", "path"]):
         yield from manifest.values_of(table)
 

@@ -118,7 +118,7 @@ def finish(
                 earlier = None
                 notes.append(f"{error.what}; it was written anew")
             notes = list(dict.fromkeys(notes))  # each once, also if the manifests are read again
-            archives = _archives_summary(earlier, read, unannotated.members)
+            archives = archives_summary(earlier, read, unannotated.members)
             summary = summarize(
                 results, config, label_ids, unannotated.files, passed_over, archives, notes
             )
@@ -194,7 +194,7 @@ def _splits_in(manifests: Iterable[files.Entry], config: Config) -> list[Split]:
     ]
 
 
-def _archives_summary(
+def archives_summary(
     earlier: dict[str, Any] | None, read: Sequence[ReadArchive], unannotated: int
 ) -> dict[str, Any] | None:
     """The entry about archives: of this run, or of an earlier one that read more of them.

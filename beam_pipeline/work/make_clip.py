@@ -56,7 +56,7 @@ def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
     for path, size in task.sources:
         with ExitStack() as stack:
             try:
-                content, size = _fetch(path, size, pool, stack)
+                content, size = fetch(path, size, pool, stack)
             except OSError as error:
                 reason: Reason = "too_large" if isinstance(error, TooLarge) else "unreadable"
                 outcome = Outcome.failed(reason, error.strerror or str(error))
@@ -111,9 +111,7 @@ def make_clip_anew(
         temporary: str | None = None
         if isinstance(source.content, str):
             temporary = stack.enter_context(output.temporary_path())
-        segment = _segment(clip, source.name)
-        request = Request(source.content, temporary, pool.config.clip, segment, thumbnail)
-        outcome = _run(request, pool.config.timeout_of(clip, source.size), pool.codecs)
+        outcome = encode(clip, source, temporary, pool, thumbnail)
         if outcome.write_error is not None:
             with as_write_error(output.url(relative)):
                 raise outcome.write_error
@@ -152,6 +150,19 @@ def _publish(
         output.write(relative, content)
     if not output.is_local:
         pool.row_log.add(row)  # any file of another run is replaced by now
+
+
+def encode(
+    clip: Clip, source: Source, temporary: str | None, pool: WorkerPool, thumbnail: bool = False
+) -> Outcome:
+    """Run the codecs on one clip, within its limits.
+
+    ``temporary`` is where a clip goes that is made from a file; others are in the outcome. So is
+    the thumbnail, if one is asked for.
+    """
+    segment = _segment(clip, source.name)
+    request = Request(source.content, temporary, pool.config.clip, segment, thumbnail)
+    return _run(request, pool.config.timeout_of(clip, source.size), pool.codecs)
 
 
 def _run(request: Request, timeout: float, codecs: CodecPool) -> Outcome:
@@ -198,7 +209,7 @@ def _segment(clip: Clip, name: str) -> Segment | None:
     return Segment(Fraction(clip.time_start), Fraction(clip.time_end))
 
 
-def _fetch(
+def fetch(
     path: str, size: int | None, pool: WorkerPool, stack: ExitStack
 ) -> tuple[bytes | str, int]:
     """A source's content and size in bytes.

@@ -64,6 +64,7 @@ class WorkerPool:
         self.row_log = RowLog(config.output)
         self.thumbnails = ThumbnailLog(config.output)
         self.rows_of_run = RowsOfRun(config.output)
+        self.workers = workers
         self.max_in_flight = workers + READ_AHEAD
         self.threads = ThreadPoolExecutor(self.max_in_flight)
         self.memory = Budget(memory_for(workers))
