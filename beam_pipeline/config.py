@@ -31,6 +31,7 @@ from beam_pipeline.output.list_formats import (
 from beam_pipeline.output.output_folder import VIDEOS, Output
 from beam_pipeline.privacy import HIDDEN, public_address
 from beam_pipeline.privacy import configure as configure_privacy
+from beam_pipeline.progress.reporting import Reporting
 from beam_pipeline.shard import Shard
 from beam_pipeline.storage import file_systems, urls, web_addresses
 
@@ -51,7 +52,8 @@ class Config:
     Without ``annotations`` every video found is resized. ``path_prefix`` is None if original
     videos are listed by their own paths. ``started`` is the time in seconds since 1970, and
     ``command`` the flags as they were given, without secrets. ``shard`` is the part of the work
-    that this run does, None if it does all of it and writes the results.
+    that this run does, None if it does all of it and writes the results. ``reporting`` is what the
+    run says, and decides nothing else.
     """
 
     annotations: tuple[str, ...]
@@ -79,6 +81,7 @@ class Config:
     mirror: str | None
     allow_local: bool
     shard: Shard | None
+    reporting: Reporting
 
     @classmethod
     def from_flags(cls, **flags: Any) -> Self:
@@ -173,6 +176,7 @@ class Config:
             mirror=mirror,
             allow_local=options.allow_local,
             shard=Shard.parse(options.shard) if options.shard else None,
+            reporting=_reporting(options, output),
         )  # fmt: skip
         config._check()
         return config
@@ -307,6 +311,39 @@ def _clip_settings(options: KineticsOptions) -> ClipSettings:
         square_pixels=options.square_pixels,
         **given,
     )
+
+
+def _reporting(options: KineticsOptions, output: Output) -> Reporting:
+    if options.quiet and options.verbose:
+        raise UsageError("--quiet and --verbose contradict each other; leave one out")
+    for name in ("quiet", "verbose"):
+        if getattr(options, name) and options.progress == "json":
+            raise UsageError(
+                f"--progress json leaves stderr to programs, so it does not go with --{name}; "
+                "leave one out"
+                + (", or type --log_file PATH for the log" if name == "verbose" else "")
+            )
+    path = options.log_file
+    if path is not None:
+        path = _log_file(path, output)
+    return Reporting(options.progress, path, options.quiet, options.verbose)
+
+
+def _log_file(path: str, output: Output) -> str:
+    if not path:
+        raise UsageError("--log_file is empty; type --log_file PATH")
+    if not urls.is_local(path):
+        raise UsageError(
+            f"--log_file {path} is not on this machine, and only files here can be appended to; "
+            "type a local path"
+        )
+    path = urls.absolute(path)
+    if output.is_local and f"{path}/".startswith(f"{output.root}/"):
+        raise UsageError(
+            f"--log_file {path} is in --output, which holds the data set alone; type --log_file "
+            f"{output.root}.log"
+        )
+    return path
 
 
 def _command(options: KineticsOptions) -> str:

@@ -14,6 +14,7 @@ from beam_pipeline.errors import UsageError
 from beam_pipeline.kinetics.datasets import DATASETS
 from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.output.list_formats import LIST_FORMATS
+from beam_pipeline.progress.reporting import MODES
 from beam_pipeline.shard import Shard
 
 _DEFAULTS = ClipSettings()
@@ -265,6 +266,33 @@ class KineticsOptions(PipelineOptions):
             help="exit with status 1 if a larger share of the annotated clips has no file "
             "(default: %(default)s)",
         )  # fmt: skip
+        say = parser.add_argument_group("what the run says")
+        say.add_argument(
+            "--progress",
+            choices=MODES,
+            default="auto",
+            help="auto: a live line on a terminal, otherwise a line each minute; json: a line of "
+            "JSON on stderr every few seconds, for programs; none: no progress "
+            "(default: %(default)s)",
+        )
+        say.add_argument(
+            "--log_file",
+            metavar="PATH",
+            help="append what happens, with its time, to this file on this machine: each phase, "
+            "retry, and clip that failed or is damaged (default: none)",
+        )
+        say.add_argument(
+            "--quiet",
+            **boolean,
+            default=False,
+            help="say nothing but why the run failed (default: false)",
+        )
+        say.add_argument(
+            "--verbose",
+            **boolean,
+            default=False,
+            help="say on stderr what --log_file would hold (default: false)",
+        )
 
 
 class Parser(argparse.ArgumentParser):

@@ -1,6 +1,7 @@
 """The interface of every engine, with a default for any Beam runner."""
 
 import logging
+import sys
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
@@ -14,6 +15,9 @@ from beam_pipeline.privacy import printable, redact
 from beam_pipeline.progress import metrics
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.progress.live_line import LiveLine
+from beam_pipeline.progress.run_log import log_service
+
+_logger = logging.getLogger(__name__)
 
 
 class Engine:
@@ -71,16 +75,16 @@ class Engine:
 
     def run(self, pipeline: beam.Pipeline, config: Config) -> bool:
         """Run a pipeline until it finishes; False if only a template was written."""
-        logging.basicConfig(level=logging.INFO, force=True)
-        for handler in logging.getLogger().handlers:
-            handler.setFormatter(_PublicFormatter("%(message)s"))
+        _show_service(config)
         result = pipeline.run()
         if not getattr(result, "has_job", True):
             return False
-        self.on_start(result)
+        self.on_start(result, config)
         try:
             with LiveLine(
-                self.counts, lambda: metrics.update_counts(result.metrics(), self.counts)
+                self.counts,
+                lambda: metrics.update_counts(result.metrics(), self.counts),
+                config.reporting,
             ):
                 result.wait_until_finish()
         except Exception:
@@ -89,7 +93,7 @@ class Engine:
             raise
         return True
 
-    def on_start(self, result: PipelineResult) -> None:
+    def on_start(self, result: PipelineResult, config: Config) -> None:
         """Called once the job has started."""
 
     def explain(self, error: Exception) -> str | None:
@@ -99,6 +103,23 @@ class Engine:
             f"--runner {self.name}: {text}; check the options that this runner needs, or leave out "
             "--runner"
         )
+
+
+def announce(message: str, config: Config) -> None:
+    """Tell where a job is to be seen."""
+    _logger.info("%s", message)
+    if config.reporting.is_plain and not config.reporting.verbose:
+        print(f"beam_pipeline: {message}", file=sys.stderr)
+
+
+def _show_service(config: Config) -> None:
+    """Show what Beam and the service say, on stderr and in the log file."""
+    level = logging.INFO if config.reporting.is_plain else logging.ERROR
+    logging.basicConfig(level=logging.INFO, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_PublicFormatter("%(message)s"))
+        handler.setLevel(level if config.reporting.progress != "json" else logging.CRITICAL + 1)
+    log_service()
 
 
 class _PublicFormatter(logging.Formatter):

@@ -15,7 +15,7 @@ import tenacity
 from gcsfs.retry import HttpError, is_retriable
 
 from beam_pipeline.storage import responses
-from beam_pipeline.storage.retries import RETRY_COUNT, Unavailable
+from beam_pipeline.storage.retries import Unavailable, note_retry
 
 DEADLINE, FIRST_DEADLINE = 40, 12
 """Seconds for which one request is retried: a run that cannot write has to end within a minute.
@@ -56,7 +56,7 @@ def with_backoff(request: Callable[..., Awaitable[T]]) -> Callable[..., Awaitabl
             retry=tenacity.retry_if_exception(_is_transient),
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=10),
             stop=tenacity.stop_after_delay(DEADLINE if _any_response.is_set() else FIRST_DEADLINE),
-            before_sleep=RETRY_COUNT.add,
+            before_sleep=note_retry,
             reraise=True,
         )
         try:

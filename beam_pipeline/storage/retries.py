@@ -2,11 +2,14 @@
 
 import errno
 import functools
+import logging
 import threading
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import tenacity
+
+from beam_pipeline.privacy import one_line as public_line
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,7 +43,7 @@ class _Count:
         self._lock = threading.Lock()
         self._count = 0
 
-    def add(self, _: object = None) -> None:
+    def add(self) -> None:
         """Count one more."""
         with self._lock:
             self._count += 1
@@ -53,6 +56,16 @@ class _Count:
 
 
 RETRY_COUNT = _Count()
+
+_logger = logging.getLogger(__name__)
+
+
+def note_retry(call: tenacity.RetryCallState) -> None:
+    """Count a retry that is about to come, and tell Python's logging why."""
+    RETRY_COUNT.add()
+    error = call.outcome and call.outcome.exception()
+    what = " ".join(argument for argument in call.args if isinstance(argument, str))
+    _logger.info("%s", public_line(f"retry {call.attempt_number}: {what}: {error!r}"))
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -67,7 +80,7 @@ _retry = tenacity.retry(
     retry=tenacity.retry_if_exception(_is_transient),
     wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
     stop=tenacity.stop_after_attempt(5),
-    before_sleep=RETRY_COUNT.add,
+    before_sleep=note_retry,
     reraise=True,
 )
 """Retries a storage call with backoff while its error is transient."""
