@@ -18,6 +18,7 @@ from beam_pipeline.codec import child_processes
 from beam_pipeline.errors import DamagedError, RunError, UsageError, message_of
 from beam_pipeline.privacy import one_line, redact
 from beam_pipeline.quick_start import import_of_beam
+from beam_pipeline.suggestions import meant
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from beam_pipeline.engines.engine import Engine
 
 OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
+EXAMPLE = (
+    "python -m beam_pipeline --annotations k400/annotations --videos k400/videos --output k400-256"
+)
 SUBCOMMANDS = ("verify", "compare", "stats")
 """What the first argument may be, in place of a flag: each is a file in ``commands/``."""
 
@@ -53,6 +57,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     if arguments and arguments[0] in SUBCOMMANDS:
         return _run_subcommand(*arguments)
+    if message := _not_begun(arguments):
+        _complain(message)
+        return BAD_USAGE
     with import_of_beam(arguments):
         from beam_pipeline.engines.choose import choose_engine
         from beam_pipeline.options import parse_command_line
@@ -64,6 +71,22 @@ def main(argv: list[str] | None = None) -> int:
     except (UsageError, RunError) as error:
         _complain(str(error))
         return BAD_USAGE if isinstance(error, UsageError) else RUN_FAILED
+
+
+def _not_begun(arguments: list[str]) -> str | None:
+    """What to type instead of a command line that does not begin with a flag; None if it does."""
+    if not arguments:
+        return f"type what to prepare, such as {EXAMPLE}; --help lists the flags"
+    first = arguments[0]
+    if first.startswith("-") or not first.isprintable():
+        return None
+    if first in ("help", "version"):
+        return f"unknown argument {first}; type --{first}"
+    if os.path.exists(first):
+        return f"{first} stands without a flag; type --videos {first} --output FOLDER"
+    if near := meant(first, SUBCOMMANDS):
+        return f"unknown argument {first}; did you mean {near}?"
+    return f"unknown argument {first}; type flags, or one of {', '.join(SUBCOMMANDS)}"
 
 
 def _run_subcommand(name: str, *arguments: str) -> int:

@@ -1,5 +1,7 @@
 """The settings of a run, validated before anything runs."""
 
+import json
+import os
 import re
 import shlex
 import time
@@ -34,6 +36,7 @@ from beam_pipeline.privacy import configure as configure_privacy
 from beam_pipeline.progress.reporting import Reporting
 from beam_pipeline.shard import Shard
 from beam_pipeline.storage import file_systems, urls, web_addresses
+from beam_pipeline.suggestions import meant, split_by_spaces, unexpanded
 
 Layout = Literal["class", "flat"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
@@ -137,6 +140,7 @@ class Config:
             )
         if not is_text(options.output):
             raise UsageError(f"--output {options.output!r} is not UTF-8 text; type another")
+        _refuse_unexpanded("--output", options.output)
         output = Output(urls.absolute(options.output), run=uuid.uuid4().hex)
         prefix = options.path_prefix
         if prefix is None and options.resize:
@@ -182,6 +186,7 @@ class Config:
         return config
 
     def _check(self) -> None:
+        self._check_output()
         for flag in ("annotations", "videos"):
             for address in getattr(self, flag):
                 check_protocol(f"--{flag}", address)
@@ -217,6 +222,16 @@ class Config:
                 "--separator ',' (and DATA.PATH_LABEL_SEPARATOR in its config), --path_prefix '' "
                 "for relative paths, or another --output"
             )
+
+    def _check_output(self) -> None:
+        root = self.output.root
+        if root in self.annotations:
+            raise UsageError(
+                f"--output {root} is where --annotations are, which this run would replace; type "
+                "another --output"
+            )
+        if self.output.is_local and os.path.isfile(root):
+            raise UsageError(f"--output {root} is a file; type --output FOLDER")
 
     def _check_videos(self) -> None:
         for videos in self.videos:
@@ -332,6 +347,7 @@ def _reporting(options: KineticsOptions, output: Output) -> Reporting:
 def _log_file(path: str, output: Output) -> str:
     if not path:
         raise UsageError("--log_file is empty; type --log_file PATH")
+    _refuse_unexpanded("--log_file", path)
     if not urls.is_local(path):
         raise UsageError(
             f"--log_file {path} is not on this machine, and only files here can be appended to; "
@@ -390,7 +406,14 @@ def check_protocol(flag: str, address: str) -> None:
     try:
         file_systems.filesystem_class(address)
     except (ValueError, ImportError) as error:
-        raise UsageError(f"{flag} {address}: {error}") from error
+        raise UsageError(f"{flag} {address}: {_what_is_missing(address, error)}") from error
+    if missing := file_systems.missing_options(address):
+        protocol = urls.protocol_of(address)
+        options = json.dumps({protocol: dict.fromkeys(missing, HIDDEN)}, ensure_ascii=False)
+        raise UsageError(
+            f"{flag} {address}: {protocol}:// needs {' and '.join(missing)}; type "
+            f"--storage_options '{options}', or copy the files to this machine"
+        )
     if urls.is_on_the_web(address) and web_addresses.is_forbidden(address):
         raise UsageError(
             f"{flag} {address} is a link-local or metadata address, which is never read; type "
@@ -399,6 +422,22 @@ def check_protocol(flag: str, address: str) -> None:
     protocol, remote, rest = address.partition("://")
     if remote and not rest.partition("/")[0]:
         raise UsageError(f"{flag} {address} names no bucket; type {protocol}://BUCKET/FOLDER")
+
+
+_INSTALL = re.compile(r"[Ii]nstall (\w[\w.-]*)")
+
+
+def _what_is_missing(address: str, error: Exception) -> str:
+    """Why no file system opens an address, and what to type."""
+    protocol = urls.protocol_of(address)
+    if not isinstance(error, ImportError):
+        near = meant(protocol, (*urls.BUCKETS, *urls.WEB))
+        hint = f"type {near}://" if near else "type a path, gs://, s3:// or https://"
+        return f"{protocol}:// is not known; {hint}"
+    if protocol == urls.AMAZON:
+        return "s3:// needs a package that is not installed; type pip install '.[s3]' in a checkout"
+    found = _INSTALL.search(str(error))
+    return f"{protocol}:// needs a package; type pip install {found[1]}" if found else str(error)
 
 
 _ANNOTATION_FLAGS = (
@@ -427,7 +466,24 @@ def _arguments(flag: str, values: list[str] | None) -> tuple[str, ...]:
     for part in parts:
         if not is_text(part):
             raise UsageError(f"{flag} {part!r} is not UTF-8 text; rename it")
+        _refuse_unexpanded(flag, part)
+    if whole := split_by_spaces([os.path.expanduser(value) for value in values]):
+        raise UsageError(
+            f"{flag} {whole} was taken apart at its spaces; type {flag} {shlex.quote(whole)}"
+        )
     return tuple(urls.absolute(part) for part in parts)
+
+
+def _refuse_unexpanded(flag: str, path: str) -> None:
+    """Raise UsageError for a path with a variable or a user that the shell has not replaced."""
+    if (rest := unexpanded(path)) is None:
+        return
+    if rest.startswith("~"):
+        raise UsageError(f"{flag} {path}: there is no user {rest[1:]} here; type the whole path")
+    raise UsageError(
+        f"{flag} {path}: the shell has not replaced {rest}, as it does not within single quotes; "
+        f'type {flag} "{path}", in double quotes'
+    )
 
 
 def _classes(values: list[str] | None) -> frozenset[str] | None:
@@ -443,12 +499,22 @@ def _list_formats(values: list[str] | None) -> tuple[str, ...]:
     requested = split_commas(values or [])
     for name in requested:
         if name not in LIST_FORMATS:
-            raise UsageError(f"--list_format {name}: type one or more of {','.join(LIST_FORMATS)}")
+            near = meant(name, LIST_FORMATS)
+            hint = f"; did you mean {near}?" if near else ""
+            raise UsageError(
+                f"--list_format {name}: type one or more of {','.join(LIST_FORMATS)}{hint}"
+            )
     return (SLOWFAST, *(name for name in LIST_FORMATS if name in requested and name != SLOWFAST))
 
 
 def _label_map(name: str | None) -> str | None:
-    return name if name is None or name in PUBLISHED else urls.absolute(name)
+    if name is None or name in PUBLISHED:
+        return name
+    _refuse_unexpanded("--label_map", name)
+    near = DATASETS[name].label_map if name in DATASETS else meant(name, PUBLISHED)
+    if near and name.replace("-", "").replace("_", "").isalnum() and not os.path.exists(name):
+        raise UsageError(f"--label_map {name}: there is no such map or file; type {near}")
+    return urls.absolute(name)
 
 
 def split_commas(values: list[str]) -> list[str]:
@@ -477,7 +543,9 @@ def _splits(values: list[str] | None) -> tuple[Split, ...]:
     requested = split_commas(values or list(SPLITS))
     for name in requested:
         if name not in SPLIT_WORDS:
-            raise UsageError(f"--splits {name}: type one or more of {','.join(SPLITS)}")
+            near = meant(name, SPLIT_WORDS)
+            hint = f"; did you mean {SPLIT_WORDS[near]}?" if near else ""
+            raise UsageError(f"--splits {name}: type one or more of {','.join(SPLITS)}{hint}")
     if not requested:
         raise UsageError(f"--splits is empty; type one or more of {','.join(SPLITS)}")
     return tuple(split for split in SPLITS if split in {SPLIT_WORDS[name] for name in requested})

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import shlex
 from fractions import Fraction
 from typing import Any, NoReturn
 
@@ -16,6 +17,7 @@ from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.output.list_formats import LIST_FORMATS
 from beam_pipeline.progress.reporting import MODES
 from beam_pipeline.shard import Shard
+from beam_pipeline.suggestions import meant
 
 _DEFAULTS = ClipSettings()
 
@@ -301,6 +303,15 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Say what to type in place of a value that is not among the choices."""
+        if action.choices is None or value in action.choices:
+            return
+        choices = [str(choice) for choice in action.choices]
+        near = meant(str(value), choices)
+        hint = f"type {near}" if near else f"type one of {', '.join(choices)}"
+        raise argparse.ArgumentError(action, f"there is no {value!r}; {hint}")
+
 
 def parse_command_line(argv: list[str]) -> PipelineOptions:
     """Parse this program's and Beam's options.
@@ -322,11 +333,8 @@ def parse_command_line(argv: list[str]) -> PipelineOptions:
     if unknown:
         flags = [flag for action in everything._actions for flag in action.option_strings]
         name = unknown[0].partition("=")[0]
-        if not name.startswith("-") and _follows_storage_options(unknown[0], argv):
-            raise UsageError(
-                "--storage_options takes one value; put it in quotes, such as "
-                '\'{"gs": {"token": "anon"}}\''
-            )
+        if not name.startswith("-"):
+            _refuse_rest(unknown[0], argv)
         near = difflib.get_close_matches(name, flags, n=1)
         hint = f"did you mean {near[0]}?" if near else "--help lists the flags"
         what = "flag" if name.startswith("-") else "argument"
@@ -348,11 +356,24 @@ class _OptionsWithKeptViews(PipelineOptions):
         return views[cls]
 
 
-def _follows_storage_options(argument: str, argv: list[str]) -> bool:
-    """Whether an argument is the rest of storage options that the shell has taken apart."""
+def _refuse_rest(argument: str, argv: list[str]) -> None:
+    """Raise UsageError if an argument is the rest of a value that the shell has taken apart."""
     before = argv[: argv.index(argument)] if argument in argv else argv
-    flags = [word for word in before if word.startswith("-")]
-    return bool(flags) and flags[-1].partition("=")[0] == "--storage_options"
+    places = [place for place, word in enumerate(before) if word.startswith("-")]
+    if not places:
+        return
+    flag, _, value = before[places[-1]].partition("=")
+    if flag == "--storage_options":
+        raise UsageError(
+            "--storage_options takes one value; put it in quotes, such as "
+            '\'{"gs": {"token": "anon"}}\''
+        )
+    words = [*filter(None, [value]), *before[places[-1] + 1 :], argument]
+    if len(words) > 1:
+        raise UsageError(
+            f"{flag} takes one value, and {argument!r} is another; a value with spaces stands in "
+            f"quotes: {flag} {shlex.quote(' '.join(words))}"
+        )
 
 
 def _help_parser() -> argparse.ArgumentParser:
@@ -396,7 +417,7 @@ def _boolean(text: str) -> bool:
     try:
         return {"true": True, "false": False}[text.lower()]
     except KeyError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false; type one") from None
 
 
 def _rate(text: str) -> str:

@@ -33,7 +33,7 @@ class ReadAnnotations(beam.PTransform):
         statements = (
             root
             | "Annotation arguments" >> beam.Create(list(enumerate(config.annotations)))
-            | ReadFiles(config.slowfast_lists())
+            | ReadFiles(config.slowfast_lists(), config.output.root)
         )
         label_ids = statements | AssignLabelIds(
             config.label_map, config.classes, config.class_folder_splits()

@@ -16,6 +16,10 @@ from beam_pipeline.progress import metrics
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.progress.live_line import LiveLine
 from beam_pipeline.progress.run_log import log_service
+from beam_pipeline.suggestions import meant
+
+RUNNERS = ("DirectRunner", "DataflowRunner", "FlinkRunner", "SparkRunner", "PrismRunner")
+"""The runners of Beam that a message names."""
 
 _logger = logging.getLogger(__name__)
 
@@ -57,7 +61,12 @@ class Engine:
         try:
             return create_runner(self.name)
         except (ValueError, ImportError, AttributeError) as error:
-            raise UsageError(f"--runner {self.name}: {error}") from error
+            near = meant(self.name.removesuffix("Runner"), [name[:-6] for name in RUNNERS])
+            hint = f"{near}Runner" if near else f"one of {', '.join(RUNNERS)}"
+            raise UsageError(
+                f"--runner {self.name}: Beam has no such runner; type {hint}, or leave it out to "
+                "run on this machine"
+            ) from error
 
     def pipeline(self) -> beam.Pipeline:
         """An empty pipeline.

@@ -17,6 +17,7 @@ SYSTEM_NAMES = ("@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+fou
 """What systems leave in folders: previews, the trash, rescued pieces of files."""
 
 ARCHIVE_EXTENSIONS = (".tar", ".tar.gz", ".tgz")
+UNREAD_ARCHIVES = (".zip", ".rar", ".7z", ".tar.bz2", ".tar.xz", ".tar.zst")
 LISTING_EXTENSION = ".txt"
 ANNOTATION_EXTENSIONS = (".csv", ".json", ".csv.gz", ".json.gz")
 

@@ -1,7 +1,7 @@
 """What is said of a run at one moment. The live line, plain lines, JSON and the log all say this.
 
 >>> line_of(State("making clips", 65, 200, 50, 48, 2, 1, 10**9, 4 * 10**8, 2.0, 75.0))
-'50 of 200 clips, 2.0 clips/s, 2 min left, 2 failed, 1 damaged, 0:01:05, 1.0 GB read, \
+'50 of 200 clips, 2.0 clips/s, 1 min left, 2 failed, 1 damaged, 0:01:05, 1.0 GB read, \
 400.0 MB written'
 """
 

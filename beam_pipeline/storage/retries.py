@@ -106,6 +106,17 @@ def with_retries(call: Callable[P, T]) -> Callable[P, T]:
     return retried
 
 
+_HINTS = {
+    "NoCredentialsError": "type aws configure, or for a public bucket --storage_options "
+    """'{"s3": {"anon": true}}'""",
+    "EndpointConnectionError": "check the network and the address",
+    "ConnectTimeoutError": "check the network and the address",
+}
+"""What to do about errors of Amazon's packages, by their names: these may not be installed."""
+
+
 def one_line(error: Exception) -> str:
-    """Type and message of an error, in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    """Type and message of an error, in one line, and what to do where that is known."""
+    name = type(error).__name__
+    hint = f"; {_HINTS[name]}" if name in _HINTS else ""
+    return " ".join(f"{name}: {error}{hint}".split())
