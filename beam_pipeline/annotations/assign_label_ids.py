@@ -157,9 +157,9 @@ def check_torchvision_ids(ids: Mapping[str, int], split: Split) -> None:
 def _unknown(label: str, label_map: str, ids: Iterable[str]) -> str:
     near = _nearest(label, ids)
     hint = f"; the nearest label in it is {json.dumps(near)}" if near else ""
-    others = [name for name in PUBLISHED if name != label_map and label in read_label_map(name)]
-    if others:
-        hint += f"; it is in {', '.join(others)}: type the map of your data set"
+    official = [name for name in PUBLISHED if "-" not in name and label in read_label_map(name)]
+    if official:
+        hint += f"; it is in {', '.join(official)}: type the map of your data set"
     return f"the label {json.dumps(label)} is not in --label_map {label_map}{hint}"
 
 

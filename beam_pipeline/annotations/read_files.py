@@ -11,6 +11,7 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.file_names import is_video
 from beam_pipeline.privacy import public_address
 from beam_pipeline.storage import files, urls
+from beam_pipeline.storage.retries import why_unread
 from beam_pipeline.suggestions import near_path
 
 
@@ -52,7 +53,7 @@ def find_files(
     try:
         found = _find(argument, output)
     except OSError as error:
-        raise InputError(f"--annotations {argument}: {error.strerror or error}") from error
+        raise InputError(f"--annotations {argument}: {why_unread(error)}") from error
     for path in sorted(found):
         if urls.real(path) in lists:
             raise InputError(
@@ -103,4 +104,4 @@ def read_file(rank: int, path: str) -> Iterator[Annotation]:
             for name, content in unpack(public_address(path, full=False), file):
                 yield from parse(rank, name, content)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise InputError(f"{path}: cannot be read: {why_unread(error)}") from error

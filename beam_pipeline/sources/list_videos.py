@@ -27,6 +27,7 @@ from beam_pipeline.output.output_folder import STATE, VIDEOS
 from beam_pipeline.privacy import one_line
 from beam_pipeline.sources.read_listing import read_listing
 from beam_pipeline.storage import files, urls
+from beam_pipeline.storage.retries import why_unread
 from beam_pipeline.suggestions import near_path
 
 Folder = tuple[int, str, str]
@@ -178,7 +179,7 @@ def resolve_argument(
         yield from _expand_glob(rank, argument, output)
         return
     except OSError as error:
-        raise InputError(f"--videos {argument}: {error.strerror or error}") from error
+        raise InputError(f"--videos {argument}: {why_unread(error)}") from error
     if named.is_folder:
         yield rank, argument, urls.real(argument)
     elif is_listing(argument):
@@ -208,7 +209,7 @@ def _expand_glob(rank: int, pattern: str, output: str) -> Iterator[Found]:
     try:
         matches = files.glob(pattern)
     except OSError as error:
-        raise InputError(f"--videos {pattern}: {error.strerror or error}") from error
+        raise InputError(f"--videos {pattern}: {why_unread(error)}") from error
     if not matches:
         raise InputError(f"--videos {pattern}: nothing matches")
     named = search_root(pattern)

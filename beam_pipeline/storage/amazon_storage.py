@@ -15,7 +15,16 @@ from beam_pipeline.storage.retries import Changed, one_line
 
 
 class AmazonFileSystem(S3FileSystem):
-    """Buckets of Amazon and others. Objects are read as they are stored, one request each."""
+    """Buckets of Amazon and others. Objects are read as they are stored, one request each.
+
+    Attributes:
+        connect_timeout: seconds for a connection. Each request is tried five times by botocore.
+        retries: how often s3fs does that. By default, it takes two minutes to give up without a
+            network.
+    """
+
+    connect_timeout = 3
+    retries = 2
 
     async def _cat_file(
         self,

@@ -72,7 +72,7 @@ def missing_options(url: str) -> list[str]:
     """The options without which the file system of a path or URL cannot be made, by name."""
     if (protocol := urls.protocol_of(url)) == "file":
         return []
-    parameters = inspect.signature(filesystem_class(url)).parameters.values()
+    _, *parameters = inspect.signature(filesystem_class(url).__init__).parameters.values()
     given = _options_of(protocol)
     return [
         parameter.name

@@ -101,6 +101,8 @@ async def timed(request: Awaitable[T]) -> T:
     try:
         async with asyncio.timeout(seconds):
             return await request
+    except aiohttp.ServerTimeoutError:  # of a connection, which has less time
+        raise
     except TimeoutError:
         raise TimeoutError(f"no answer in {seconds:g} s") from None
 
@@ -112,7 +114,4 @@ def _forbidden(message: str) -> PermissionError:
 
 
 def _unavailable(error: Exception) -> Unavailable:
-    message = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, aiohttp.ClientConnectionError | TimeoutError):
-        message += "; check the network and the address"
-    return Unavailable(errno.EIO, message)
+    return Unavailable(errno.EIO, " ".join(str(error).split()) or type(error).__name__)

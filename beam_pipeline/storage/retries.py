@@ -109,10 +109,16 @@ def with_retries(call: Callable[P, T]) -> Callable[P, T]:
 _HINTS = {
     "NoCredentialsError": "type aws configure, or for a public bucket --storage_options "
     """'{"s3": {"anon": true}}'""",
-    "EndpointConnectionError": "check the network and the address",
-    "ConnectTimeoutError": "check the network and the address",
 }
-"""What to do about errors of Amazon's packages, by their names: these may not be installed."""
+"""What to do about errors of a protocol's package, by their names: it may not be installed."""
+
+
+def why_unread(error: OSError) -> str:
+    """Why an address that a person has typed cannot be read, and what to do about it."""
+    reason = error.strerror or str(error)
+    if not isinstance(error, Unavailable) or "; " in reason:  # which says what to do
+        return reason
+    return f"{reason}; check that the address is right and the network works"
 
 
 def one_line(error: Exception) -> str:
