@@ -56,12 +56,14 @@ def run_log(reporting: Reporting) -> Iterator[None]:
     handlers: list[logging.Handler] = [_Terminal()] if reporting.verbose else []
     if reporting.log_file is not None:
         handlers.append(_open(reporting.log_file))
+    level = logging.INFO if handlers else logging.CRITICAL
+    handlers.append(logging.NullHandler())  # without any, Python would print errors
     events.forget()
     before = LOGGER.level, LOGGER.propagate
     for handler in handlers:
         handler.setFormatter(_Line())
         LOGGER.addHandler(handler)
-    LOGGER.setLevel(logging.INFO if handlers else logging.CRITICAL)
+    LOGGER.setLevel(level)
     LOGGER.propagate = False  # Beam's own messages go another way
     try:
         yield
@@ -71,7 +73,8 @@ def run_log(reporting: Reporting) -> Iterator[None]:
         for handler in handlers:
             LOGGER.removeHandler(handler)
             logging.getLogger().removeHandler(handler)
-            handler.close()
+            with suppress(OSError):  # the disk is full, which was told
+                handler.close()
 
 
 def log_service() -> None:
