@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import sys
+import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -348,8 +349,18 @@ def test_a_connection_that_is_never_taken_is_named_as_such(
 def test_without_a_network_one_knows_within_15_s() -> None:
     first, connection = request_retries.FIRST_DEADLINE, request_retries.TIMEOUT.sock_connect
     assert first + connection <= 12  # and 3 s to start
-    s3 = amazon_storage.AmazonFileSystem
-    assert s3.connect_timeout * s3.retries * 5 <= 30
+
+
+def test_a_bucket_of_amazons_that_nobody_answers_for(
+    black_hole: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(amazon_storage, "FIRST_DEADLINE", 0.2)
+    monkeypatch.setattr(amazon_storage, "_any_answer", threading.Event())
+    fs = amazon_storage.AmazonFileSystem(
+        anon=True, endpoint_url=black_hole, skip_instance_cache=True
+    )
+    with pytest.raises(Unavailable, match=r"no answer in 0\.2 s"):
+        fs.info("s3://bucket/a.mp4")
 
 
 def test_without_credentials_googles_machines_are_not_asked_for_them(
