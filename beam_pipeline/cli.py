@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from beam_pipeline.codec import child_processes
 from beam_pipeline.errors import DamagedError, RunError, UsageError, message_of
+from beam_pipeline.kinetics.spelling import meant
 from beam_pipeline.privacy import one_line, redact
 from beam_pipeline.quick_start import import_of_beam
-from beam_pipeline.suggestions import meant
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions

@@ -20,6 +20,7 @@ from beam_pipeline.kinetics.classes import class_folder
 from beam_pipeline.kinetics.datasets import DATASETS, mirrored
 from beam_pipeline.kinetics.file_names import is_text, path_under_root
 from beam_pipeline.kinetics.label_map import PUBLISHED
+from beam_pipeline.kinetics.spelling import meant
 from beam_pipeline.kinetics.splits import SPLIT_WORDS
 from beam_pipeline.options import KineticsOptions, parse_command_line
 from beam_pipeline.output.list_formats import (
@@ -36,7 +37,7 @@ from beam_pipeline.privacy import configure as configure_privacy
 from beam_pipeline.progress.reporting import Reporting
 from beam_pipeline.shard import Shard
 from beam_pipeline.storage import file_systems, urls, web_addresses
-from beam_pipeline.suggestions import meant, split_by_spaces, unexpanded
+from beam_pipeline.storage.typed_paths import split_by_spaces, unexpanded
 
 Layout = Literal["class", "flat"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)

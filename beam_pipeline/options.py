@@ -14,10 +14,10 @@ from beam_pipeline.elements import SPLITS
 from beam_pipeline.errors import UsageError
 from beam_pipeline.kinetics.datasets import DATASETS
 from beam_pipeline.kinetics.label_map import PUBLISHED
+from beam_pipeline.kinetics.spelling import meant
 from beam_pipeline.output.list_formats import LIST_FORMATS
 from beam_pipeline.progress.reporting import MODES
 from beam_pipeline.shard import Shard
-from beam_pipeline.suggestions import meant
 
 _DEFAULTS = ClipSettings()
 

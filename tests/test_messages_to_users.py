@@ -22,12 +22,13 @@ from beam_pipeline.annotations.read_files import find_files
 from beam_pipeline.cli import main
 from beam_pipeline.engines.choose import choose_engine
 from beam_pipeline.errors import InputError, UsageError
+from beam_pipeline.kinetics.spelling import meant
 from beam_pipeline.options import parse_command_line
 from beam_pipeline.sources.find_sources import check_found
 from beam_pipeline.sources.list_videos import resolve_argument
 from beam_pipeline.storage import amazon_storage, file_systems, google_storage, request_retries
 from beam_pipeline.storage.retries import Unavailable, one_line, why_unread
-from beam_pipeline.suggestions import meant, near_path, split_by_spaces, unexpanded
+from beam_pipeline.storage.typed_paths import near_path, split_by_spaces, unexpanded
 from tests.kinetics import Kinetics, check_output, configured, run
 
 

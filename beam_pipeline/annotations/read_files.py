@@ -12,7 +12,7 @@ from beam_pipeline.kinetics.file_names import is_video
 from beam_pipeline.privacy import public_address
 from beam_pipeline.storage import files, urls
 from beam_pipeline.storage.retries import why_unread
-from beam_pipeline.suggestions import near_path
+from beam_pipeline.storage.typed_paths import near_path
 
 
 class ReadFiles(beam.PTransform):

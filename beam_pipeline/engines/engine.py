@@ -10,13 +10,13 @@ from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline.config import Config
 from beam_pipeline.errors import UsageError
+from beam_pipeline.kinetics.spelling import meant
 from beam_pipeline.output.leases import remove_unused_state
 from beam_pipeline.privacy import printable, redact
 from beam_pipeline.progress import metrics
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.progress.live_line import LiveLine
 from beam_pipeline.progress.run_log import log_service
-from beam_pipeline.suggestions import meant
 
 RUNNERS = ("DirectRunner", "DataflowRunner", "FlinkRunner", "SparkRunner", "PrismRunner")
 """The runners of Beam that a message names."""

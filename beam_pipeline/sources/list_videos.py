@@ -28,7 +28,7 @@ from beam_pipeline.privacy import one_line
 from beam_pipeline.sources.read_listing import read_listing
 from beam_pipeline.storage import files, urls
 from beam_pipeline.storage.retries import why_unread
-from beam_pipeline.suggestions import near_path
+from beam_pipeline.storage.typed_paths import near_path
 
 Folder = tuple[int, str, str]
 """A folder to search: rank, path or URL, and the real path of the folder the search began in."""
