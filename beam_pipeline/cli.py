@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from beam_pipeline.config import Config
     from beam_pipeline.engines.engine import Engine
+    from beam_pipeline.progress.counts import Counts
 
 OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
 EXAMPLE = (
@@ -119,6 +120,8 @@ def _run(engine: "Engine", options: "PipelineOptions") -> int:
         log_start(config, engine)
         ended = _run_to_its_end(engine, config)
         log_end(ended.status, ended.message)
+        if ended.show is not None and not config.reporting.quiet:
+            ended.show()
         if line := say(ended.status, ended.message):
             print(line, file=sys.stderr)
     if ended.may_hang:
@@ -127,15 +130,20 @@ def _run(engine: "Engine", options: "PipelineOptions") -> int:
 
 
 class _Ended(NamedTuple):
-    """How a run has ended. After an error in it, threads of Beam may still wait for something."""
+    """How a run has ended, and what shows its results.
+
+    It ``may_hang`` after an error: threads of Beam may still wait for something.
+    """
 
     status: int
     message: str | None = None
     may_hang: bool = False
+    show: Callable[[], None] | None = None
 
 
 def _run_to_its_end(engine: "Engine", config: "Config") -> _Ended:
     from beam_pipeline.output.output_folder import SUMMARY
+    from beam_pipeline.progress.run_log import log_end
     from beam_pipeline.results.closing_table import failure_message
     from beam_pipeline.results.log_results import log_results
     from beam_pipeline.run_job import run, summary_of
@@ -152,37 +160,33 @@ def _run_to_its_end(engine: "Engine", config: "Config") -> _Ended:
     except Exception as error:
         message = message_of(error) or engine.explain(error)
         if message is None:
+            log_end(RUN_FAILED, repr(error))
             raise
         return _Ended(RUN_FAILED, message, may_hang=True)
-    summary = summary_of(config) if has_run else None
-    if has_run:
-        log_results(summary, config, engine.counts)
-    if not config.reporting.quiet:
-        _print_results(summary, earlier, config, engine, has_run)
+    if not has_run:
+        return _Ended(OK, show=lambda: print("The template is written; nothing was run."))
+    summary = summary_of(config)
+    log_results(summary, config, engine.counts)
     message = failure_message(summary, config) if summary is not None else None
-    return _Ended(RUN_FAILED if message else OK, message)
+    show = partial(_print_results, summary, earlier, config, engine.counts)
+    return _Ended(RUN_FAILED if message else OK, message, show=show)
 
 
 def _print_results(
     summary: dict[str, Any] | None,
     earlier: dict[str, Any] | None,
     config: "Config",
-    engine: "Engine",
-    has_run: bool,
+    counts: "Counts",
 ) -> None:
     from beam_pipeline.results.closing_table import print_part, print_results
 
-    if not has_run:
-        print("The template is written; nothing was run.")
-    elif summary is None:
-        print_part(config, engine.counts)
-    else:
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for pipes into ``head``
-        if summary == earlier and not engine.counts.succeeded:
-            print(
-                "The output is already complete: nothing was written. Results of the earlier run:"
-            )
-        print_results(summary, config, engine.counts)
+    if summary is None:
+        print_part(config, counts)
+        return
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for pipes into ``head``
+    if summary == earlier and not counts.succeeded:
+        print("The output is already complete: nothing was written. Results of the earlier run:")
+    print_results(summary, config, counts)
 
 
 Say = Callable[[int, str | None], str | None]

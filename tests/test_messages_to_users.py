@@ -19,7 +19,7 @@ from gcsfs.credentials import GoogleCredentials
 
 from beam_pipeline.annotations.assign_label_ids import assign_label_ids
 from beam_pipeline.annotations.read_files import find_files
-from beam_pipeline.cli import main
+from beam_pipeline.cli import SUBCOMMANDS, main
 from beam_pipeline.engines.choose import choose_engine
 from beam_pipeline.errors import InputError, UsageError
 from beam_pipeline.kinetics.spelling import meant
@@ -65,7 +65,7 @@ def test_nothing_at_all_gets_an_example(capsys: pytest.CaptureFixture[str]) -> N
         ("help", "type --help"),
         ("version", "type --version"),
         ("verfy", "did you mean verify?"),
-        ("prepare", "or one of verify, compare, stats"),
+        ("encode", f"or one of {', '.join(SUBCOMMANDS)}"),
     ],
 )
 def test_a_word_in_place_of_a_flag(
@@ -350,12 +350,13 @@ def test_a_connection_that_is_never_taken_is_named_as_such(
 def test_without_a_network_one_knows_within_15_s() -> None:
     first, connection = request_retries.FIRST_DEADLINE, request_retries.TIMEOUT.sock_connect
     assert first + connection <= 12  # and 3 s to start
+    assert amazon_storage.FIRST_ANSWER <= 12
 
 
 def test_a_bucket_of_amazons_that_nobody_answers_for(
     black_hole: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(amazon_storage, "FIRST_DEADLINE", 0.2)
+    monkeypatch.setattr(amazon_storage, "FIRST_ANSWER", 0.2)
     monkeypatch.setattr(amazon_storage, "_any_answer", threading.Event())
     fs = amazon_storage.AmazonFileSystem(
         anon=True, endpoint_url=black_hole, skip_instance_cache=True
@@ -389,6 +390,17 @@ def test_dataflow_without_its_packages(
     monkeypatch.setitem(sys.modules, "apache_beam.runners.dataflow.internal.apiclient", None)
     said = complaint(capsys, *NEEDED, "--runner=DataflowRunner")
     assert "needs Google's packages; type pip install '.[gcp]'" in said
+
+
+def test_a_runner_that_lacks_something_is_not_taken_for_a_typing_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lacks_something(name: str) -> None:
+        raise ImportError("No module named 'pyspark'")
+
+    monkeypatch.setattr("beam_pipeline.engines.engine.create_runner", lacks_something)
+    with pytest.raises(UsageError, match="--runner SparkRunner: No module named 'pyspark'"):
+        choose_engine(parse_command_line(["--runner=SparkRunner"])).create_runner()
 
 
 def test_no_engine_runs_a_runner_that_beam_does_not_have() -> None:

@@ -60,7 +60,9 @@ class Engine:
         """
         try:
             return create_runner(self.name)
-        except (ValueError, ImportError, AttributeError) as error:
+        except (ImportError, AttributeError) as error:
+            raise UsageError(f"--runner {self.name}: {error}") from error
+        except ValueError as error:
             near = meant(self.name.removesuffix("Runner"), [name[:-6] for name in RUNNERS])
             hint = f"{near}Runner" if near else f"one of {', '.join(RUNNERS)}"
             raise UsageError(

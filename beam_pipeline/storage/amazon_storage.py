@@ -12,8 +12,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from s3fs import S3FileSystem
 
 from beam_pipeline.storage import responses
-from beam_pipeline.storage.request_retries import FIRST_DEADLINE, timed
+from beam_pipeline.storage.request_retries import timed
 from beam_pipeline.storage.retries import Changed, Unavailable, one_line
+
+FIRST_ANSWER = 12
+"""Seconds for the first answer of all to a request, with the search for credentials."""
 
 _any_answer = threading.Event()
 
@@ -30,10 +33,10 @@ class AmazonFileSystem(S3FileSystem):
         if _any_answer.is_set():
             return await super()._call_s3(method, *arguments, **options)
         try:
-            async with asyncio.timeout(FIRST_DEADLINE):
+            async with asyncio.timeout(FIRST_ANSWER):
                 answer = await super()._call_s3(method, *arguments, **options)
         except TimeoutError:
-            raise Unavailable(errno.EIO, f"no answer in {FIRST_DEADLINE} s") from None
+            raise Unavailable(errno.EIO, f"no answer in {FIRST_ANSWER} s") from None
         except Exception as error:
             if isinstance(error, ClientError) or isinstance(error.__cause__, ClientError):
                 _any_answer.set()
