@@ -1,5 +1,7 @@
 """The settings of a run, validated before anything runs."""
 
+import json
+import os
 import re
 import shlex
 import time
@@ -18,6 +20,7 @@ from beam_pipeline.kinetics.classes import class_folder
 from beam_pipeline.kinetics.datasets import DATASETS, Dataset, mirrored
 from beam_pipeline.kinetics.file_names import is_text, path_under_root
 from beam_pipeline.kinetics.label_map import PUBLISHED
+from beam_pipeline.kinetics.spelling import meant
 from beam_pipeline.kinetics.splits import SPLIT_WORDS
 from beam_pipeline.options import KineticsOptions, parse_command_line
 from beam_pipeline.output.list_formats import (
@@ -32,8 +35,10 @@ from beam_pipeline.output.list_formats import (
 from beam_pipeline.output.output_folder import VIDEOS, Output
 from beam_pipeline.privacy import HIDDEN, public_address
 from beam_pipeline.privacy import configure as configure_privacy
+from beam_pipeline.progress.reporting import Reporting
 from beam_pipeline.shard import Shard
 from beam_pipeline.storage import file_systems, urls, web_addresses
+from beam_pipeline.storage.typed_paths import split_by_spaces, unexpanded
 
 Layout = Literal["class", "flat"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
@@ -56,7 +61,8 @@ class Config:
     ``exclude_from`` whose YouTube ids are in ``exclude_annotations`` are left out. ``test_from`` is
     the split whose clips the lists of test hold. ``prepared`` are the ``videos``, one for each
     release that ``dataset`` merges, whose manifests take the place of ``annotations`` if they are
-    outputs; empty if the annotations were given.
+    outputs; empty if the annotations were given. ``reporting`` is what the
+    run says, and decides nothing else.
     """
 
     annotations: tuple[str, ...]
@@ -84,6 +90,7 @@ class Config:
     mirror: str | None
     allow_local: bool
     shard: Shard | None
+    reporting: Reporting
     exclude_annotations: tuple[str, ...] = ()
     exclude_from: tuple[Split, ...] = ()
     test_from: Split = "test"
@@ -148,6 +155,7 @@ class Config:
             )
         if not is_text(options.output):
             raise UsageError(f"--output {options.output!r} is not UTF-8 text; type another")
+        _refuse_unexpanded("--output", options.output)
         output = Output(urls.absolute(options.output), run=uuid.uuid4().hex)
         prefix = options.path_prefix
         if prefix is None and options.resize:
@@ -194,11 +202,13 @@ class Config:
             limit_per_class=options.limit_per_class,
             seed=options.seed,
             prepared=_prepared(options),
+            reporting=_reporting(options, output),
         )  # fmt: skip
         config._check()
         return config
 
     def _check(self) -> None:
+        self._check_output()
         for flag in ("annotations", "videos", "exclude_annotations"):
             for address in getattr(self, flag):
                 check_protocol(f"--{flag}", address)
@@ -236,6 +246,16 @@ class Config:
                 "--separator ',' (and DATA.PATH_LABEL_SEPARATOR in its config), --path_prefix '' "
                 "for relative paths, or another --output"
             )
+
+    def _check_output(self) -> None:
+        root = self.output.root
+        if root in self.annotations:
+            raise UsageError(
+                f"--output {root} is where --annotations are, which this run would replace; type "
+                "another --output"
+            )
+        if self.output.is_local and os.path.isfile(root):
+            raise UsageError(f"--output {root} is a file; type --output FOLDER")
 
     def _check_videos(self) -> None:
         for videos in self.videos:
@@ -385,6 +405,40 @@ def _clip_settings(options: KineticsOptions) -> ClipSettings:
     )
 
 
+def _reporting(options: KineticsOptions, output: Output) -> Reporting:
+    if options.quiet and options.verbose:
+        raise UsageError("--quiet and --verbose contradict each other; leave one out")
+    for name in ("quiet", "verbose"):
+        if getattr(options, name) and options.progress == "json":
+            raise UsageError(
+                f"--progress json leaves stderr to programs, so it does not go with --{name}; "
+                "leave one out"
+                + (", or type --log_file PATH for the log" if name == "verbose" else "")
+            )
+    path = options.log_file
+    if path is not None:
+        path = _log_file(path, output)
+    return Reporting(options.progress, path, options.quiet, options.verbose)
+
+
+def _log_file(path: str, output: Output) -> str:
+    if not path:
+        raise UsageError("--log_file is empty; type --log_file PATH")
+    _refuse_unexpanded("--log_file", path)
+    if not urls.is_local(path):
+        raise UsageError(
+            f"--log_file {path} is not on this machine, and only files here can be appended to; "
+            "type a local path"
+        )
+    path = urls.absolute(path)
+    if output.is_local and f"{path}/".startswith(f"{output.root}/"):
+        raise UsageError(
+            f"--log_file {path} is in --output, which holds the data set alone; type --log_file "
+            f"{output.root}.log"
+        )
+    return path
+
+
 def _command(options: KineticsOptions) -> str:
     """The command line of these options, without secrets, to be read and typed by people."""
     words = ["python -m beam_pipeline"]
@@ -429,7 +483,14 @@ def check_protocol(flag: str, address: str) -> None:
     try:
         file_systems.filesystem_class(address)
     except (ValueError, ImportError) as error:
-        raise UsageError(f"{flag} {address}: {error}") from error
+        raise UsageError(f"{flag} {address}: {_what_is_missing(address, error)}") from error
+    if missing := file_systems.missing_options(address):
+        protocol = urls.protocol_of(address)
+        options = json.dumps({protocol: dict.fromkeys(missing, HIDDEN)}, ensure_ascii=False)
+        raise UsageError(
+            f"{flag} {address}: {protocol}:// needs {' and '.join(missing)}; type "
+            f"--storage_options '{options}', or copy the files to this machine"
+        )
     if urls.is_on_the_web(address) and web_addresses.is_forbidden(address):
         raise UsageError(
             f"{flag} {address} is a link-local or metadata address, which is never read; type "
@@ -438,6 +499,22 @@ def check_protocol(flag: str, address: str) -> None:
     protocol, remote, rest = address.partition("://")
     if remote and not rest.partition("/")[0]:
         raise UsageError(f"{flag} {address} names no bucket; type {protocol}://BUCKET/FOLDER")
+
+
+_INSTALL = re.compile(r"[Ii]nstall (\w[\w.-]*)")
+
+
+def _what_is_missing(address: str, error: Exception) -> str:
+    """Why no file system opens an address, and what to type."""
+    protocol = urls.protocol_of(address)
+    if not isinstance(error, ImportError):
+        near = meant(protocol, (*urls.BUCKETS, *urls.WEB))
+        hint = f"type {near}://" if near else "type a path, gs://, s3:// or https://"
+        return f"{protocol}:// is not known; {hint}"
+    if protocol == urls.AMAZON:
+        return "s3:// needs a package that is not installed; type pip install '.[s3]' in a checkout"
+    found = _INSTALL.search(str(error))
+    return f"{protocol}:// needs a package; type pip install {found[1]}" if found else str(error)
 
 
 _ANNOTATION_FLAGS = (
@@ -467,6 +544,11 @@ def _arguments(flag: str, values: list[str] | None) -> tuple[str, ...]:
     for part in parts:
         if not is_text(part):
             raise UsageError(f"{flag} {part!r} is not UTF-8 text; rename it")
+        _refuse_unexpanded(flag, part)
+    if whole := split_by_spaces([os.path.expanduser(value) for value in values]):
+        raise UsageError(
+            f"{flag} {whole} was taken apart at its spaces; type {flag} {shlex.quote(whole)}"
+        )
     return tuple(urls.absolute(part) for part in parts)
 
 
@@ -491,6 +573,18 @@ def _prepared(options: KineticsOptions) -> tuple[str, ...]:
     return videos if len(videos) == len(DATASETS[options.dataset].releases) else ()
 
 
+def _refuse_unexpanded(flag: str, path: str) -> None:
+    """Raise UsageError for a path with a variable or a user that the shell has not replaced."""
+    if (rest := unexpanded(path)) is None:
+        return
+    if rest.startswith("~"):
+        raise UsageError(f"{flag} {path}: there is no user {rest[1:]} here; type the whole path")
+    raise UsageError(
+        f"{flag} {path}: the shell has not replaced {rest}, as it does not within single quotes; "
+        f'type {flag} "{path}", in double quotes'
+    )
+
+
 def _classes(values: list[str] | None) -> frozenset[str] | None:
     if values is None:
         return None
@@ -504,7 +598,11 @@ def _list_formats(values: list[str] | None) -> tuple[str, ...]:
     requested = split_commas(values or [])
     for name in requested:
         if name not in LIST_FORMATS:
-            raise UsageError(f"--list_format {name}: type one or more of {','.join(LIST_FORMATS)}")
+            near = meant(name, LIST_FORMATS)
+            hint = f"; did you mean {near}?" if near else ""
+            raise UsageError(
+                f"--list_format {name}: type one or more of {','.join(LIST_FORMATS)}{hint}"
+            )
     return (SLOWFAST, *(name for name in LIST_FORMATS if name in requested and name != SLOWFAST))
 
 
@@ -516,7 +614,13 @@ def _exclude_from(options: KineticsOptions) -> tuple[Split, ...]:
 
 
 def _label_map(name: str | None) -> str | None:
-    return name if name is None or name in PUBLISHED else urls.absolute(name)
+    if name is None or name in PUBLISHED:
+        return name
+    _refuse_unexpanded("--label_map", name)
+    near = DATASETS[name].label_map if name in DATASETS else meant(name, PUBLISHED)
+    if near and name.replace("-", "").replace("_", "").isalnum() and not os.path.exists(name):
+        raise UsageError(f"--label_map {name}: there is no such map or file; type {near}")
+    return urls.absolute(name)
 
 
 def split_commas(values: list[str]) -> list[str]:
@@ -545,7 +649,9 @@ def _splits(values: list[str] | None, flag: str = "--splits") -> tuple[Split, ..
     requested = split_commas(values or list(SPLITS))
     for name in requested:
         if name not in SPLIT_WORDS:
-            raise UsageError(f"{flag} {name}: type one or more of {','.join(SPLITS)}")
+            near = meant(name, SPLIT_WORDS)
+            hint = f"; did you mean {SPLIT_WORDS[near]}?" if near else ""
+            raise UsageError(f"{flag} {name}: type one or more of {','.join(SPLITS)}{hint}")
     if not requested:
         raise UsageError(f"{flag} is empty; type one or more of {','.join(SPLITS)}")
     return tuple(split for split in SPLITS if split in {SPLIT_WORDS[name] for name in requested})

@@ -238,6 +238,11 @@ class Row(NamedTuple):
             detail=self.detail and redact(self.detail),
         )
 
+    @property
+    def is_damaged(self) -> bool:
+        """Whether there is a clip, made from a source that was damaged."""
+        return self.status in LISTED and bool(self.detail or self.decode_errors)
+
     def contradicts(self, other: "Row") -> bool:
         """Whether both are of clips from two sources, of which the output holds only one."""
         return self.sha256 != other.sha256 and self.source != other.source

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import shlex
 from fractions import Fraction
 from typing import Any, NoReturn
 
@@ -13,7 +14,9 @@ from beam_pipeline.elements import SPLITS
 from beam_pipeline.errors import UsageError
 from beam_pipeline.kinetics.datasets import DATASETS
 from beam_pipeline.kinetics.label_map import PUBLISHED
+from beam_pipeline.kinetics.spelling import meant
 from beam_pipeline.output.list_formats import LIST_FORMATS
+from beam_pipeline.progress.reporting import MODES
 from beam_pipeline.shard import Shard
 
 _DEFAULTS = ClipSettings()
@@ -302,6 +305,33 @@ class KineticsOptions(PipelineOptions):
             help="exit with status 1 if a larger share of the annotated clips has no file "
             "(default: %(default)s)",
         )  # fmt: skip
+        say = parser.add_argument_group("what the run says")
+        say.add_argument(
+            "--progress",
+            choices=MODES,
+            default="auto",
+            help="auto: a live line on a terminal, otherwise a line each minute; json: a line of "
+            "JSON on stderr every few seconds, for programs; none: no progress "
+            "(default: %(default)s)",
+        )
+        say.add_argument(
+            "--log_file",
+            metavar="PATH",
+            help="append what happens, with its time, to this file on this machine: each phase, "
+            "retry, and clip that failed or is damaged (default: none)",
+        )
+        say.add_argument(
+            "--quiet",
+            **boolean,
+            default=False,
+            help="say nothing but why the run failed (default: false)",
+        )
+        say.add_argument(
+            "--verbose",
+            **boolean,
+            default=False,
+            help="say on stderr what --log_file would hold (default: false)",
+        )
 
 
 class Parser(argparse.ArgumentParser):
@@ -309,6 +339,15 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Say what to type in place of a value that is not among the choices."""
+        if action.choices is None or value in action.choices:
+            return
+        choices = [str(choice) for choice in action.choices]
+        near = meant(str(value), choices)
+        hint = f"type {near}" if near else f"type one of {', '.join(choices)}"
+        raise argparse.ArgumentError(action, f"there is no {value!r}; {hint}")
 
 
 def parse_command_line(argv: list[str]) -> PipelineOptions:
@@ -331,11 +370,8 @@ def parse_command_line(argv: list[str]) -> PipelineOptions:
     if unknown:
         flags = [flag for action in everything._actions for flag in action.option_strings]
         name = unknown[0].partition("=")[0]
-        if not name.startswith("-") and _follows_storage_options(unknown[0], argv):
-            raise UsageError(
-                "--storage_options takes one value; put it in quotes, such as "
-                '\'{"gs": {"token": "anon"}}\''
-            )
+        if not name.startswith("-"):
+            _refuse_rest(unknown[0], argv)
         near = difflib.get_close_matches(name, flags, n=1)
         hint = f"did you mean {near[0]}?" if near else "--help lists the flags"
         what = "flag" if name.startswith("-") else "argument"
@@ -357,11 +393,24 @@ class _OptionsWithKeptViews(PipelineOptions):
         return views[cls]
 
 
-def _follows_storage_options(argument: str, argv: list[str]) -> bool:
-    """Whether an argument is the rest of storage options that the shell has taken apart."""
+def _refuse_rest(argument: str, argv: list[str]) -> None:
+    """Raise UsageError if an argument is the rest of a value that the shell has taken apart."""
     before = argv[: argv.index(argument)] if argument in argv else argv
-    flags = [word for word in before if word.startswith("-")]
-    return bool(flags) and flags[-1].partition("=")[0] == "--storage_options"
+    places = [place for place, word in enumerate(before) if word.startswith("-")]
+    if not places:
+        return
+    flag, _, value = before[places[-1]].partition("=")
+    if flag == "--storage_options":
+        raise UsageError(
+            "--storage_options takes one value; put it in quotes, such as "
+            '\'{"gs": {"token": "anon"}}\''
+        )
+    words = [*filter(None, [value]), *before[places[-1] + 1 :], argument]
+    if len(words) > 1:
+        raise UsageError(
+            f"{flag} takes one value, and {argument!r} is another; a value with spaces stands in "
+            f"quotes: {flag} {shlex.quote(' '.join(words))}"
+        )
 
 
 def _help_parser() -> argparse.ArgumentParser:
@@ -406,7 +455,7 @@ def _boolean(text: str) -> bool:
     try:
         return {"true": True, "false": False}[text.lower()]
     except KeyError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false; type one") from None
 
 
 def _rate(text: str) -> str:

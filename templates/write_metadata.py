@@ -77,6 +77,10 @@ REQUIRED = ("output",)
 
 EXCLUDED = {
     "workers": "a machine has one process, with a worker for each core",
+    "progress": "the launcher only writes the job; the service's own page shows its progress",
+    "log_file": "the launcher's disk is gone with it; the service keeps the logs of the workers",
+    "quiet": "the launcher says nothing that anybody would miss",
+    "verbose": "the launcher has nothing more to say; the logs of the workers have it",
 }
 """Options that are not parameters, with the reason."""
 

@@ -23,7 +23,7 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from beam_pipeline.config import Config
 from beam_pipeline.engines.local import LocalEngine
 from beam_pipeline.options import KineticsOptions, parse_command_line
-from beam_pipeline.progress.live_line import CHECKING_LEASES
+from beam_pipeline.progress.state import CHECKING_LEASES, READING
 from tests import warm
 
 ROOT = Path(__file__).parents[1]
@@ -161,10 +161,10 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 PROGRESS = re.compile(
-    rf"^(\d+ of \d+ clips, .*|reading annotations, listing videos|{CHECKING_LEASES})\n",
+    rf"^([\d,]+ of [\d,]+ clips, .*|{READING}, .*|{CHECKING_LEASES})\n",
     re.MULTILINE,
 )
-"""What a run says every 30 s; on a busy machine even a short one may come to that."""
+"""What a run says every minute; on a busy machine even a short one may come to that."""
 
 
 TIMEOUT = 300

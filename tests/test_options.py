@@ -69,6 +69,10 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--max_missing_ratio", "0.25", lambda c: c.max_missing_ratio, 0.25),
     ("--shrink", "true", lambda c: c.shrink, True),
     ("--shard", "2/3", lambda c: c.shard, Shard(2, 3)),
+    ("--progress", "json", lambda c: c.reporting.progress, "json"),
+    ("--log_file", "/x/run.log", lambda c: c.reporting.log_file, "/x/run.log"),
+    ("--quiet", "true", lambda c: c.reporting.quiet, True),
+    ("--verbose", "true", lambda c: c.reporting.verbose, True),
 ]
 
 ONLY_WITH_OTHERS = {"--dataset_mirror", "--exclude_from", "--seed"}

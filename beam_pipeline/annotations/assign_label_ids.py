@@ -11,7 +11,7 @@ import apache_beam as beam
 from beam_pipeline.elements import Annotation, Split
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.classes import UNLABELLED_FOLDER, class_folder
-from beam_pipeline.kinetics.label_map import read_label_map
+from beam_pipeline.kinetics.label_map import PUBLISHED, read_label_map
 
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]|\.\.|^\.$")
 _MAX_NAME_BYTES = 255  # of a file name on common file systems
@@ -178,6 +178,9 @@ def check_torchvision_ids(ids: Mapping[str, int], split: Split) -> None:
 def _unknown(label: str, label_map: str, ids: Iterable[str]) -> str:
     near = _nearest(label, ids)
     hint = f"; the nearest label in it is {json.dumps(near)}" if near else ""
+    official = [name for name in PUBLISHED if "-" not in name and label in read_label_map(name)]
+    if official:
+        hint += f"; it is in {', '.join(official)}: type the map of your data set"
     return f"the label {json.dumps(label)} is not in --label_map {label_map}{hint}"
 
 

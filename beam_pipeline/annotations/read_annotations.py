@@ -53,7 +53,7 @@ class ReadAnnotations(beam.PTransform):
         statements = (
             root
             | "Annotation arguments" >> beam.Create(list(enumerate(config.annotations)))
-            | ReadFiles(config.slowfast_lists())
+            | ReadFiles(config.slowfast_lists(), config.output.root)
         )
         classes = statements | CollectClasses()
         label_ids = classes | AssignLabelIds(

@@ -71,7 +71,8 @@ def _find(
     for number, argument in enumerate(arguments):
         manifests = find_manifests(argument)
         if manifests is None:
-            yield from find_files(release * RANKS + number, argument, lists)
+            rank = release * RANKS + number
+            yield from find_files(rank, argument, lists, config.output.root)
             continue
         yield from enumerate(manifests, release * RANKS)
         yield from (pvalue.TaggedOutput(NOTES, note) for note in limits_of(argument))

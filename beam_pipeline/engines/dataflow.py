@@ -1,7 +1,6 @@
 """Google Cloud Dataflow: checks before a job starts, and defaults for its options."""
 
 import logging
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline.config import Config
 from beam_pipeline.engines.dataflow_cost import MACHINE_TYPE, NUM_WORKERS
-from beam_pipeline.engines.engine import Engine
+from beam_pipeline.engines.engine import Engine, announce
 from beam_pipeline.errors import OutputError, UsageError, message_of
 from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.storage import files, urls
@@ -57,9 +56,9 @@ class DataflowEngine(Engine):
         check_buckets(self.options)  # Beam's own check takes minutes to fail
         return config
 
-    def on_start(self, result: PipelineResult) -> None:
+    def on_start(self, result: PipelineResult, config: Config) -> None:
         job_id = result.job_id()
-        print(f"beam_pipeline: {start_message(self.options, job_id)}", file=sys.stderr)
+        announce(start_message(self.options, job_id), config)
         self.interrupt_message = interrupt_message(self.options, job_id)
 
 

@@ -106,12 +106,13 @@ class LoggedRows:
         rows: how many there are.
         bytes_in: of the sources of their clips.
         bytes_out: of the clips.
+        damaged: how many of the clips were made from a damaged source.
     """
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._counted: dict[str, tuple[int | None, tuple[int, int, int]]] = {}
-        self.rows = self.bytes_in = self.bytes_out = 0
+        self._counted: dict[str, tuple[int | None, tuple[int, int, int, int]]] = {}
+        self.rows = self.bytes_in = self.bytes_out = self.damaged = 0
 
     def update(self) -> None:
         """Count again, reading only files that have grown.
@@ -127,16 +128,18 @@ class LoggedRows:
                     counts = _count(files.read(entry.url))
                     self._counted[entry.url] = (entry.size, counts)
         every = [counts for _, counts in self._counted.values()]
-        self.rows, self.bytes_in, self.bytes_out = map(sum, zip(*every, (0, 0, 0), strict=True))
+        totals = map(sum, zip(*every, (0, 0, 0, 0), strict=True))
+        self.rows, self.bytes_in, self.bytes_out, self.damaged = totals
 
 
-def _count(data: bytes) -> tuple[int, int, int]:
-    """The number of rows, and the bytes of their sources and clips."""
+def _count(data: bytes) -> tuple[int, int, int, int]:
+    """The number of rows, the bytes of their sources and clips, and the number of damaged ones."""
     rows = [row for row in parse_rows(data) if row is not None and row.status != "failed"]
     return (
         len(rows),
         sum(row.source_bytes or 0 for row in rows),
         sum(row.bytes or 0 for row in rows),
+        sum(row.is_damaged for row in rows),
     )
 
 

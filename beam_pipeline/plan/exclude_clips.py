@@ -24,7 +24,9 @@ class ReadExcluded(beam.PTransform):
         return (
             root
             | "Arguments" >> beam.Create(arguments)
-            | ReadFiles(self._config.slowfast_lists(), "--exclude_annotations")
+            | ReadFiles(
+                self._config.slowfast_lists(), self._config.output.root, "--exclude_annotations"
+            )
         )
 
 
