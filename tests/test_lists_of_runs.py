@@ -141,7 +141,7 @@ def test_a_split_without_clips_has_no_list_for_hugging_face(
     ("flags", "message"),
     [
         (("--test_from=val", "--splits=train"), "--splits leaves val out; type --splits val,train"),
-        (("--test_from=train",), "--test_from: invalid choice: 'train'"),
+        (("--test_from=train",), "--test_from: there is no 'train'"),
         (("--list_format=frames", "--resize=false"), "--resize false opens none"),
         (("--list_format=frame",), "type one or more of .*videomae-pretrain,frames,fiftyone"),
     ],
