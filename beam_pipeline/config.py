@@ -25,6 +25,7 @@ from beam_pipeline.output.list_formats import (
     SLOWFAST,
     TEXT_FORMATS,
     TORCHVISION,
+    WEBDATASET,
     ListFormat,
     list_format,
 )
@@ -67,6 +68,7 @@ class Config:
     label_map: str | None
     clip: ClipSettings
     limit: int | None
+    seed: int
     overwrite: bool
     workers: int | None
     clip_timeout: float | None
@@ -161,6 +163,7 @@ class Config:
             label_map=label_map,
             clip=_clip_settings(options),
             limit=options.limit,
+            seed=options.seed,
             overwrite=options.overwrite,
             workers=options.workers,
             clip_timeout=options.clip_timeout,
@@ -197,6 +200,11 @@ class Config:
             raise UsageError(
                 f"--list_format {TORCHVISION} makes folders of links, which --output "
                 f"{self.output.root} cannot hold; leave it out"
+            )
+        if self.packs and not self.resize:
+            raise UsageError(
+                f"--list_format {WEBDATASET} packs the clips that a run makes, and --resize false "
+                "makes none; leave one of the two out"
             )
         self._check_videos()
         if not self.annotations or self.path_prefix is None:
@@ -260,6 +268,11 @@ class Config:
     def slowfast_lists(self) -> list[str]:
         """The URLs of the lists for SlowFast."""
         return [self.output.url(f"{split}.csv") for split in self.splits]
+
+    @property
+    def packs(self) -> bool:
+        """Whether the clips are packed into WebDataset shards too."""
+        return WEBDATASET in self.list_formats
 
     def class_folder_splits(self) -> tuple[Split, ...]:
         """The splits that get class folders for torchvision."""

@@ -191,7 +191,8 @@ class KineticsOptions(PipelineOptions):
             metavar="F",
             **several,
             help="list formats to write: " + ", ".join(LIST_FORMATS) + "; slowfast is always "
-            "written, the others go to lists/<format>/ (default: slowfast)",
+            "written, the others go to lists/<format>/; webdataset packs the clips into tar files "
+            "in webdataset/ (default: slowfast)",
         )
         lists.add_argument(
             "--label_map",
@@ -206,6 +207,13 @@ class KineticsOptions(PipelineOptions):
             type=_between(1, 10**9),
             metavar="N",
             help="prepare only the first N clips by clip_id, as a trial (default: all)",
+        )
+        run.add_argument(
+            "--seed",
+            type=_between(0, 10**9),
+            default=0,
+            metavar="N",
+            help="seed of the order in webdataset shards, a whole number (default: %(default)s)",
         )
         run.add_argument(
             "--storage_options",

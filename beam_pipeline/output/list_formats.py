@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from beam_pipeline.errors import InputError
 
-SLOWFAST, TORCHVISION = "slowfast", "torchvision"
+SLOWFAST, TORCHVISION, WEBDATASET = "slowfast", "torchvision", "webdataset"
 TEXT_FORMATS = (SLOWFAST, "pytorchvideo", "mmaction2", "videomae")
-LIST_FORMATS = (*TEXT_FORMATS, TORCHVISION)
-"""All formats; torchvision's is not text, see ``link_classes.py``."""
+LIST_FORMATS = (*TEXT_FORMATS, TORCHVISION, WEBDATASET)
+"""All formats. The last two are no text: see ``link_classes.py`` and ``pack_webdataset.py``."""
 
 Entry = tuple[str, int]
 """Path and label id of one clip."""

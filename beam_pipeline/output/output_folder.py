@@ -23,6 +23,7 @@ SUMMARY = "summary.json"
 MANIFESTS = "manifest"
 VIDEOS = "videos"
 LISTS = "lists"
+WEBDATASET = "webdataset"
 
 # Folders in the run's own state.
 TEMPORARY = "tmp"

@@ -9,6 +9,7 @@ from beam_pipeline.earlier.find_earlier_runs import EarlierRuns
 from beam_pipeline.elements import Unannotated
 from beam_pipeline.plan.plan_work import Plan
 from beam_pipeline.results.merge_splits import MergeSplits
+from beam_pipeline.results.pack_webdataset import PackWebDataset
 from beam_pipeline.results.write_shards import WriteShards
 from beam_pipeline.results.write_summary import WriteSummary
 from beam_pipeline.sources.find_sources import Sources
@@ -17,7 +18,10 @@ from beam_pipeline.work.make_clips import Work
 
 
 class WriteResults(beam.PTransform):
-    """Write every output file except the clips from all rows; ``summary.json`` last."""
+    """Write every output file except the clips from all rows; ``summary.json`` last.
+
+    Shards, where asked for, come between the manifests that they are made of and the summary.
+    """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -28,18 +32,20 @@ class WriteResults(beam.PTransform):
     ) -> beam.PCollection[None]:
         annotations, sources, earlier, plan, work = steps
         archives = pvalue.AsSingleton(work.archives)
-        return (
+        merged = (
             (*work.rows, plan.rows)
             | WriteShards(self._config, pvalue.AsSingleton(plan.size, 0), archives)
             | MergeSplits(self._config)
-            | WriteSummary(
-                self._config,
-                pvalue.AsSingleton(annotations.label_ids),
-                pvalue.AsSingleton(plan.unannotated, Unannotated()),
-                pvalue.AsSingleton(sources.passed_over, NOTHING),
-                pvalue.AsSingleton(work.retries, 0),
-                archives,
-                pvalue.AsList(earlier.notes),
-                pvalue.AsList(earlier.row_files),
-            )
+        )
+        if self._config.packs:
+            merged = merged | PackWebDataset(self._config)
+        return merged | WriteSummary(
+            self._config,
+            pvalue.AsSingleton(annotations.label_ids),
+            pvalue.AsSingleton(plan.unannotated, Unannotated()),
+            pvalue.AsSingleton(sources.passed_over, NOTHING),
+            pvalue.AsSingleton(work.retries, 0),
+            archives,
+            pvalue.AsList(earlier.notes),
+            pvalue.AsList(earlier.row_files),
         )

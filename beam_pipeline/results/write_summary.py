@@ -20,6 +20,7 @@ from beam_pipeline.output.leases import remove_state
 from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, Output
 from beam_pipeline.privacy import public_address
 from beam_pipeline.results.merge_splits import Merged
+from beam_pipeline.results.pack_webdataset import shards_summary
 from beam_pipeline.results.spent_runs import is_spent
 from beam_pipeline.results.split_results import SplitResults, read_split
 from beam_pipeline.results.summary import about_the_output, summarize
@@ -116,6 +117,8 @@ def finish(
             for each in merged:
                 lists |= each.lists
             summary["lists"] = dict(sorted(lists.items()))
+            if config.packs or (earlier and "webdataset" in earlier):
+                summary["webdataset"] = shards_summary(output)
             retries += RETRY_COUNT.read_and_reset()
             summary["retries"] = retries
             output.sync()
