@@ -86,7 +86,9 @@ def may_be_written(relative: str, config: Config) -> bool:
         formats = "|".join(config.list_formats)
         return re.match(rf"({formats})/({splits})(\.csv$|/)", path) is not None
     if folder == WEBDATASET:
-        return re.fullmatch(rf"({splits})(-\d{{6}}\.tar|\.json)|sizes\.json", path) is not None
+        return (
+            re.fullmatch(rf"({splits})(-\d{{6}}\.tar|shards\.json)|sizes\.json", path) is not None
+        )
     if not config.annotations:
         return path.endswith(".mp4")
     class_folder = "[^/]+/" if config.layout == "class" else ""

@@ -40,7 +40,7 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,80}")
 class Sample(NamedTuple):
     """A clip to pack: columns of its row. All but ``path`` are in the sample's JSON, as named here.
 
-    ``path`` is relative to the output.
+    ``path`` is relative to the output. In the JSON the label of a clip without one is empty.
     """
 
     clip_id: str
@@ -72,7 +72,8 @@ class Texts(NamedTuple):
 
 def texts_of(sample: Sample) -> Texts:
     """What stands beside the clip of a sample."""
-    stated = sample._asdict()
+    # Hugging Face's ``load_dataset`` fails where a split has text and the next has null.
+    stated = sample._replace(label=sample.label or "")._asdict()
     del stated["path"]
     return Texts(
         key_of(sample.clip_id),
@@ -174,8 +175,12 @@ SHARD_NAME = re.compile(r"(train|val|test)-(\d{6})\.tar")
 
 
 def index_name(split: str) -> str:
-    """The path of a split's index, relative to the output."""
-    return f"{WEBDATASET}/{split}.json"
+    """The path of a split's index, relative to the output.
+
+    Hugging Face's ``load_dataset`` on the folder takes any ``train.json`` for a shard of train, and
+    so each name in which punctuation surrounds a split's.
+    """
+    return f"{WEBDATASET}/{split}shards.json"
 
 
 class Packed(NamedTuple):

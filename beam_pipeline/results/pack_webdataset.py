@@ -9,6 +9,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import apache_beam as beam
@@ -16,7 +17,7 @@ from apache_beam import pvalue
 
 from beam_pipeline.batches import Gather, unpack
 from beam_pipeline.config import Config
-from beam_pipeline.elements import SPLITS
+from beam_pipeline.elements import SPLITS, Split
 from beam_pipeline.errors import InputError, OutputError
 from beam_pipeline.output import webdataset
 from beam_pipeline.output.output_folder import WEBDATASET, Output, as_write_error
@@ -181,8 +182,8 @@ def index_shards(
         lists[index_name(split)] = _write(
             output, index_name(split), webdataset.index_of(shards, config.seed)
         )
-    indexed = shards_in_indexes(output)
-    sizes = {shard.name: shard.samples for shard in indexed}
+    indexed = read_indexes(output).values()
+    sizes = {shard.name: shard.samples for _, shards in indexed for shard in shards}
     lists[SIZES] = _write(output, SIZES, (json.dumps(sizes, indent=2) + "\n").encode())
     output.sync()  # so that no index can name what is gone
     for name in shards_there(output, config.splits).keys() - sizes.keys():
@@ -199,11 +200,6 @@ def _write(output: Output, relative: str, data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def shards_in_indexes(output: Output) -> list[Packed]:
-    """The shards of all splits that have an index, those of other runs too."""
-    return [shard for shards in _indexes(output).values() for shard in shards[1]]
-
-
 def shards_summary(output: Output) -> dict[str, Any]:
     """What ``summary.json`` says of the shards: their seed, number, samples and bytes, by split."""
     return {
@@ -213,18 +209,23 @@ def shards_summary(output: Output) -> dict[str, Any]:
             "samples": sum(shard.samples for shard in shards),
             "bytes": sum(shard.bytes for shard in shards),
         }
-        for split, (seed, shards) in _indexes(output).items()
+        for split, (seed, shards) in read_indexes(output).items()
     }
 
 
-def _indexes(output: Output) -> dict[str, tuple[int, list[Packed]]]:
-    """By split, the seed and the shards that its index names; none if there is no whole index."""
-    indexes: dict[str, tuple[int, list[Packed]]] = {}
+def read_indexes(output: Output) -> dict[Split, tuple[int, list[Packed]]]:
+    """By split, the seed and the shards that its index names, also those of other runs.
+
+    An index that is not whole names none: ``verify`` tells of it, and the next run for that split
+    writes it anew.
+
+    Raises:
+        OutputError: one cannot be read.
+    """
+    indexes: dict[Split, tuple[int, list[Packed]]] = {}
     for split in SPLITS:
         index = output.read_json_if_whole(index_name(split))
         if index is not None:
-            try:
+            with suppress(ValueError, LookupError, TypeError):
                 indexes[split] = int(index["seed"]), webdataset.shards_in(index)
-            except (ValueError, LookupError, TypeError):
-                continue  # verify tells of it, and the next run for that split writes it anew
     return indexes
