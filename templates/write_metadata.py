@@ -16,7 +16,7 @@ from typing import Any
 from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.kinetics.splits import SPLIT_WORDS
 from beam_pipeline.options import KineticsOptions
-from beam_pipeline.output.list_formats import TEXT_FORMATS
+from beam_pipeline.output.list_formats import TEXT_FORMATS, WEBDATASET
 
 METADATA = Path(__file__).parent / "metadata.json"
 
@@ -56,9 +56,10 @@ PARAMETER_TYPES = {
     "gop": ParameterType("NUMBER", "([1-9][0-9]?[0-9]?|1000)"),
     "fps": ParameterType("TEXT", "[0-9]+([.][0-9]+|/[1-9][0-9]*)?"),
     # No torchvision: a bucket cannot hold its links.
-    "list_format": ParameterType("TEXT", _comma_separated(_any_of(TEXT_FORMATS))),
+    "list_format": ParameterType("TEXT", _comma_separated(_any_of((*TEXT_FORMATS, WEBDATASET)))),
     "label_map": ParameterType("TEXT", f"({'|'.join(PUBLISHED)}|{ADDRESS})"),
     "limit": ParameterType("NUMBER", "[1-9][0-9]*"),
+    "seed": ParameterType("NUMBER", "[0-9]+"),
     "shard": ParameterType("TEXT", "[1-9][0-9]*/[1-9][0-9]*"),
     "storage_options": ParameterType("TEXT", "[{].*[}]"),
     "clip_timeout": ParameterType("NUMBER", "[0-9]+([.][0-9]+)?"),

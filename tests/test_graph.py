@@ -24,6 +24,7 @@ OPTIONS = {
     "limited": {"annotations": "a", "videos": "v", "limit": 3},
     "limited without annotations": {"videos": "v", "limit": 3},
     "several": {"annotations": ["a", "b"], "videos": ["v", "w/a.tar", "w/b.mp4", "w/c.tar", "x"]},
+    "packed": {"annotations": "a", "videos": "v", "list_format": "webdataset"},
     "data set": {"dataset": "kinetics400"},
     "data set of one split": {"dataset": "kinetics700_2020", "splits": "val"},
 }

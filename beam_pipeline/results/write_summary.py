@@ -17,7 +17,7 @@ from beam_pipeline.elements import ALL, SPLITS, ReadArchive, Split, Unannotated
 from beam_pipeline.errors import DamagedError, OutputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
-from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, Output
+from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, WEBDATASET, Output
 from beam_pipeline.privacy import public_address
 from beam_pipeline.results.merge_splits import Merged
 from beam_pipeline.results.pack_webdataset import shards_summary
@@ -113,12 +113,9 @@ def finish(
             )
             if archives:
                 summary["archives"] = archives
-            lists = dict((earlier or {}).get("lists", {}))
-            for each in merged:
-                lists |= each.lists
-            summary["lists"] = dict(sorted(lists.items()))
-            if config.packs or (earlier and "webdataset" in earlier):
-                summary["webdataset"] = shards_summary(output)
+            if config.packs or (earlier or {}).get(WEBDATASET):
+                summary[WEBDATASET] = shards_summary(output)
+            summary["lists"] = _lists(earlier or {}, merged, summary)
             retries += RETRY_COUNT.read_and_reset()
             summary["retries"] = retries
             output.sync()
@@ -169,6 +166,24 @@ def _write(output: Output, relative: str, data: bytes) -> list[str]:
     if earlier is None or (earlier.startswith(start) and b"\0" not in earlier):
         return []
     return [f"{output.url(relative)} was damaged; it was written anew"]
+
+
+def _lists(
+    earlier: dict[str, Any], merged: Iterable[Merged], summary: dict[str, Any]
+) -> dict[str, str]:
+    """The lists in the output by name, with their SHA-256: those of earlier runs and of this one.
+
+    Indexes of shards are not among them if somebody has removed all shards, to have the room.
+    """
+    lists = dict(earlier.get("lists", {}))
+    for each in merged:
+        lists |= each.lists
+    no_shards = not summary.get(WEBDATASET)
+    return {
+        name: sha256
+        for name, sha256 in sorted(lists.items())
+        if not (no_shards and name.startswith(f"{WEBDATASET}/"))
+    }
 
 
 def _splits_in(manifests: Iterable[files.Entry], config: Config) -> list[Split]:
