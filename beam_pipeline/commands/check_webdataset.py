@@ -15,12 +15,11 @@ from beam_pipeline.output.webdataset import (
     Packed,
     Texts,
     content_of,
-    cut,
     stated_content,
     texts_of,
 )
 from beam_pipeline.results.pack_webdataset import read_indexes
-from beam_pipeline.results.plan_webdataset import samples_of, shards_there
+from beam_pipeline.results.plan_webdataset import shards_of, shards_there
 from beam_pipeline.storage import files
 from beam_pipeline.storage.streams import open_stream
 
@@ -130,6 +129,5 @@ def notes_on_shards(prepared: Prepared) -> Iterator[str]:
 
 
 def _is_current(output: Output, split: Split, seed: int, shards: list[Packed]) -> bool:
-    samples = samples_of(output, split, seed)
-    contents = [content_of(map(texts_of, shard)) for shard in cut(samples)]
+    contents = [content_of(map(texts_of, shard)) for shard in shards_of(output, split, seed)]
     return contents == [shard.content for shard in shards]

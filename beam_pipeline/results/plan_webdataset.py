@@ -36,8 +36,13 @@ def plan_shards(config: Config) -> Iterator[Shard]:
     """
     check_room(config)
     for split in config.splits:
-        for number, samples in enumerate(cut(samples_of(config.output, split, config.seed))):
+        for number, samples in enumerate(shards_of(config.output, split, config.seed)):
             yield Shard(split, number, pack([tuple(sample) for sample in samples]))
+
+
+def shards_of(output: Output, split: Split, seed: int) -> Iterator[list[Sample]]:
+    """The samples of each shard of a split, in order."""
+    return cut(samples_of(output, split, seed))
 
 
 def samples_of(output: Output, split: Split, seed: int) -> Iterator[Sample]:
