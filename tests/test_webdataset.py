@@ -419,7 +419,7 @@ def packed(few: Kinetics, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("packed") / "output"
     ended = few.prepare(output, "--list_format", "webdataset", "--path_prefix=")
     assert ended.status == 0, ended.err
-    assert "train: 1 clips in 1 webdataset shards" in ended.out
+    assert "webdataset shards of train: 1 (1 clips, " in ended.out
     return output
 
 
@@ -574,4 +574,4 @@ def test_shards_that_the_manifest_has_left_behind_are_told(nine: Config) -> None
     notes = list(notes_on_shards(find_prepared(nine.output)))
     assert len(notes) == 2
     assert "shards of val are not of the clips in its manifest now" in notes[0]
-    assert "1 files in webdataset/ are named as shards" in notes[1]
+    assert "named as shards, but are in no index: 1, first test-000000.tar" in notes[1]

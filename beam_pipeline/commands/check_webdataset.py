@@ -123,8 +123,8 @@ def notes_on_shards(prepared: Prepared) -> Iterator[str]:
     indexed = {shard.name for _, shards in indexes.values() for shard in shards}
     if others := sorted(shards_there(output, SPLITS).keys() - indexed):
         yield (
-            f"{len(others):,} files in {WEBDATASET}/ are named as shards, but are in no index, "
-            f"first {others[0]}"
+            f"files in {WEBDATASET}/ that are named as shards, but are in no index: "
+            f"{len(others):,}, first {others[0]}"
         )
 
 

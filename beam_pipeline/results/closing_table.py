@@ -49,8 +49,8 @@ def print_results(summary: dict[str, Any], config: Config, counts: Counts) -> No
         print(f"  {count:,} damaged: {kind}")
     for split, shards in summary.get("webdataset", {}).items():
         print(
-            f"  {split}: {shards['samples']:,} clips in {shards['shards']:,} webdataset shards, "
-            f"{decimal(shards['bytes'])}"
+            f"  webdataset shards of {split}: {shards['shards']:,} ({shards['samples']:,} clips, "
+            f"{decimal(shards['bytes'])})"
         )
     for warning in summary["warnings"]:
         print(f"  note: {one_line(warning)}")

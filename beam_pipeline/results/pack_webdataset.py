@@ -146,13 +146,12 @@ def _copy_clip(sample: Sample, output: Output, file: BinaryIO) -> None:
     """Copy a large clip in pieces. If it is not the right one, the file is given up."""
     digest, size = hashlib.sha256(), 0
     try:
-        stream = open_stream(output.url(sample.path))
-        with stream as clip:
+        with open_stream(output.url(sample.path)) as clip:
             while data := clip.read(BUFFER):
                 digest.update(data)
                 size += len(data)
                 if size > sample.bytes:
-                    break
+                    break  # it grows; the file must not
                 with as_write_error(output.url(WEBDATASET)):
                     file.write(data)
     except OSError as error:

@@ -64,7 +64,7 @@ def _listed(output: Output, split: Split, columns: Sequence[str]) -> pa.Table:
         for table in manifest.read_tables(output, paths, [*columns, "status"])
     ]
     schema = pa.schema([manifest.SCHEMA.field(name) for name in columns])
-    return pa.concat_tables(tables or [schema.empty_table()]).combine_chunks()
+    return pa.concat_tables(tables or [schema.empty_table()])
 
 
 def check_room(config: Config) -> None:
