@@ -1,7 +1,7 @@
 """Measure what WebDataset shards cost, as a Markdown table.
 
     python -m benchmarks.shards --clips FOLDER [--count 1000] [--made 48] [--rounds 3]
-        [--write docs/benchmarks.md]
+        [--write docs/shards.md]
 
 Packing: from a finished output of ``--count`` clips, by a run that packs them, less one that finds
 nothing to do. In the same run: ``--made`` clips are resized by runs with and without shards, in
