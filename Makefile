@@ -125,6 +125,8 @@ bench: $(VENV)/.bench $(VENV)/.test $(MOVIEPY)/.setup ## Compare the speed with 
 	$(BIN)/python -m benchmarks.count_requests
 	$(BIN)/python -m benchmarks.feed --clips $(or $(CLIPS),sample/videos) \
 	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write $(WRITE))
+	$(BIN)/python -m benchmarks.shards --clips $(or $(CLIPS),sample/videos) \
+	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WRITE),--write docs/shards.md)
 
 bench-readers: $(VENV)/.bench $(VENV)/.test $(READERS)/.setup ## Compare how fast training loaders read clips: CLIPS=folder WRITE=docs/benchmarks.md
 	$(BIN)/python benchmarks/reads.py --clips $(or $(CLIPS),sample/videos) \

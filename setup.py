@@ -75,6 +75,8 @@ setup(
             "imageio-ffmpeg>=0.6",
             # VideoMAE reads its lists with it.
             "pandas>=2.2",
+            # What reads the shards; of PyTorch it needs nothing.
+            "webdataset>=1.0.2",
             # What a terminal shows after Ctrl-C.
             "pyte>=0.8.2",
             "pytest>=9,<10",

@@ -29,6 +29,7 @@ from beam_pipeline.output.list_formats import (
     SLOWFAST,
     TEXT_FORMATS,
     TORCHVISION,
+    WEBDATASET,
     ListFormat,
     list_format,
 )
@@ -144,8 +145,10 @@ class Config:
             if not options.resize:
                 raise UsageError("--resize false lists annotated clips; type --annotations FOLDER")
             _refuse(options, _ANNOTATION_FLAGS, "there are no --annotations")
-        if options.limit_per_class is None:
-            _refuse(options, ("seed",), "there is no --limit_per_class")
+        if options.limit_per_class is None and WEBDATASET not in _list_formats(options.list_format):
+            _refuse(
+                options, ("seed",), f"there is no --limit_per_class or --list_format {WEBDATASET}"
+            )
         if not options.resize:
             _refuse(options, (*_CLIP_FLAGS, "shard"), "--resize false makes no clips")
         if options.shard is not None and options.overwrite:
@@ -228,6 +231,11 @@ class Config:
             raise UsageError(
                 f"--list_format {TORCHVISION} makes folders of links, which --output "
                 f"{self.output.root} cannot hold; leave it out"
+            )
+        if self.packs and not self.resize:
+            raise UsageError(
+                f"--list_format {WEBDATASET} packs the clips that a run makes, and --resize false "
+                "makes none; leave one of the two out"
             )
         self._check_videos()
         self._check_lists()
@@ -354,6 +362,11 @@ class Config:
     def slowfast_lists(self) -> list[str]:
         """The URLs of the lists for SlowFast."""
         return [self.output.url(f"{split}.csv") for split in self.listed_splits()]
+
+    @property
+    def packs(self) -> bool:
+        """Whether the clips are packed into WebDataset shards too."""
+        return WEBDATASET in self.list_formats
 
     def class_folder_splits(self) -> tuple[Split, ...]:
         """The requested splits whose clips are in class folders for torchvision."""

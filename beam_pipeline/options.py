@@ -208,7 +208,8 @@ class KineticsOptions(PipelineOptions):
             metavar="F",
             **several,
             help="list formats to write: " + ", ".join(LIST_FORMATS) + "; slowfast is always "
-            "written, the others go to lists/<format>/ (default: slowfast)",
+            "written, the others go to lists/<format>/; webdataset packs the clips into tar files "
+            "in webdataset/ (default: slowfast)",
         )
         lists.add_argument(
             "--label_map",

@@ -28,6 +28,7 @@ OPTIONS = {
     "a part of a sample": {"annotations": "a", "videos": "v", "limit_per_class": 3, "shard": "1/2"},
     "in Hugging Face's list": {"annotations": "a", "videos": "v", "list_format": "huggingface"},
     "several": {"annotations": ["a", "b"], "videos": ["v", "w/a.tar", "w/b.mp4", "w/c.tar", "x"]},
+    "packed": {"annotations": "a", "videos": "v", "list_format": "webdataset"},
     "data set": {"dataset": "kinetics400"},
     "data set of one split": {"dataset": "kinetics700_2020", "splits": "val"},
     "merged data set": {"dataset": "kinetics710"},

@@ -54,6 +54,7 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--list_format", "torchvision", lambda c: c.list_formats, ("slowfast", "torchvision")),
     ("--list_format", "frames", lambda c: c.list_formats, ("slowfast", "frames")),
     ("--test_from", "val", lambda c: c.test_from, "val"),
+    ("--list_format", "webdataset", lambda c: c.packs, True),
     (
         "--storage_options",
         '{"gs": {"token": "anon"}}',
@@ -254,6 +255,9 @@ def never_run(monkeypatch: pytest.MonkeyPatch) -> None:
         (("--square_pixels=maybe",), "'maybe'"),
         (("--layout", "tree"), "'tree'"),
         (("--limit", "0"), "'0'"),
+        (("--seed", "-1"), "'-1'"),
+        (("--seed", "any"), "'any'"),
+        (("--list_format=webdataset", "--resize=false"), "--resize false makes none"),
         (("--shard", "8"), "'8' is not a part such as 1/8"),
         (("--shard", "0/2"), "1 to 2"),
         (("--shard", "3/2"), "1 to 2"),
@@ -341,7 +345,7 @@ def test_a_flag_that_must_be_there_is_asked_for(
         (("--annotations=/a", "--resize=false", "--crf=30"), "makes no clips, so --crf would"),
         (("--annotations=/a", "--resize=false", "--layout=flat"), "--layout"),
         (("--annotations=/a", "--resize=false", "--square_pixels"), "--square_pixels"),
-        (("--annotations=/a", "--list_format=webdataset"), "slowfast,pytorchvideo,mmaction2"),
+        (("--annotations=/a", "--list_format=tfrecord"), "slowfast,pytorchvideo,mmaction2"),
         (("--annotations=/a", "--list_format=torchvision", "--output=gs://b/k"), "torchvision"),
     ],
 )

@@ -2,8 +2,9 @@
 
 from typing import Literal, NamedTuple, get_args
 
-Kind = Literal["manifest", "summary", "list", "clip"]
-"""What is damaged: a manifest, ``summary.json``, another file made of the manifests, or a clip."""
+Kind = Literal["manifest", "summary", "list", "shard", "clip"]
+"""What is damaged: a manifest, ``summary.json``, another file made of the manifests, a WebDataset
+shard, or a clip."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """The order in which damage is told."""

@@ -1,7 +1,7 @@
-"""Take damaged clips out of an output, so that the next run makes them again."""
+"""Take damaged clips and shards out of an output, so that the next run makes them again."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from beam_pipeline.commands.check_clips import is_inside
@@ -20,14 +20,17 @@ class Kept(NamedTuple):
 
 
 class Mended(NamedTuple):
-    """The paths of clips that the next run makes again, and of those that were left."""
+    """The paths of clips and shards that the next run makes again, and of those that were left."""
 
     to_make: list[str]
     kept: list[Kept]
+    to_pack: Sequence[str] = ()
 
 
 def mend(output: Output, damaged: Iterable[Damage]) -> Mended:
     """Remove the files of damaged clips: a run would reuse those that have their row's size.
+
+    So it is with damaged shards, which a run would take for its own by their first header.
 
     Nothing is removed through a link, nor a clip whose source should be here and is not.
 
@@ -39,18 +42,21 @@ def mend(output: Output, damaged: Iterable[Damage]) -> Mended:
         raise RunError(
             f"a run is at work in {output.root}; let it end, then type the same command again"
         )
-    to_make, kept = [], []
+    to_make: list[str] = []
+    to_pack: list[str] = []
+    kept = []
     for each in damaged:
-        if each.kind != "clip" or not is_inside(each.path):
+        is_shard = each.kind == "shard"
+        if not is_shard and (each.kind != "clip" or not is_inside(each.path)):
             continue
         if why := _why_kept(output, each):
             kept.append(Kept(each.path, why))
         else:
             output.remove(each.path)
-            to_make.append(each.path)
+            (to_pack if is_shard else to_make).append(each.path)
     if output.is_local:
         output.sync()
-    return Mended(to_make, kept)
+    return Mended(to_make, kept, to_pack)
 
 
 def _why_kept(output: Output, damage: Damage) -> str | None:

@@ -33,6 +33,7 @@ from beam_pipeline.commands.check_files import (
     lists_of,
     read_manifests,
 )
+from beam_pipeline.commands.check_webdataset import check_shards, notes_on_shards
 from beam_pipeline.commands.damage import KINDS, Damage
 from beam_pipeline.commands.mend import Mended, mend
 from beam_pipeline.commands.prepared import Prepared, find_prepared, rows_of
@@ -54,7 +55,7 @@ SHOWN = 20
 class Verified:
     """What was found in an output.
 
-    ``clips`` and ``lists`` count what was checked, ``bytes`` is the size of these clips.
+    ``clips``, ``lists`` and ``shards`` count what was checked, ``bytes`` is the size of the clips.
     ``unlisted`` are files in ``videos/`` that no row names, which is no damage: clips of removed
     annotations stay.
     """
@@ -63,6 +64,7 @@ class Verified:
     clips: int = 0
     lists: int = 0
     bytes: int = 0
+    shards: int = 0
     damaged: list[Damage] = field(default_factory=list)
     unlisted: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -94,7 +96,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--mend",
         action="store_true",
-        help="remove the files of damaged clips, so that the next run makes them again",
+        help="remove the files of damaged clips and webdataset shards, so that the next run makes "
+        "them again",
     )
     options = parser.parse_args(argv)
     prepared = find_prepared(output_at(options.output, options.storage_options))
@@ -133,6 +136,8 @@ def verify(prepared: Prepared, quick: bool = False, workers: int | None = None) 
     found.lists = len(lists_of(prepared))
     found.damaged += check_lists(prepared, results)
     found.damaged += check_links(prepared, results)
+    found.shards, damaged_shards = check_shards(prepared, quick, workers or usable_cores())
+    found.damaged += damaged_shards
     if not damaged_manifests:
         found.damaged += check_tables(prepared, results)
         found.damaged += check_summary(prepared, results)
@@ -141,6 +146,7 @@ def verify(prepared: Prepared, quick: bool = False, workers: int | None = None) 
         found.unlisted = sorted(_unlisted(sizes, damaged_manifests))
     if runs_in(prepared.output):
         found.notes.append("a run is at work here, or was stopped: what it has made has no row yet")
+    found.notes += notes_on_shards(whole)
     return found
 
 
@@ -224,6 +230,7 @@ def as_json(prepared: Prepared, verified: Verified, mended: Mended | None) -> di
         "clips": verified.clips,
         "bytes": verified.bytes,
         "lists": verified.lists,
+        "shards": verified.shards,
         "damaged": [
             {"kind": each.kind, "path": each.path, "problem": each.problem}
             for each in verified.damaged
@@ -232,6 +239,7 @@ def as_json(prepared: Prepared, verified: Verified, mended: Mended | None) -> di
         "mended": mended
         and {
             "to_make": mended.to_make,
+            "to_pack": [*mended.to_pack],
             "kept": [each._asdict() for each in mended.kept],
         },
         "notes": verified.notes,
@@ -259,8 +267,12 @@ def conclusion(prepared: Prepared, verified: Verified) -> str:
     checked = f"{verified.clips:,} clips {'by name and size' if verified.quick else 'decoded'}"
     root = prepared.output.root
     if not verified.damaged:
-        return f"{root} is whole: {checked}, {verified.lists:,} lists checked"
-    clips, others = verified.damaged_of("clip"), verified.damaged_of("list", "manifest", "summary")
+        others_checked = f"{verified.lists:,} lists"
+        if verified.shards:
+            others_checked += f" and {verified.shards:,} shards"
+        return f"{root} is whole: {checked}, {others_checked} checked"
+    clips = verified.damaged_of("clip")
+    others = verified.damaged_of("list", "manifest", "summary", "shard")
     found = [f"{len(clips):,} of {verified.clips:,} clips"] if clips else []
     found += sorted({damage.path for damage in others})[:NAMED]
     more = [f"{len(others) - NAMED:,} more files"] if len(others) > NAMED else []
@@ -270,12 +282,15 @@ def conclusion(prepared: Prepared, verified: Verified) -> str:
 def advice(verified: Verified, mended: Mended | None) -> str:
     """What to do about the damage."""
     clips = [damage for damage in verified.damaged_of("clip") if is_inside(damage.path)]
-    if clips and mended is None:
+    shards = verified.damaged_of("shard")
+    if (clips or shards) and mended is None:
+        what = " and ".join(["clips"] * bool(clips) + ["shards"] * bool(shards))
         return (
-            "type the same with --mend to remove the damaged clips; then the command that made "
+            f"type the same with --mend to remove the damaged {what}; then the command that made "
             "the output makes them again"
         )
-    if mended and mended.to_make:
-        count = f"{len(mended.to_make):,} clip{'s' * (len(mended.to_make) > 1)}"
-        return f"run the command that made the output again to make {count}"
+    if mended and (mended.to_make or mended.to_pack):
+        removed = (("clip", mended.to_make), ("shard", mended.to_pack))
+        counts = [f"{len(of):,} {what}{'s' * (len(of) > 1)}" for what, of in removed if of]
+        return f"run the command that made the output again to make {' and '.join(counts)}"
     return "run the command that made the output again; it writes these files anew"

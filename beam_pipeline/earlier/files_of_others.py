@@ -8,7 +8,14 @@ from itertools import chain
 
 from beam_pipeline.config import Config
 from beam_pipeline.errors import InputError
-from beam_pipeline.output.output_folder import LISTS, MANIFESTS, SUMMARY, VIDEOS, read_error
+from beam_pipeline.output.output_folder import (
+    LISTS,
+    MANIFESTS,
+    SUMMARY,
+    VIDEOS,
+    WEBDATASET,
+    read_error,
+)
 from beam_pipeline.storage import files, urls
 
 WHOLE_OUTPUT = ("label2id.json", "missing.csv", "failed.csv", "damaged.csv", SUMMARY)
@@ -44,7 +51,11 @@ def _files_of_others(config: Config) -> Iterator[str]:
         name = _relative(entry, root)
         if name in WHOLE_OUTPUT or (name in lists and not _is_annotation(entry.url, config)):
             yield name
-        elif name in (MANIFESTS, LISTS) or (name == VIDEOS and config.resize):
+        elif (
+            name in (MANIFESTS, LISTS)
+            or (name == VIDEOS and config.resize)
+            or (name == WEBDATASET and config.packs)
+        ):
             with suppress(FileNotFoundError):
                 below = (_relative(found, root) for found in files.find(entry.url))
                 yield from (found for found in below if may_be_written(found, config))
@@ -63,7 +74,7 @@ def _relative(entry: files.Entry, root: str) -> str:
 
 
 def may_be_written(relative: str, config: Config) -> bool:
-    """Whether a path below ``videos``, ``lists`` or ``manifest`` is one that a run may write.
+    """Whether a path is one that a run may write below its folders for clips, lists and the like.
 
     Which clips there will be is not known yet: a clip is told by the form of its path.
     """
@@ -74,6 +85,10 @@ def may_be_written(relative: str, config: Config) -> bool:
     if folder == LISTS:
         formats, listed = "|".join(config.list_formats), "|".join(config.listed_splits())
         return re.match(rf"({formats})/({listed})(\.csv$|\.parquet$|/)", path) is not None
+    if folder == WEBDATASET:
+        return (
+            re.fullmatch(rf"({splits})(-\d{{6}}\.tar|shards\.json)|sizes\.json", path) is not None
+        )
     if not config.annotations:
         return path.endswith(".mp4")
     class_folder = "[^/]+/" if config.layout == "class" else ""

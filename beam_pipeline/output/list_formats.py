@@ -12,13 +12,16 @@ from typing import Any, NamedTuple
 
 from beam_pipeline.errors import InputError
 
-SLOWFAST, FRAMES, TORCHVISION, HUGGINGFACE = "slowfast", "frames", "torchvision", "huggingface"
+SLOWFAST, FRAMES, TORCHVISION = "slowfast", "frames", "torchvision"
+HUGGINGFACE, WEBDATASET = "huggingface", "webdataset"
 PATH_AND_LABEL = (SLOWFAST, "pytorchvideo", "mmaction2", "videomae")
 """Text formats of a path and a label id a line."""
 
+
 TEXT_FORMATS = (*PATH_AND_LABEL, "videomae-pretrain", FRAMES, "fiftyone")
-LIST_FORMATS = (*TEXT_FORMATS, TORCHVISION, HUGGINGFACE)
-"""All formats; the last two are not text, see ``link_classes.py`` and ``huggingface.py``."""
+LIST_FORMATS = (*TEXT_FORMATS, TORCHVISION, HUGGINGFACE, WEBDATASET)
+"""All formats. The last three are no text: see ``link_classes.py``, ``huggingface.py`` and
+``pack_webdataset.py``."""
 
 
 class Entry(NamedTuple):

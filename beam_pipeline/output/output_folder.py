@@ -24,6 +24,7 @@ REPORT = "report.html"
 MANIFESTS = "manifest"
 VIDEOS = "videos"
 LISTS = "lists"
+WEBDATASET = "webdataset"
 
 # Folders in the run's own state.
 TEMPORARY = "tmp"

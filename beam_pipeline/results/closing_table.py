@@ -47,6 +47,11 @@ def print_results(summary: dict[str, Any], config: Config, counts: Counts) -> No
         print(f"  {unannotated:,} files in archives match no annotation")
     for kind, count in damaged["kinds"].items():
         print(f"  {count:,} damaged: {kind}")
+    for split, shards in summary.get("webdataset", {}).items():
+        print(
+            f"  webdataset shards of {split}: {shards['shards']:,} ({shards['samples']:,} clips, "
+            f"{decimal(shards['bytes'])})"
+        )
     for warning in summary["warnings"]:
         print(f"  note: {one_line(warning)}")
     lists = ", ".join(f"{split}.csv" for split in config.listed_splits())

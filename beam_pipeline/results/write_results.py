@@ -10,6 +10,7 @@ from beam_pipeline.elements import Unannotated
 from beam_pipeline.output.list_formats import HUGGINGFACE
 from beam_pipeline.plan.plan_work import Plan
 from beam_pipeline.results.merge_splits import MergeSplits
+from beam_pipeline.results.pack_webdataset import PackWebDataset
 from beam_pipeline.results.write_shards import WriteShards
 from beam_pipeline.results.write_summary import WriteSummary
 from beam_pipeline.sources.find_sources import Sources
@@ -18,7 +19,10 @@ from beam_pipeline.work.make_clips import Work
 
 
 class WriteResults(beam.PTransform):
-    """Write every output file except the clips from all rows; ``summary.json`` last."""
+    """Write every output file except the clips from all rows; ``summary.json`` last.
+
+    Shards, where asked for, come between the manifests that they are made of and the summary.
+    """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -31,23 +35,25 @@ class WriteResults(beam.PTransform):
         archives = pvalue.AsSingleton(work.archives)
         label_ids = pvalue.AsSingleton(annotations.label_ids)
         named = label_ids if HUGGINGFACE in self._config.list_formats else None
-        notes, merged = earlier.notes, None
+        notes, merge = earlier.notes, None
         if annotations.merge:
             notes = (notes, annotations.merge.notes) | "All notes" >> beam.Flatten()
-            merged = pvalue.AsSingleton(annotations.merge.merged)
-        return (
+            merge = pvalue.AsSingleton(annotations.merge.merged)
+        merged = (
             (*work.rows, plan.rows)
             | WriteShards(self._config, pvalue.AsSingleton(plan.size, 0), archives)
             | MergeSplits(self._config, named)
-            | WriteSummary(
-                self._config,
-                label_ids,
-                pvalue.AsSingleton(plan.unannotated, Unannotated()),
-                pvalue.AsSingleton(sources.passed_over, NOTHING),
-                pvalue.AsSingleton(work.retries, 0),
-                archives,
-                pvalue.AsList(notes),
-                pvalue.AsList(earlier.row_files),
-                merged,
-            )
+        )
+        if self._config.packs:
+            merged = merged | PackWebDataset(self._config)
+        return merged | WriteSummary(
+            self._config,
+            label_ids,
+            pvalue.AsSingleton(plan.unannotated, Unannotated()),
+            pvalue.AsSingleton(sources.passed_over, NOTHING),
+            pvalue.AsSingleton(work.retries, 0),
+            archives,
+            pvalue.AsList(notes),
+            pvalue.AsList(earlier.row_files),
+            merge,
         )

@@ -24,9 +24,10 @@ from beam_pipeline.elements import (
 from beam_pipeline.errors import DamagedError, OutputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
-from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, Output
+from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, WEBDATASET, Output
 from beam_pipeline.privacy import public_address
 from beam_pipeline.results.merge_splits import Merged
+from beam_pipeline.results.pack_webdataset import shards_summary
 from beam_pipeline.results.spent_runs import is_spent
 from beam_pipeline.results.split_results import SplitResults, read_split
 from beam_pipeline.results.summary import about_the_output, summarize
@@ -127,11 +128,9 @@ def finish(
             if merged_releases is not None:
                 summary["merged"] = merge_summary(merged_releases)
                 summary["inputs"]["annotations"] = files_of(merged_releases)
-            lists = dict((earlier or {}).get("lists", {}))
-            for each in merged:
-                lists |= each.lists
-            there = {name: sha256 for name, sha256 in lists.items() if sha256 is not None}
-            summary["lists"] = dict(sorted(there.items()))
+            if config.packs or (earlier or {}).get(WEBDATASET):
+                summary[WEBDATASET] = shards_summary(output)
+            summary["lists"] = _lists(earlier or {}, merged, summary)
             retries += RETRY_COUNT.read_and_reset()
             summary["retries"] = retries
             output.sync()
@@ -182,6 +181,24 @@ def _write(output: Output, relative: str, data: bytes) -> list[str]:
     if earlier is None or (earlier.startswith(start) and b"\0" not in earlier):
         return []
     return [f"{output.url(relative)} was damaged; it was written anew"]
+
+
+def _lists(
+    earlier: dict[str, Any], merged: Iterable[Merged], summary: dict[str, Any]
+) -> dict[str, str]:
+    """The lists in the output by name, with their SHA-256: those of earlier runs and of this one.
+
+    Indexes of shards are not among them if somebody has removed all shards, to have the room.
+    """
+    lists = dict(earlier.get("lists", {}))
+    for each in merged:
+        lists |= each.lists
+    no_shards = not summary.get(WEBDATASET)
+    return {
+        name: sha256
+        for name, sha256 in sorted(lists.items())
+        if sha256 is not None and not (no_shards and name.startswith(f"{WEBDATASET}/"))
+    }
 
 
 def _splits_in(manifests: Iterable[files.Entry], config: Config) -> list[Split]:

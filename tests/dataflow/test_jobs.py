@@ -40,7 +40,10 @@ LARGEST_PAYLOAD = 64 * 1024
 ELSEWHERE = ("source", "status", "seconds")
 """What differs from a local run: where the files are, and which attempt has made a clip."""
 
-FLAGS = ("--short_edge=64", "--preset=ultrafast", "--max_failure_ratio=0.9", "--path_prefix=")
+FLAGS = (
+    "--short_edge=64", "--preset=ultrafast", "--max_failure_ratio=0.9", "--path_prefix=",
+    "--list_format=webdataset",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +121,7 @@ def check_same(buckets: Buckets, output: str, prepared: Prepared, folder: Path) 
     names = {path.relative_to(local) for path in local.rglob("*") if path.is_file()}
     assert {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()} == names
     for name in names:
-        if name.suffix in (".mp4", ".csv") and name.name != "failed.csv":
+        if name.suffix in (".mp4", ".csv", ".tar") and name.name != "failed.csv":
             assert (folder / name).read_bytes() == (local / name).read_bytes(), name
     assert lasting_rows(folder, prepared) == lasting_rows(local, prepared)
     for key in ("fingerprint", "membership_fingerprint", "reasons", "unannotated", "failure_ratio"):

@@ -131,7 +131,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "gop": (["1", "12", "1000"], ["0", "1001"]),
     "fps": (["30", "29.97", "30000/1001"], ["", "fast", "30/0", "30/"]),
     "list_format": (
-        ["videomae", "mmaction2,videomae-pretrain", "huggingface,frames"],
+        ["videomae", "mmaction2,videomae-pretrain", "huggingface,webdataset"],
         ["torchvision", "csv"],
     ),
     "label_map": (["kinetics700", "gs://mine/map.json"], ["kinetics", "map.json"]),

@@ -13,7 +13,7 @@ from tests.kinetics import Finished, Kinetics
 from tests.make_clips import Sound, clip
 
 COUNT = 30
-SLOW = ("--short_edge", "128", "--preset", "slower")
+SLOW = ("--short_edge", "128", "--preset", "slower", "--list_format", "webdataset")
 """So that a clip takes some tenths of a second, and there is a middle to kill something in."""
 
 JOB_SECONDS = 400.0

@@ -39,6 +39,8 @@ def test_inside_the_job_server_comes_out_the_same(
     assert (ended.status, ended.err) == (0, "")
     assert f"{COUNT + 1} clips in " in ended.out
     assert_same(output, prepared.result)
+    for path in (prepared.local / "webdataset").iterdir():
+        assert (output / "webdataset" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 def test_a_task_manager_that_is_killed_costs_nothing(

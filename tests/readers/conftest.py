@@ -82,7 +82,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory, readers_are_there: None) 
     kinetics.add("eTest_00000_000005_000015", "test", None, small_clip(frames=12))
     output = tmp_path_factory.mktemp("labelled") / "output"
     ended = kinetics.write().prepare(
-        output, "--list_format=torchvision,pytorchvideo,huggingface,fiftyone"
+        output, "--list_format=torchvision,pytorchvideo,huggingface,fiftyone,webdataset"
     )
     assert ended.status == 0, ended.err
     return output

@@ -2,8 +2,8 @@
 
 It runs in the readers' environment and imports nothing of the project. The request is a JSON list
 of clips, each with ``path`` and ``middles``: for every frame a time in seconds while it is shown.
-The answer has, in the same order, a reading of each clip. The readers in ``SAMPLES`` are asked
-for the samples of a data set instead.
+The answer has, in the same order, a reading of each clip. The readers in ``SAMPLES`` are asked for
+the samples of a data set instead.
 
 A reading has
 
@@ -15,6 +15,7 @@ A reading has
   all samples' distances in steps of 8 bits.
 """
 
+import hashlib
 import json
 import math
 import os
@@ -235,12 +236,42 @@ def samples_of_fiftyone(request: dict[str, str]) -> Any:
         ]  # fmt: skip
 
 
+def samples_of_shards_by_datasets(request: dict[str, str]) -> Any:
+    """By split: key, label id, SHA-256 of the clip and what its JSON states of it."""
+    from datasets import Video, load_dataset
+
+    splits = load_dataset("webdataset", data_dir=request["folder"], cache_dir=request["cache"])
+    return {
+        name: [
+            [row["__key__"], row["cls"], sha256_of(row["mp4"]["bytes"]), row["json"]["sha256"]]
+            for row in split.cast_column("mp4", Video(decode=False))
+        ]
+        for name, split in splits.items()
+    }
+
+
+def samples_of_shards_by_pytorch(request: dict[str, Any]) -> Any:
+    """Key, label id, and SHA-256 of the clip, through two workers of PyTorch's loader."""
+    import webdataset
+    from torch.utils.data import DataLoader
+
+    shards = webdataset.WebDataset(request["shards"], shardshuffle=False, empty_check=False)
+    samples = shards.to_tuple("__key__", "cls", "mp4").map_tuple(str, int, sha256_of)
+    return [list(sample) for sample in DataLoader(samples, batch_size=None, num_workers=2)]
+
+
+def sha256_of(clip: bytes) -> str:
+    return hashlib.sha256(clip).hexdigest()
+
+
 SAMPLES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "videofolder": samples_of_videofolder,
     "huggingface": samples_of_huggingface,
     "fiftyone": samples_of_fiftyone,
     "torchvision.Kinetics": samples_of_torchvision,
     "pytorchvideo.Kinetics": samples_of_pytorchvideo,
+    "datasets, shards": samples_of_shards_by_datasets,
+    "PyTorch, shards": samples_of_shards_by_pytorch,
 }
 
 PACKAGES = ("torchcodec", "decord", "av", "torchvision", "pytorchvideo", "datasets", "fiftyone")
