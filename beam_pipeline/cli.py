@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from beam_pipeline.engines.engine import Engine
 
 OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
-SUBCOMMANDS = ("verify", "compare", "stats")
+SUBCOMMANDS = ("report", "verify", "compare", "stats")
 """What the first argument may be, in place of a flag: each is a file in ``commands/``."""
 
 SIGNAL_STATUS = 128

@@ -79,6 +79,7 @@ class Config:
     mirror: str | None
     allow_local: bool
     shard: Shard | None
+    report: bool = True
 
     @classmethod
     def from_flags(cls, **flags: Any) -> Self:
@@ -173,6 +174,7 @@ class Config:
             mirror=mirror,
             allow_local=options.allow_local,
             shard=Shard.parse(options.shard) if options.shard else None,
+            report=options.report,
         )  # fmt: skip
         config._check()
         return config

@@ -200,6 +200,14 @@ class KineticsOptions(PipelineOptions):
             "line, or JSON {class: id} (default: the annotated classes, sorted)",
         )
 
+        lists.add_argument(
+            "--report",
+            **boolean,
+            default=True,
+            help="write report.html, a page that shows what the output holds; false leaves it out "
+            "(default: true)",
+        )
+
         run = parser.add_argument_group("how the job runs")
         run.add_argument(
             "--limit",
@@ -334,7 +342,7 @@ def _help_parser() -> argparse.ArgumentParser:
         description="Resize the clips of Kinetics and write the lists that trainers read.",
         epilog="All Apache Beam options are accepted too, such as --runner. Give several values "
         "separated by spaces or commas, or repeat the flag. To look at an output: python -m "
-        "beam_pipeline verify, compare or stats, each with --help.",
+        "beam_pipeline report, verify, compare or stats, each with --help.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"beam_pipeline {__version__}")

@@ -88,6 +88,16 @@ def read_parquet(
             yield _read_group(parquet, group, columns, checksums[group] if checksums else {})
 
 
+def columns_in(url: str) -> list[str]:
+    """The names of a manifest's columns; one of another release may have others.
+
+    Raises:
+        DamagedError, OutputError, FileNotFoundError: as ``read_parquet``.
+    """
+    with _opened(url) as parquet:
+        return list(parquet.schema_arrow.names)
+
+
 def read_settings(url: str) -> dict[str, Any] | None:
     """The settings that a manifest states; None if it states none.
 

@@ -20,6 +20,7 @@ STATE = "_state"
 
 SETTINGS = f"{STATE}/settings.json"
 SUMMARY = "summary.json"
+REPORT = "report.html"
 MANIFESTS = "manifest"
 VIDEOS = "videos"
 LISTS = "lists"

@@ -19,6 +19,7 @@ from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
 from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, Output
 from beam_pipeline.privacy import public_address
+from beam_pipeline.report.write_report import mark_of, update_report
 from beam_pipeline.results.merge_splits import Merged
 from beam_pipeline.results.spent_runs import is_spent
 from beam_pipeline.results.split_results import SplitResults, read_split
@@ -116,6 +117,11 @@ def finish(
             for each in merged:
                 lists |= each.lists
             summary["lists"] = dict(sorted(lists.items()))
+            is_new = earlier is None or about_the_output(earlier) != about_the_output(summary)
+            told = summary if earlier is None or is_new else earlier
+            summary["warnings"] += update_report(
+                output, told, mark_of(about_the_output(told)), config.report
+            )
             retries += RETRY_COUNT.read_and_reset()
             summary["retries"] = retries
             output.sync()
