@@ -28,7 +28,7 @@ class Chart(NamedTuple):
 BAR_HEIGHT = 24
 """Pixels from bar to bar."""
 
-WIDTH = 460
+WIDTH = 400
 MARGINS = 12
 """Pixels above and below the bars."""
 
@@ -68,12 +68,13 @@ def stacked(
         style=_STYLE, css=[], js=[], no_prefix=True, disable_xml_declaration=True,
         width=WIDTH, height=BAR_HEIGHT * len(counts) + MARGINS + LEGEND_HEIGHT * several,
         margin=6, margin_right=48, spacing=8, show_legend=several, legend_at_bottom=True,
-        legend_box_size=10, legend_at_bottom_columns=4, print_values=not several, print_values_position="top",
+        legend_box_size=10, legend_at_bottom_columns=len(series),
+        print_values=not several, print_values_position="top",
         truncate_legend=-1, max_scale=5, min_scale=2, show_x_labels=several,
         show_x_guides=several, show_y_guides=False, formatter=_short, value_formatter=_short,
         range=_range(counts.values()),
     )  # fmt: skip
-    upwards = list(reversed(counts.items()))
+    upwards = list(reversed(list(counts.items())))
     chart.x_labels = [_shortened(printable(name)) for name, _ in upwards]
     for number, name in enumerate(series):
         chart.add(name, [values[number] for _, values in upwards])
@@ -106,25 +107,15 @@ def _short(value: float) -> str:
     return f"{int(value):,}"
 
 
-_UNUSED = ("defs", "title")
-"""What pygal adds for pages that are nothing but a chart: a style, a script, a title."""
-
-
-def _svg(chart: "pygal.graph.graph.Graph") -> Markup:
-    """The drawing alone; without what pygal's script needs, which is not on the page."""
+def _svg(chart: pygal.graph.graph.Graph) -> Markup:
+    """The drawing alone: without style, script and what the script needs, for the page has none."""
     root = chart.render_tree()
-    root.attrib.pop("id", None)
     for parent in list(root.iter()):
+        for name in ("id", "style"):
+            parent.attrib.pop(name, None)  # ids would be those of other charts too
         for child in list(parent):
-            name = child.tag if isinstance(child.tag, str) else "comment"
-            kind = child.get("class", "")
-            if (
-                name == "comment"
-                or (parent is root and name in _UNUSED)
-                or name == "desc"
-                or "tooltip-overlay" in kind
-            ):
+            # A comment has a function for a tag. Titles say the numbers of an axis once more.
+            is_unused = child.tag in ("defs", "title", "desc") or not isinstance(child.tag, str)
+            if is_unused or "tooltip-overlay" in child.get("class", ""):
                 parent.remove(child)
-    for element in root.iter("title"):  # of axes: the same number again
-        element.text = ""
     return Markup(ElementTree.tostring(root, encoding="unicode", short_empty_elements=False))

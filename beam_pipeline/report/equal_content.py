@@ -35,9 +35,9 @@ class EqualClip(NamedTuple):
 
 
 class EqualContent(NamedTuple):
-    """``groups`` of clips with equal bytes in several splits are ``count``; some are shown."""
+    """``contents`` are in clips of several splits; ``groups`` are the clips of some of them."""
 
-    count: int
+    contents: int
     groups: list[list[EqualClip]]
 
 

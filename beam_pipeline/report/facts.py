@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +34,7 @@ class Unclipped(NamedTuple):
 
     status: str
     reason: str | None
-    count: int
+    clips: int
     examples: list[ShownClip]
 
 
@@ -117,7 +117,8 @@ def read_facts(output: Output, splits: Sequence[Split]) -> Facts:
         of_split = [np.empty(0, np.uint64)]
         try:
             for table in _tables(output, split):
-                of_split.append(add_table(facts, split, table))
+                prefixes_of_table = add_table(facts, split, table)
+                of_split.append(prefixes_of_table)
         except DamagedError as error:
             facts.unreadable.append(error.what)
         prefixes.append(np.concatenate(of_split))
@@ -165,8 +166,8 @@ def add_table(facts: Facts, split: Split, table: pa.Table) -> Prefixes:
     facts.bytes += pc.sum(listed.column("bytes")).as_py() or 0
     facts.source_bytes += pc.sum(listed.column("source_bytes")).as_py() or 0
     facts.seconds += pc.sum(listed.column("duration")).as_py() or 0.0
-    for column, counter in (("source_codec", facts.codecs), ("has_audio", facts.sound)):
-        counter.update(_counted(listed.column(column)))
+    facts.codecs.update(_counted(listed.column("source_codec")))
+    facts.sound.update(_counted(listed.column("has_audio")))
     edges = short_edge(listed)
     for histogram in facts.histograms:
         column = histogram.measure.column
@@ -179,7 +180,7 @@ def add_table(facts: Facts, split: Split, table: pa.Table) -> Prefixes:
     return prefixes_of(listed.column("sha256"))
 
 
-def _counted(column: pa.ChunkedArray) -> dict[str | bool | None, int]:
+def _counted(column: pa.ChunkedArray) -> dict[Any, int]:
     counts = pc.value_counts(column)
     return dict(
         zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True)
@@ -200,7 +201,7 @@ def _in_order(groups: pa.TableGroupBy) -> Iterator[tuple[int, str | None, str]]:
 
 def _add_reasons(facts: Facts, status: str, rows: pa.Table) -> None:
     for reason, count in _counted(rows.column("reason")).items():
-        key = (status, None if reason is None else str(reason))
+        key = (status, reason)
         facts.by_reason[key] += count
         examples = facts.examples.setdefault(key, [])
         if (room := EXAMPLES - len(examples)) > 0:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -96,7 +97,7 @@ def bin_names(bounds: Sequence[float]) -> list[str]:
     ['under 1', '1 to 2.5', '2.5 to 1,000', '1,000 and more']
     """
     texts = [f"{bound:,g}" if bound < 1e4 else f"{bound:,.0f}" for bound in bounds]
-    between = [f"{low} to {high}" for low, high in zip(texts, texts[1:], strict=False)]
+    between = [f"{low} to {high}" for low, high in pairwise(texts)]
     return [f"under {texts[0]}", *between, f"{texts[-1]} and more"]
 
 

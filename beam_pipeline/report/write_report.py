@@ -9,14 +9,18 @@ from typing import Any, NamedTuple
 
 from beam_pipeline.errors import DamagedError, OutputError
 from beam_pipeline.output.output_folder import REPORT, Output, read_error
+from beam_pipeline.privacy import one_line
+from beam_pipeline.report.about import About
 from beam_pipeline.report.contact_sheet import ContactSheet, sheet_of
 from beam_pipeline.report.facts import Facts, read_facts, splits_with_manifest
-from beam_pipeline.report.page import About, draw_page, pictured_clips
+from beam_pipeline.report.page import draw_page, pictured_clips
 from beam_pipeline.report.shown_clips import pictured
 from beam_pipeline.storage import files
 
-_HEAD = re.compile(rb'<!DOCTYPE html>\s*<html lang="en">\s*<head>\s*'
-                   rb'<meta name="generator" content="beam_pipeline report ([0-9a-f]*)">')  # fmt: skip
+_HEAD = re.compile(
+    rb'<!DOCTYPE html>\s*<html lang="en">\s*<head>\s*'
+    rb'<meta name="generator" content="beam_pipeline report ([0-9a-f]*)">'
+)
 _HEAD_BYTES = 400
 _END = b"<!-- whole -->"
 
@@ -88,7 +92,7 @@ def update_report(
         with suppress(OutputError):  # better none than one that tells of another state
             if look_at_report(output).mark is not None:
                 output.remove(REPORT)
-        why = str(error) or type(error).__name__
+        why = one_line(str(error)) or type(error).__name__
         return [f"{REPORT} could not be made: {why}; python -m beam_pipeline report tries again"]
     return []
 
