@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     output = output_at(options.output, options.storage_options)
     if urls.is_on_the_web(output.root):
         raise UsageError(f"OUTPUT {output.root} cannot be written to; type a folder or a bucket")
-    written = make_report(replace(output, run=uuid.uuid4().hex))
+    written = make_report(replace(output, run=uuid.uuid4().hex), options.workers)
     if options.json:
         print_json(as_json(output, written))
         return WHOLE
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     return WHOLE
 
 
-def make_report(output: Output) -> Written:
+def make_report(output: Output, workers: int | None = None) -> Written:
     """Write the report of an output as its manifests and its summary are now.
 
     Raises:
@@ -57,7 +57,7 @@ def make_report(output: Output) -> Written:
     summary = prepared.summary
     mark = mark_of(None if summary is None else about_the_output(summary))
     with visit(output):
-        written = write_report(output, summary, mark)
+        written = write_report(output, summary, mark, workers)
         output.sync()
     return written
 

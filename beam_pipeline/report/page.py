@@ -71,7 +71,7 @@ def draw_page(about: About, facts: Facts, sheet: ContactSheet | None) -> bytes:
         measures=list(measure_charts(facts)),
         sheet=sheet,
         sheet_jpeg=sheet and base64.b64encode(sheet.jpeg).decode(),
-        tiles=sheet and _tiles(sheet, facts),
+        tiles=sheet and _tiles(sheet),
         sheet_classes=facts.sheet.classes(),
         galleries=list(_galleries(facts)),
         configs=[
@@ -112,15 +112,9 @@ def _environment() -> Environment:
     return environment
 
 
-def _tiles(sheet: ContactSheet, facts: Facts) -> Markup:
+def _tiles(sheet: ContactSheet) -> Markup:
     """Where each clip's picture is, as JSON, from which a later run takes pictures again."""
-    checksums = {clip.clip_id: clip.sha256 for clip in pictured_clips(facts)}
-    at = {
-        clip_id: [left, top, (checksums.get(clip_id) or "")[:12]]
-        for clip_id, (left, top) in sheet.tiles.items()
-    }
-    text = json.dumps({"width": sheet.tile_width, "height": sheet.tile_height, "at": at})
-    return Markup(text.replace("<", "\\u003c"))
+    return Markup(json.dumps(sheet.places()).replace("<", "\\u003c"))
 
 
 def pictured_clips(facts: Facts) -> list[ShownClip]:

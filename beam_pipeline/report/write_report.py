@@ -71,7 +71,11 @@ def look_at_report(output: Output) -> Found:
 
 
 def update_report(
-    output: Output, summary: Mapping[str, Any], mark: str, is_wanted: bool
+    output: Output,
+    summary: Mapping[str, Any],
+    mark: str,
+    is_wanted: bool,
+    workers: int | None = None,
 ) -> list[str]:
     """Make the report fit the output, or take one away that does not; notes for the user.
 
@@ -85,7 +89,7 @@ def update_report(
         if found.is_foreign:
             return [f"{_of_others(output)}; there is no report"] if is_wanted else []
         if is_wanted:
-            write_report(output, summary, mark)
+            write_report(output, summary, mark, workers)
         elif found.mark is not None:
             output.remove(REPORT)
     except Exception as error:
@@ -108,8 +112,10 @@ class Written(NamedTuple):
     notes: list[str]
 
 
-def write_report(output: Output, summary: Mapping[str, Any] | None, mark: str) -> Written:
-    """Read the manifests, and write the report.
+def write_report(
+    output: Output, summary: Mapping[str, Any] | None, mark: str, workers: int | None = None
+) -> Written:
+    """Read the manifests, and write the report; ``workers`` clips are read at once for pictures.
 
     Raises:
         OutputError: a manifest cannot be read, the report cannot be written, or a file of others
@@ -119,7 +125,7 @@ def write_report(output: Output, summary: Mapping[str, Any] | None, mark: str) -
         raise OutputError(_of_others(output))
     facts = read_facts(output, splits_with_manifest(output))
     about = About(output.root, summary, _label_ids(output), mark)
-    page = draw_page(about, facts, _sheet(output, facts))
+    page = draw_page(about, facts, _sheet(output, facts, workers))
     output.write(REPORT, page)
     return Written(len(page), facts.unreadable)
 
@@ -128,10 +134,10 @@ def _label_ids(output: Output) -> dict[str, Any]:
     return output.read_json_if_whole(LABEL_IDS) or {}
 
 
-def _sheet(output: Output, facts: Facts) -> ContactSheet | None:
+def _sheet(output: Output, facts: Facts, workers: int | None) -> ContactSheet | None:
     """The pictures; without them the page is still of use."""
     try:
-        return sheet_of(output, pictured(pictured_clips(facts)))
+        return sheet_of(output, pictured(pictured_clips(facts)), workers)
     except (DamagedError, OutputError, OSError, ValueError) as error:
         facts.unreadable.append(f"there are no pictures: {error}")
         return None

@@ -120,7 +120,7 @@ def finish(
             is_new = earlier is None or about_the_output(earlier) != about_the_output(summary)
             told = summary if earlier is None or is_new else earlier
             summary["warnings"] += update_report(
-                output, told, mark_of(about_the_output(told)), config.report
+                output, told, mark_of(about_the_output(told)), config.report, config.workers
             )
             retries += RETRY_COUNT.read_and_reset()
             summary["retries"] = retries
