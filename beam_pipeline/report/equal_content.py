@@ -99,6 +99,7 @@ def _clips(tables: Iterable[pa.Table], prefixes: pa.Array) -> Iterator[tuple[str
 
 def _some_of_each_split(group: Sequence[EqualClip]) -> list[EqualClip]:
     """The first clips of a group, with at least one of each split in it."""
-    first = {clip.split: clip for clip in reversed(group)}
-    rest = [clip for clip in group if clip not in first.values()]
-    return [*first.values(), *rest][: max(SHOWN_CLIPS, len(first))]
+    first = {clip.split: clip for clip in reversed(group)}.values()
+    rest = [clip for clip in group if clip not in first]
+    some = [*first, *rest][: max(SHOWN_CLIPS, len(first))]
+    return [clip for clip in group if clip in some]
