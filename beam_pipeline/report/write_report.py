@@ -93,7 +93,7 @@ def update_report(
         elif found.mark is not None:
             output.remove(REPORT)
     except Exception as error:
-        with suppress(OutputError):  # better none than one that tells of another state
+        with suppress(Exception):  # better none than one that tells of another state
             if look_at_report(output).mark is not None:
                 output.remove(REPORT)
         why = one_line(str(error)) or type(error).__name__
