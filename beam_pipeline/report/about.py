@@ -83,7 +83,7 @@ def figures_of(about: About, facts: Facts) -> Iterator[Figure]:
         yield Figure(f"{facts.damaged.count:,}", "of damaged files", more)
     if facts.seconds:
         mean = facts.seconds / max(total["there"], 1)
-        yield Figure(f"{facts.seconds / 3600:,.2f} h", "of video", f"{mean:,.1f} s a clip")
+        yield Figure(_hours(facts.seconds), "of video", f"{mean:,.1f} s a clip")
     if facts.bytes:
         more = f"from {decimal(facts.source_bytes)}" if facts.source_bytes else ""
         yield Figure(decimal(facts.bytes), "of clips", more)
@@ -91,6 +91,18 @@ def figures_of(about: About, facts: Facts) -> Iterator[Figure]:
         yield Figure(decimal(facts.source_bytes), "of videos, listed as they are")
     if classes := number_of_classes(about):
         yield Figure(f"{classes:,}", "class" if classes == 1 else "classes")
+
+
+def _hours(seconds: float) -> str:
+    """Seconds as a short text.
+
+    >>> _hours(21), _hours(5400), _hours(5_000_000)
+    ('21.0 s', '1.5 h', '1,389 h')
+    """
+    hours = seconds / 3600
+    if hours < 1:
+        return _duration(seconds)
+    return f"{hours:,.1f} h" if hours < 100 else f"{hours:,.0f} h"
 
 
 def number_of_classes(about: About) -> int:
