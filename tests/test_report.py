@@ -205,6 +205,16 @@ def test_videos_that_are_listed_as_they_are(tmp_path: Path) -> None:
     assert "Short edge of the sources" not in page.text
 
 
+def test_a_damaged_manifest_is_noted_once(tmp_path: Path) -> None:
+    output = output_of(tmp_path, row(1), row(2, "val"))
+    (tmp_path / "manifest" / "val.parquet").write_bytes(b"PAR1")
+    facts = read_facts(output, splits_with_manifest(output))
+    noted = {"warnings": [f"{facts.unreadable[0]}; val is not counted here"]}
+    for summary in (None, noted):
+        page = Page(draw_page(About(str(tmp_path), summary, {}, ""), facts, None))
+        assert page.text.count("val.parquet was damaged") == 1
+
+
 def test_a_page_without_a_summary(tmp_path: Path) -> None:
     output = output_of(tmp_path, row(1))
     facts = read_facts(output, ["train"])

@@ -114,6 +114,20 @@ def test_a_failure_is_a_note_and_takes_away_what_no_longer_fits(
     assert page_of(output).exists() == (what == "look_at_report")
 
 
+def test_the_report_that_another_worker_has_written_stays(
+    output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written_meanwhile(*_: Any) -> None:
+        monkeypatch.undo()
+        write_report(output, {}, "def")
+        raise OutputError("the folder of this run is gone")
+
+    write_report(output, {}, "abc")
+    monkeypatch.setattr(module, "read_facts", written_meanwhile)
+    update_report(output, {}, "def", is_wanted=True)
+    assert look_at_report(output).mark == "def"
+
+
 def test_pictures_are_asked_for_by_clip_and_their_failure_is_a_note(
     output: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +218,17 @@ def test_a_report_that_is_gone_or_cut_is_made_again_and_nothing_else(
     page = (copied / "report.html").read_bytes()
     assert summary(copied)["date"][11:19].encode() in page
     assert page.endswith(whole[-200:])
+
+
+def test_the_command_line_says_where_it_is_if_it_is_there(few: Kinetics, copied: Path) -> None:
+    look = f"To look at all of it, open {copied}/report.html"
+    assert look in prepared(few, copied).out
+    assert look not in prepared(few, copied, "--report=false").out
+    (copied / "report.html").unlink()
+    (copied / "report.html").mkdir()
+    said = prepared(few, copied).out
+    assert "report.html could not be made" in said
+    assert look not in said
 
 
 def test_report_false_leaves_it_out_and_binds_no_later_run(few: Kinetics, tmp_path: Path) -> None:

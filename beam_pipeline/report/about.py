@@ -50,7 +50,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def total_of(facts: Facts) -> Counter[str]:
-    """The number of rows by status, with ``listed_in_all`` and ``annotated`` in all."""
+    """The number of rows by status, and in all: ``annotated``, and ``there`` with a file."""
     total = sum(facts.statuses.values(), Counter[str]())
     return Counter(
         {**total, "annotated": total.total(), "there": sum(total[each] for each in LISTED)}

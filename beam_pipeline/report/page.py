@@ -60,7 +60,7 @@ def draw_page(about: About, facts: Facts, sheet: ContactSheet | None) -> bytes:
         with_annotations=with_annotations,
         total=total_of(facts),
         figures=list(figures_of(about, facts)),
-        notes=[*facts.unreadable, *list_in(about.summary, "warnings")],
+        notes=list(_notes(about, facts)),
         run=list(about_the_run(about, facts)),
         coverage=coverage_chart(facts),
         published=list(_published(about, facts)) if with_annotations else [],
@@ -80,6 +80,15 @@ def draw_page(about: About, facts: Facts, sheet: ContactSheet | None) -> bytes:
         ],
     )
     return text.encode()
+
+
+def _notes(about: About, facts: Facts) -> Iterator[str]:
+    """What the run noted, and what could not be read but is not among that."""
+    noted = list_in(about.summary, "warnings")
+    yield from (
+        text for text in facts.unreadable if not any(note.startswith(text) for note in noted)
+    )
+    yield from noted
 
 
 def _file(name: str) -> str:

@@ -70,6 +70,14 @@ def look_at_report(output: Output) -> Found:
     return Found(None, is_foreign=bool(head.strip(b"\0")))  # what a power cut leaves is no file
 
 
+def has_report(output: Output) -> bool:
+    """Whether there is a whole report of this program that can be read."""
+    try:
+        return look_at_report(output).mark is not None
+    except OutputError:
+        return False
+
+
 def update_report(
     output: Output,
     summary: Mapping[str, Any],
@@ -93,8 +101,10 @@ def update_report(
         elif found.mark is not None:
             output.remove(REPORT)
     except Exception as error:
-        with suppress(Exception):  # better none than one that tells of another state
-            if look_at_report(output).mark is not None:
+        with suppress(Exception):
+            # Better none than one that tells of another state. Another worker of this run may
+            # have written the right one meanwhile.
+            if look_at_report(output).mark not in (None, mark):
                 output.remove(REPORT)
         why = one_line(str(error)) or type(error).__name__
         return [f"{REPORT} could not be made: {why}; python -m beam_pipeline report tries again"]
@@ -139,5 +149,5 @@ def _sheet(output: Output, facts: Facts, workers: int | None) -> ContactSheet | 
     try:
         return sheet_of(output, pictured(pictured_clips(facts)), workers)
     except (DamagedError, OutputError, OSError, ValueError) as error:
-        facts.unreadable.append(f"there are no pictures: {error}")
+        facts.unreadable.append(one_line(f"there are no pictures: {error}"))
         return None
