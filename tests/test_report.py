@@ -200,6 +200,8 @@ def test_videos_that_are_listed_as_they_are(tmp_path: Path) -> None:
     page = drawn(tmp_path, listed, settings={"path_prefix": None, "separator": " "})
     assert "listed as they are" in page.text
     assert "nobody has read them" in page.text
+    assert "galleries" not in page.values("id")
+    assert "a link opens" not in page.text
     assert [href for href in page.values("href") if href.startswith("./")] == []
     assert "Size of the sources" in page.text
     assert "Short edge of the sources" not in page.text
