@@ -136,18 +136,20 @@ def _manifest(split: Split) -> str:
     return f"{MANIFESTS}/{split}.parquet"
 
 
-COLUMNS = (
-    *ShownClip._fields, "status", "source_codec", "bytes", "source_bytes", "source_fps",
-    "has_audio",
-)  # fmt: skip
+COLUMNS = tuple(
+    sorted(
+        {
+            *ShownClip._fields,
+            *("status", "source_codec", "bytes", "source_bytes", "has_audio"),
+            *(measure.column for measure in MEASURES if measure.column != SHORT_EDGE),
+        }
+    )
+)
 
 
 def _tables(output: Output, split: Split) -> Iterator[pa.Table]:
-    url = output.url(_manifest(split))
-    measured = {histogram.column for histogram in MEASURES} - {SHORT_EDGE, *COLUMNS}
     with suppress(FileNotFoundError):
-        more = sorted(measured & set(manifest.columns_in(url)))
-        yield from manifest.read_parquet(url, (*COLUMNS, *more))
+        yield from manifest.read_parquet(output.url(_manifest(split)), COLUMNS)
 
 
 def _listed_again(output: Output, splits: Sequence[Split]) -> Iterator[pa.Table]:
@@ -171,10 +173,7 @@ def add_table(facts: Facts, split: Split, table: pa.Table) -> Prefixes:
     edges = short_edge(listed)
     for histogram in facts.histograms:
         column = histogram.measure.column
-        if column == SHORT_EDGE:
-            histogram.add(edges)
-        elif column in listed.column_names:
-            histogram.add(listed.column(column))
+        histogram.add(edges if column == SHORT_EDGE else listed.column(column))
     _add_galleries(facts, listed, edges)
     facts.sheet.add(listed)
     return prefixes_of(listed.column("sha256"))
