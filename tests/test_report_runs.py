@@ -220,6 +220,18 @@ def test_a_report_that_is_gone_or_cut_is_made_again_and_nothing_else(
     assert page.endswith(whole[-200:])
 
 
+@pytest.mark.parametrize("left", ["report", "neither"])
+def test_a_run_that_was_killed_at_its_end_is_finished_with_a_report(
+    few: Kinetics, copied: Path, left: str
+) -> None:
+    (copied / "summary.json").unlink()
+    if left == "neither":
+        (copied / "report.html").unlink()
+    assert prepared(few, copied).status == 0
+    found = look_at_report(Output(str(copied), run=""))
+    assert found.mark == mark_of(about_the_output(summary(copied)))
+
+
 def test_the_command_line_says_where_it_is_if_it_is_there(few: Kinetics, copied: Path) -> None:
     look = f"To look at all of it, open {copied}/report.html"
     assert look in prepared(few, copied).out
