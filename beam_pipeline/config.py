@@ -206,6 +206,7 @@ class Config:
             seed=options.seed,
             prepared=_prepared(options),
             reporting=_reporting(options, output),
+            report=options.report,
         )  # fmt: skip
         config._check()
         return config

@@ -225,6 +225,13 @@ class KineticsOptions(PipelineOptions):
             help="val: the lists of test hold the clips of val, on which most papers report "
             "(default: %(default)s)",
         )
+        lists.add_argument(
+            "--report",
+            **boolean,
+            default=True,
+            help="write report.html, a page that shows what the output holds; false leaves it out "
+            "(default: true)",
+        )
 
         run = parser.add_argument_group("how the job runs")
         run.add_argument(
@@ -421,8 +428,8 @@ def _help_parser() -> argparse.ArgumentParser:
         description="Resize the clips of Kinetics and write the lists that trainers read.",
         epilog="All Apache Beam options are accepted too, such as --runner. Give several values "
         "separated by spaces or commas, or repeat the flag. To look ahead: python -m "
-        "beam_pipeline plan; to look at an output: verify, compare, stats or overlap; each with "
-        "--help.",
+        "beam_pipeline plan; to look at an output: report, verify, compare, stats or overlap; each "
+        "with --help.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"beam_pipeline {__version__}")

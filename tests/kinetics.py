@@ -410,6 +410,7 @@ def _files(output: Path) -> Iterator[str]:
 
 def _expected_files(output: Path, there: Sequence[str]) -> set[str]:
     made = {row["path"] for row in all_rows(output).values() if row["path"]}
-    whole = {"label2id.json", "missing.csv", "failed.csv", "damaged.csv", "summary.json"}
+    whole = {"label2id.json", "missing.csv", "failed.csv", "damaged.csv", "summary.json",
+             "report.html"}  # fmt: skip
     of_splits = {name for split in there for name in (f"{split}.csv", f"manifest/{split}.parquet")}
     return made | whole | of_splits

@@ -403,7 +403,7 @@ def test_rows_become_files_and_the_state_goes_with_the_last_step(tmp_path: Path)
     output = Path(config.output.root)
     assert set(snapshot(output)) == {
         "train.csv", "val.csv", "test.csv", "label2id.json", "missing.csv", "failed.csv",
-        "damaged.csv", "summary.json",
+        "damaged.csv", "report.html", "summary.json",
         "manifest/train.parquet", "manifest/val.parquet", "manifest/test.parquet",
     }  # fmt: skip
     assert not (output / "_state").exists()

@@ -61,6 +61,7 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
         lambda c: file_systems._options,
         {"gs": {"token": "anon"}},
     ),
+    ("--report", "false", lambda c: c.report, False),
     ("--allow_local", "true", lambda c: c.allow_local, True),
     ("--source_names", "full", lambda c: privacy._settings.full, True),
     ("--overwrite", "true", lambda c: c.overwrite, True),

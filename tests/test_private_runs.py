@@ -84,7 +84,7 @@ def test_no_secret_is_written_or_said(site: Site, tmp_path: Path) -> None:
     ended = prepared(site, output, "--max_failure_ratio=1")
     assert (ended.status, ended.err) == (0, "")
     texts = everything(output, ended)
-    for secret in (PASSWORD, "me:", SIGNATURE, QUERY, HEADER):
+    for secret in (PASSWORD, "//me:", SIGNATURE, QUERY, HEADER):
         assert places(secret, texts) == []
     rows = all_rows(output)
     assert {name: (row["status"], row["reason"]) for name, row in rows.items()} == {
@@ -118,7 +118,7 @@ def test_full_names_are_kept_where_they_are_asked_for(site: Site, tmp_path: Path
     ended = prepared(site, output, "--max_failure_ratio=1", "--source_names=full")
     assert (ended.status, ended.err) == (0, "")
     texts = everything(output, ended)
-    for secret in (PASSWORD, "me:", HEADER):
+    for secret in (PASSWORD, "//me:", HEADER):
         assert places(secret, texts) == []
     where = {"stdout", "rows", "failed.csv", "missing.csv", "summary.json"}
     assert where <= set(places(QUERY, texts)) & set(places(SIGNATURE, texts))
@@ -203,7 +203,7 @@ def test_a_message_that_ends_a_run_holds_no_secret(
     assert ended.status in (1, 2)
     assert f"{site.address}/{path}" in ended.complaint
     texts = {"stdout": ended.out, "stderr": ended.err}
-    for secret in (PASSWORD, "me:", SIGNATURE, QUERY, HEADER):
+    for secret in (PASSWORD, "//me:", SIGNATURE, QUERY, HEADER):
         assert places(secret, texts) == []
 
 

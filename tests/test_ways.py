@@ -105,7 +105,7 @@ def test_videos_are_listed_as_they_are_where_they_are(
     assert files_of(output) == {
         "train.csv", "val.csv", "test.csv", "manifest/train.parquet", "manifest/val.parquet",
         "manifest/test.parquet", "label2id.json", "missing.csv", "failed.csv",
-        "damaged.csv", "summary.json",
+        "damaged.csv", "report.html", "summary.json",
     }  # fmt: skip
     assert lines(output / "train.csv") == [
         f"{still.videos}/train/aDrums_000001_000011.mp4 0",
@@ -247,7 +247,7 @@ def test_every_video_is_resized_where_nothing_is_annotated(
     output = resized_folder
     assert files_of(output) == {
         *(f"videos/{name}.mp4" for name in MADE),
-        "manifest/all.parquet", "failed.csv", "damaged.csv", "summary.json",
+        "manifest/all.parquet", "failed.csv", "damaged.csv", "report.html", "summary.json",
     }  # fmt: skip
     rows = {row["clip_id"]: row for row in manifest(output, "all")}
     assert list(rows) == sorted({*MADE, "broken"})
@@ -370,7 +370,8 @@ def test_a_path_in_a_listing_cannot_lead_out_of_the_output(tmp_path: Path, one_c
     (row,) = manifest(output, "all")
     assert row["status"] == "resized"
     assert files_of(output) == {
-        row["path"], "manifest/all.parquet", "failed.csv", "damaged.csv", "summary.json"
+        row["path"], "manifest/all.parquet", "failed.csv", "damaged.csv", "report.html",
+        "summary.json",
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.output.output_folder import (
     LISTS,
     MANIFESTS,
+    REPORT,
     SUMMARY,
     VIDEOS,
     WEBDATASET,
@@ -47,9 +48,10 @@ def _files_of_others(config: Config) -> Iterator[str]:
     except OSError as error:
         raise read_error(root, error) from error
     lists = {f"{split}.csv" for split in config.listed_splits()} if config.annotations else set()
+    whole = (*WHOLE_OUTPUT, REPORT) if config.report else WHOLE_OUTPUT
     for entry in entries:
         name = _relative(entry, root)
-        if name in WHOLE_OUTPUT or (name in lists and not _is_annotation(entry.url, config)):
+        if name in whole or (name in lists and not _is_annotation(entry.url, config)):
             yield name
         elif (
             name in (MANIFESTS, LISTS)

@@ -14,8 +14,8 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import IO
 
@@ -134,6 +134,28 @@ def remove_own_state(output: Output) -> None:
     with suppress(OutputError) if output.shared else nullcontext():
         output.remove(output.state)
     _remove_unused_settings(output)
+
+
+@contextmanager
+def visit(output: Output) -> Iterator[None]:
+    """Let a command that is no run write files of the output, atomically, in the block.
+
+    Its folder in the state goes after the block. Settings and other runs' state stay.
+
+    Raises:
+        OutputError: the output cannot be written.
+    """
+    if not output.is_local:  # a bucket needs no temporary files
+        yield
+        return
+    acquire_lease(output)
+    try:
+        yield
+    finally:
+        release_lease(output)
+        with suppress(OutputError, OSError):
+            output.remove(output.state)
+            os.rmdir(urls.local_path(output.url(STATE)))  # only if it is empty
 
 
 def end_part(output: Output) -> None:

@@ -156,8 +156,10 @@ def _read_group(
         ):
             raise ValueError(f"the column {name} is not as it was written")
         if name not in present:
-            nulls = pa.nulls(parquet.metadata.row_group(group).num_rows, SCHEMA.field(name).type)
-            table = table.append_column(SCHEMA.field(name), nulls)
+            # A column of another release may be asked for, of which the type is not known here.
+            kind = SCHEMA.field(name).type if name in COLUMNS else pa.null()
+            nulls = pa.nulls(parquet.metadata.row_group(group).num_rows, kind)
+            table = table.append_column(pa.field(name, kind), nulls)
     return table.select(list(columns))
 
 

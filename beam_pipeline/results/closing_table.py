@@ -10,8 +10,10 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from beam_pipeline.config import Config
+from beam_pipeline.output.output_folder import REPORT
 from beam_pipeline.privacy import one_line
 from beam_pipeline.progress.counts import Counts
+from beam_pipeline.report.write_report import has_report
 from beam_pipeline.results.ratios import failure_ratio, missing_ratio, total_of
 
 ALWAYS_SHOWN = ("annotated", "found", "resized", "copied", "missing", "failed")
@@ -58,6 +60,8 @@ def print_results(summary: dict[str, Any], config: Config, counts: Counts) -> No
     written = [f"Lists ({lists})", "manifest"] if config.annotations else ["Manifest"]
     *first, last = [*written, "clips"] if config.resize else written
     print(f"{', '.join(first)} and {last} are in {one_line(config.output.root)}")
+    if config.report and has_report(config.output):
+        print(f"To look at all of it, open {one_line(config.output.url(REPORT))}")
 
 
 def print_part(config: Config, counts: Counts) -> None:

@@ -26,6 +26,7 @@ from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
 from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, WEBDATASET, Output
 from beam_pipeline.privacy import public_address
+from beam_pipeline.report.write_report import mark_of, update_report
 from beam_pipeline.results.merge_splits import Merged
 from beam_pipeline.results.pack_webdataset import shards_summary
 from beam_pipeline.results.spent_runs import is_spent
@@ -131,6 +132,11 @@ def finish(
             if config.packs or (earlier or {}).get(WEBDATASET):
                 summary[WEBDATASET] = shards_summary(output)
             summary["lists"] = _lists(earlier or {}, merged, summary)
+            is_new = earlier is None or about_the_output(earlier) != about_the_output(summary)
+            told = summary if earlier is None or is_new else earlier
+            summary["warnings"] += update_report(
+                output, told, mark_of(about_the_output(told)), config.report, config.workers
+            )
             retries += RETRY_COUNT.read_and_reset()
             summary["retries"] = retries
             output.sync()

@@ -1,0 +1,66 @@
+"""The charts of a page, from what was counted."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from beam_pipeline.elements import LISTED
+from beam_pipeline.report.charts import Chart, bars, stacked
+from beam_pipeline.report.facts import ClassCoverage, Facts
+
+
+def coverage_chart(facts: Facts) -> Chart:
+    """The clips of each split by what became of them."""
+    rows: dict[str, tuple[int, ...]] = {}
+    for split, statuses in facts.statuses.items():
+        there = sum(statuses[status] for status in LISTED)
+        made = (there, statuses["missing"], statuses["failed"])
+        rows[split] = (*made, statuses.total() - sum(made))
+    series = ("there", "missing", "failed", "other")
+    used = 4 if any(values[3] for values in rows.values()) else 3
+    shown = {split: values[:used] for split, values in rows.items()}
+    return stacked("Clips by split", "split", shown, series[:used])
+
+
+def reasons_chart(facts: Facts) -> Chart | None:
+    """The clips without a file by reason; None if there are none."""
+    counts = [(each.reason or each.status, each.clips) for each in facts.unclipped()]
+    return bars("Clips without a file, by reason", "reason", counts) if counts else None
+
+
+CHART_BARS = 14
+"""Bars of a chart of words; the rest is one bar."""
+
+
+def classes_chart(classes: Sequence[ClassCoverage]) -> Chart | None:
+    """The number of classes by coverage."""
+    if len(classes) < 2:
+        return None
+    counts = Counter(min(int(each.coverage * 10), 9) if each.listed < each.annotated else 10
+                     for each in classes)  # fmt: skip
+    names = [f"{10 * number} to {10 * number + 10} %" for number in range(10)] + ["100 %"]
+    first = min(counts)
+    rows = [(names[number], counts[number]) for number in range(10, first - 1, -1)]
+    return bars("Classes by coverage", "coverage", rows, "classes")
+
+
+def measure_charts(facts: Facts) -> Iterator[Chart]:
+    """How measures of clips and sources are spread, where something is known of them."""
+    for histogram in facts.histograms:
+        if histogram.known:
+            unit = histogram.measure.unit
+            unknown = f"not known of {histogram.unknown:,} clips" if histogram.unknown else None
+            yield bars(f"{histogram.measure.title}, {unit}", unit, histogram.bins(), note=unknown)
+    codecs = Counter({str(name): n for name, n in facts.codecs.items() if name is not None})
+    if codecs:
+        common = codecs.most_common(CHART_BARS)
+        if rest := codecs.total() - sum(count for _, count in common):
+            common.append(("others", rest))
+        yield bars("Codec of the sources", "codec", common, note=_not_known(facts.codecs))
+    sound = [("with sound", facts.sound[True]), ("without", facts.sound[False])]
+    if facts.sound[True] or facts.sound[False]:
+        yield bars("Sound of the clips", "sound", sound, note=_not_known(facts.sound))
+
+
+def _not_known(counts: Counter[Any]) -> str | None:
+    return f"not known of {counts[None]:,} clips" if counts[None] else None

@@ -1,0 +1,87 @@
+"""What each reason for a clip without a file means, and what helps.
+
+docs/troubleshooting.md has the same words, and a test compares them.
+"""
+
+from typing import NamedTuple
+
+
+class Advice(NamedTuple):
+    """What a reason means, and what helps against it."""
+
+    meaning: str
+    helps: str
+
+
+ADVICE: dict[str, Advice] = {
+    "no_file": Advice(
+        "the clip is `missing`: no file has its name; `detail` says so if an archive "
+        "could not be read completely",
+        "fetch the clip",
+    ),
+    "empty_file": Advice(
+        "the file has 0 bytes",
+        "fetch it again",
+    ),
+    "not_a_video": Advice(
+        "a web page saved as `.mp4`, random bytes, a playlist",
+        "fetch it again",
+    ),
+    "no_video_stream": Advice(
+        "sound only",
+        "fetch it again",
+    ),
+    "undecodable": Advice(
+        "there is a video stream, but no picture of it decodes",
+        "fetch it again",
+    ),
+    "truncated": Advice(
+        "the file ends early, and less than 90 % of the video decodes",
+        "fetch it again",
+    ),
+    "unreadable": Advice(
+        "the storage does not give the file, or gives another one, or too slowly; or an "
+        "archive holds it as a sparse file",
+        "check its permissions and its disk, and run the same command again; pack the "
+        "archive without `--sparse`",
+    ),
+    "ambiguous": Advice(
+        "the file has a bare YouTube id that several clips share",
+        "name it `<id>_<start>_<end>`",
+    ),
+    "conflicting_annotations": Advice(
+        "two labels or two splits are stated for the clip",
+        "correct the annotations",
+    ),
+    "outside_video": Advice(
+        "the whole video is there, but ends before the clip begins",
+        "find another copy",
+    ),
+    "too_large": Advice(
+        "over 8192 pixels on a side, over 2 GB of memory, over 4 GB in an archive or on "
+        "a server, or a clip of over 256 MB (4 GB if its source has more than 64 MB)",
+        "leave it, or make it smaller",
+    ),
+    "bad_name": Advice(
+        "without annotations: no file in the output can have its name, which is too "
+        "long, has control characters, or is that of a folder there",
+        "rename it",
+    ),
+    "timeout": Advice(
+        "not done within `--clip_timeout`",
+        "raise it, if the file is sound",
+    ),
+    "crashed": Advice(
+        "the codecs crashed on it, or refused it",
+        "report it, please",
+    ),
+}
+
+UNEXPLAINED = Advice("", "read its detail, and docs/troubleshooting.md of the release that made it")
+"""For a reason that this release does not know."""
+
+
+def advice_for(reason: str | None) -> Advice:
+    """What a reason means, as plain text, and what helps."""
+    advice = ADVICE.get(reason or "", UNEXPLAINED)
+    return Advice(advice.meaning.replace("`", ""), advice.helps.replace("`", ""))
