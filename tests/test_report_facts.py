@@ -201,8 +201,9 @@ def test_what_the_rows_say_is_counted(tmp_path: Path) -> None:
         row(1), row(2, label="archery", status="missing", reason="no_file"),
         row(3, status="failed", reason="truncated", detail="ends early"),
         row(4, status="reused", has_audio=None, source_codec=None, bytes=5),
-        row(5, "val", label=None),
+        row(5, "val", label=None), row(6, status="excluded"),
     )  # fmt: skip
+    assert facts.excluded == 1
     assert facts.statuses == {
         "train": Counter(resized=1, missing=1, failed=1, reused=1), "val": Counter(resized=1),
     }  # fmt: skip

@@ -78,6 +78,8 @@ def figures_of(about: About, facts: Facts) -> Iterator[Figure]:
         if total[status]:
             share = percent(total[status], total["annotated"])
             yield Figure(f"{total[status]:,}", status, f"{share} of all")
+    if facts.excluded:
+        yield Figure(f"{facts.excluded:,}", "excluded", "by --exclude_annotations, in no share")
     if facts.damaged.count:
         more = "made all the same"
         yield Figure(f"{facts.damaged.count:,}", "of damaged files", more)

@@ -4,22 +4,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from beam_pipeline.elements import LISTED
+from beam_pipeline.elements import LISTED, NOT_MADE
 from beam_pipeline.report.charts import Chart, bars, stacked
 from beam_pipeline.report.facts import ClassCoverage, Facts
 
 
 def coverage_chart(facts: Facts) -> Chart:
     """The clips of each split by what became of them."""
-    rows: dict[str, tuple[int, ...]] = {}
-    for split, statuses in facts.statuses.items():
-        there = sum(statuses[status] for status in LISTED)
-        made = (there, statuses["missing"], statuses["failed"])
-        rows[split] = (*made, statuses.total() - sum(made))
-    series = ("there", "missing", "failed", "other")
-    used = 4 if any(values[3] for values in rows.values()) else 3
-    shown = {split: values[:used] for split, values in rows.items()}
-    return stacked("Clips by split", "split", shown, series[:used])
+    rows = {
+        split: (sum(statuses[each] for each in LISTED), *(statuses[each] for each in NOT_MADE))
+        for split, statuses in facts.statuses.items()
+    }
+    return stacked("Clips by split", "split", rows, ("there", *NOT_MADE))
 
 
 def reasons_chart(facts: Facts) -> Chart | None:

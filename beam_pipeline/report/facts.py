@@ -57,12 +57,14 @@ class ClassCoverage(NamedTuple):
 class Facts:
     """What is counted over all splits. ``statuses`` has the number of rows by status.
 
-    ``codecs`` and ``sound`` are of listed clips; the key None stands for what is not known.
+    ``excluded`` is the number of clips that --exclude_annotations left out, which count nowhere
+    else. ``codecs`` and ``sound`` are of listed clips; the key None stands for what is not known.
     ``unreadable`` names the manifests that are damaged, with what is wrong.
     """
 
     sheet: SheetClips
     statuses: dict[Split, Counter[str]] = field(default_factory=dict)
+    excluded: int = 0
     by_class: Counter[tuple[str | None, str]] = field(default_factory=Counter)
     by_reason: Counter[tuple[str, str | None]] = field(default_factory=Counter)
     examples: dict[tuple[str, str | None], list[ShownClip]] = field(default_factory=dict)
@@ -189,8 +191,11 @@ def _counted(column: pa.ChunkedArray) -> dict[Any, int]:
 def _add_counts(facts: Facts, split: Split, table: pa.Table) -> None:
     groups = table.select(["label", "status"]).group_by(["label", "status"])
     for count, label, status in _in_order(groups.aggregate([([], "count_all")])):
-        facts.by_class[label, status] += count
-        facts.statuses[split][status] += count
+        if status == "excluded":  # it is in no share
+            facts.excluded += count
+        else:
+            facts.by_class[label, status] += count
+            facts.statuses[split][status] += count
 
 
 def _in_order(groups: pa.TableGroupBy) -> Iterator[tuple[int, str | None, str]]:
