@@ -11,7 +11,7 @@ from beam_pipeline.report.facts import ClassCoverage, Facts
 
 def coverage_chart(facts: Facts) -> Chart:
     """The clips of each split by what became of them."""
-    rows = {
+    rows: dict[str, tuple[int, ...]] = {
         split: (sum(statuses[each] for each in LISTED), *(statuses[each] for each in NOT_MADE))
         for split, statuses in facts.statuses.items()
     }
