@@ -13,9 +13,15 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 
 from beam_pipeline.codec import confinement
-from beam_pipeline.codec.messages import READY, decode_request, encode_outcome
+from beam_pipeline.codec.messages import JOIN, READY, decode_request, encode_outcome
 from beam_pipeline.codec.outcome import Outcome
-from beam_pipeline.codec.request import inspect_bytes, inspect_file, resize_bytes, resize_files
+from beam_pipeline.codec.request import (
+    inspect_bytes,
+    inspect_file,
+    join_files,
+    resize_bytes,
+    resize_files,
+)
 
 
 def serve(connection: Connection, memory_limit: int, output_limit: int) -> None:
@@ -67,7 +73,10 @@ def answer_requests(connection: Connection, beside: socket.socket, output_limit:
 
 def _answer(connection: Connection, beside: socket.socket, output_limit: int) -> Outcome:
     """Wait for a request; the outcome of its clip."""
-    settings, segment, in_memory = decode_request(connection.recv_bytes())
+    header = connection.recv_bytes()
+    if header == JOIN:
+        return _answer_join(beside, output_limit)
+    settings, segment, in_memory = decode_request(header)
     if in_memory:
         source = connection.recv_bytes()
         started = time.process_time()
@@ -87,6 +96,19 @@ def _answer(connection: Connection, beside: socket.socket, output_limit: int) ->
         finally:
             for descriptor in received:
                 os.close(descriptor)
+    return replace(outcome, cpu_seconds=time.process_time() - started)
+
+
+def _answer_join(beside: socket.socket, output_limit: int) -> Outcome:
+    """Join the files whose descriptors come."""
+    _, received, _, _ = socket.recv_fds(beside, 1, 3)
+    started = time.process_time()
+    try:
+        pictures, sound, output = received
+        outcome = join_files(pictures, sound, output, output_limit)
+    finally:
+        for descriptor in received:
+            os.close(descriptor)
     return replace(outcome, cpu_seconds=time.process_time() - started)
 
 

@@ -21,8 +21,8 @@ Reason = Literal[
 """Why a clip failed. docs/troubleshooting.md explains each word."""
 
 
-Status = Literal["resized", "copied", "decoded", "failed"]
-"""What became of a clip; ``decoded`` if nothing else was asked for."""
+Status = Literal["resized", "copied", "decoded", "joined", "failed"]
+"""What became of a clip; ``decoded`` or ``joined`` if nothing else was asked for."""
 
 MAX_DETAIL = 500
 """Characters of a ``detail``: FFmpeg may log a line for every packet of a damaged file."""
@@ -86,7 +86,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result for one clip: ``resized`` or ``copied`` with an output; ``decoded``; ``failed``.
+    """The result for one clip: ``resized`` or ``copied`` with an output, or another status.
 
     ``output`` is the clip's bytes, None if they were written to a file or not at all.
     ``write_error`` is the disk's error if that file could not be written; the clip itself may be

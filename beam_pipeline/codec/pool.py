@@ -19,14 +19,15 @@ from beam_pipeline.codec import child_processes
 from beam_pipeline.codec.child import serve
 from beam_pipeline.codec.memory_file import MAX_OUTPUT
 from beam_pipeline.codec.messages import (
+    JOIN,
     MAX_HEADER,
     READY,
     Malformed,
     decode_outcome,
     encode_request,
 )
-from beam_pipeline.codec.outcome import Outcome
-from beam_pipeline.codec.request import CannotOpen, Inspection, Request, open_files
+from beam_pipeline.codec.outcome import Outcome, Status
+from beam_pipeline.codec.request import CannotOpen, Inspection, Join, Request, open_files
 from beam_pipeline.errors import RunError
 
 MEMORY_LIMIT = 2 * 1024**3
@@ -43,6 +44,14 @@ GONE = 1.0
 
 START_TIMEOUT = 120
 """Seconds that a child may take to import the codecs, on a busy machine."""
+
+Job = Request | Inspection | Join
+"""What a child can do."""
+
+_ANSWERS: dict[type, tuple[Status, ...]] = {
+    Request: ("resized", "copied"), Inspection: ("decoded",), Join: ("joined",),
+}  # fmt: skip
+"""What a child may answer, but for a failure."""
 
 _spawn = multiprocessing.get_context("spawn")  # Beam's workers have threads, so they must not fork
 
@@ -64,8 +73,8 @@ class CodecPool:
         for _ in range(size):
             self._idle.put(None)  # a child starts with its first clip: there may be none to make
 
-    def run(self, request: Request | Inspection, timeout: float) -> Outcome:
-        """Resize or decode one clip in the next idle child, within ``timeout`` seconds.
+    def run(self, request: Job, timeout: float) -> Outcome:
+        """Have the next idle child resize, decode or join, within ``timeout`` seconds.
 
         A child that dies or exceeds the timeout is replaced. The outcome of its clip is then
         ``crashed`` or ``timeout``.
@@ -75,7 +84,7 @@ class CodecPool:
         """
         return self._threads.submit(self._run, request, timeout).result()
 
-    def _run(self, request: Request | Inspection, timeout: float) -> Outcome:
+    def _run(self, request: Job, timeout: float) -> Outcome:
         child: _Child | None = self._idle.get()
         try:
             if child is None or not child.is_ready():
@@ -133,7 +142,7 @@ class _Child:
                 self.kill()
         return self._ready
 
-    def run(self, request: Request | Inspection, timeout: float) -> Outcome:
+    def run(self, request: Job, timeout: float) -> Outcome:
         timed_out = threading.Event()
 
         def kill_on_timeout() -> None:
@@ -168,12 +177,16 @@ class _Child:
             if timed_out.is_set():
                 self.process.join()  # the kill may come just after the child's reply
 
-    def _send(self, request: Request | Inspection) -> None:
+    def _send(self, request: Job) -> None:
         """Send a clip to work on: its bytes, or its files, which the child cannot open.
 
         Raises:
             CannotOpen: one of the files.
         """
+        if isinstance(request, Join):
+            with open_files(request.pictures, request.sound, output=request.output_path) as files:
+                self._send_files(JOIN, files)
+            return
         in_memory = isinstance(request.source, bytes)
         if isinstance(request, Inspection):
             output, header = None, encode_request(None, None, in_memory)
@@ -185,26 +198,29 @@ class _Child:
             self.connection.send_bytes(header)
             self.connection.send_bytes(request.source)
             return
-        with (
-            open_files(request.source, output) as files,
-            socket.fromfd(self.connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as beside,
-        ):
+        with open_files(request.source, output=output) as files:
+            self._send_files(header, files)
+
+    def _send_files(self, header: bytes, files: list[int]) -> None:
+        """Send a header, and descriptors beside it."""
+        with socket.fromfd(self.connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as beside:
             self.connection.send_bytes(header)
             socket.send_fds(beside, [b"\0"], files)
 
-    def _receive(self, request: Request | Inspection) -> Outcome:
+    def _receive(self, request: Job) -> Outcome:
         """The child's answer.
 
         Raises:
             Malformed: it is none.
         """
         outcome = decode_outcome(self._receive_bytes(MAX_HEADER))
-        inspects = isinstance(request, Inspection)
-        if outcome.status in (("resized", "copied") if inspects else ("decoded",)):
+        if outcome.status not in (*_ANSWERS[type(request)], "failed"):
             raise Malformed("something else was asked for")
-        if inspects and outcome.write_error is None:
+        if isinstance(request, Join):
             return outcome
-        if not (inspects or isinstance(request.source, bytes)):
+        if isinstance(request, Inspection) and outcome.write_error is None:
+            return outcome
+        if isinstance(request, Request) and not isinstance(request.source, bytes):
             return outcome
         if outcome.write_error is not None:
             raise Malformed("nothing is written to a file")

@@ -35,13 +35,16 @@ class Source(NamedTuple):
 
     ``path`` is its location, for rows and messages. ``content`` is its bytes, or a local path to
     them. ``size`` is in bytes. ``name`` is its base name, which the path may not end with: an
-    address may have a query.
+    address may have a query. ``is_whole_video`` if it is known to be the whole video. ``remark``
+    is what the row says of it besides, None if nothing.
     """
 
     path: str
     content: bytes | str
     size: int
     name: str
+    is_whole_video: bool = False
+    remark: str | None = None
 
 
 def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
@@ -100,9 +103,11 @@ def make_clip_anew(
         temporary: str | None = None
         if isinstance(source.content, str):
             temporary = stack.enter_context(output.temporary_path())
-        segment = _segment(clip, source.name)
+        segment = _segment(clip, source)
         request = Request(source.content, temporary, pool.config.clip, segment)
         outcome = _run(request, pool.config.timeout_of(clip, source.size), pool.codecs)
+        if source.remark is not None:
+            outcome = replace(outcome, detail=join_remarks(source.remark, outcome.detail))
         if outcome.write_error is not None:
             with as_write_error(output.url(relative)):
                 raise outcome.write_error
@@ -160,6 +165,7 @@ def row_of(
 ) -> Row:
     """The row of a finished clip, made or failed."""
     assert outcome.status != "decoded"  # that was not asked for
+    assert outcome.status != "joined"
     return Row.of(
         clip,
         outcome.status,
@@ -173,14 +179,15 @@ def row_of(
     )
 
 
-def _segment(clip: Clip, name: str) -> Segment | None:
+def _segment(clip: Clip, source: Source) -> Segment | None:
     """The segment to cut from the source; None if the source is named by the clip's own id.
 
     A source named by the video's id may be the whole video.
     """
-    if clip.time_start is None or clip.time_end is None or name == clip.clip_id:
+    if clip.time_start is None or clip.time_end is None or source.name == clip.clip_id:
         return None
-    return Segment(Fraction(clip.time_start), Fraction(clip.time_end))
+    times = Fraction(clip.time_start), Fraction(clip.time_end)
+    return Segment(*times, of_whole_video=source.is_whole_video)
 
 
 def _fetch(

@@ -1,0 +1,220 @@
+"""Fetch one video with yt-dlp, into files of a folder."""
+
+import errno
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from yt_dlp import YoutubeDL
+from yt_dlp.cookies import CookieLoadError
+from yt_dlp.extractor import list_extractor_classes
+from yt_dlp.utils import DownloadCancelled
+
+from beam_pipeline.errors import InputError
+from beam_pipeline.fetch.formats import Format, choose_formats
+from beam_pipeline.fetch.reasons import WATCH, Unavailable, reason_of, with_causes
+from beam_pipeline.fetch.settings import FetchSettings, secrets_of
+from beam_pipeline.privacy import HIDDEN
+
+MAX_BYTES = 4 * 1024**3
+"""Bytes of one file: as much as of any other server."""
+
+SLOWEST, PATIENCE = 256 * 1024, 30.0
+"""So many bytes have to come in so many seconds."""
+
+_COOKIES = "cookies.txt"
+
+NO_RUNTIME = (
+    "no JavaScript runtime was found, and without one yt-dlp gets few formats of YouTube or none; "
+    "install Deno (https://deno.com), or name another runtime in --fetch_options"
+)
+
+
+class Fetched(NamedTuple):
+    """The files of a video: its pictures, and its sound if that came apart. ``bytes`` of both."""
+
+    video: str
+    sound: str | None
+    bytes: int
+
+
+def watch_address(youtube_id: str) -> str:
+    """The public address of a video.
+
+    >>> watch_address("--nQbRBEz2s")
+    'https://www.youtube.com/watch?v=--nQbRBEz2s'
+    """
+    return WATCH + quote(youtube_id, safe="")
+
+
+class VideoSite:
+    """YouTube, as yt-dlp reads it.
+
+    Args:
+        settings: how to reach it.
+        cookies: the content of a cookie file, None for none. yt-dlp writes to its file, so it
+            gets a copy in the folder of each video.
+        short_edge: of the clips, in pixels.
+        with_sound: whether the clips keep their sound.
+    """
+
+    def __init__(
+        self, settings: FetchSettings, cookies: bytes | None, short_edge: int, with_sound: bool
+    ) -> None:
+        self._settings = settings
+        self._cookies = cookies
+        self._short_edge = short_edge
+        self._with_sound = with_sound
+
+    def note(self, youtube_id: str) -> str | None:
+        """What the user should know before the first request; None if there is nothing."""
+        address = watch_address(youtube_id)
+        extractor = next(each for each in list_extractor_classes() if each.suitable(address))
+        is_real = extractor.__module__.startswith("yt_dlp.extractor.youtube")
+        return NO_RUNTIME if is_real and not _has_runtime(self._settings.options) else None
+
+    def fetch(self, youtube_id: str, folder: str) -> Fetched:
+        """Fetch as little of a video as its clips need, into an empty folder.
+
+        Raises:
+            Unavailable: it cannot be had; the folder may hold parts of it.
+            InputError: the cookie file is none.
+            OSError: the folder cannot be written.
+        """
+        watch = _Watch()
+        params = self._params(folder, watch)
+        if self._cookies is not None:
+            params["cookiefile"] = os.path.join(folder, _COOKIES)
+            with open(params["cookiefile"], "wb") as file:
+                file.write(self._cookies)
+        try:
+            with YoutubeDL(params) as downloader:
+                downloader.extract_info(watch_address(youtube_id), download=True)
+        except CookieLoadError as error:
+            raise InputError(
+                "--cookies: this is no cookie file in Netscape's format, as browsers' extensions "
+                "and yt-dlp --cookies write it; type the path of one"
+            ) from error
+        except Exception as error:
+            if (of_disk := _disk_error(error, folder)) is not None:
+                raise of_disk from error
+            raise self._unavailable(error, watch) from error
+        video, sound = (os.path.join(folder, name) for name in ("video", "sound"))
+        if not os.path.isfile(video):
+            raise Unavailable("no_format", watch.why or "there is nothing to fetch")
+        there = sound if os.path.isfile(sound) else None
+        size = sum(os.path.getsize(path) for path in (video, there) if path is not None)
+        return Fetched(video, there, size)
+
+    def _unavailable(self, error: Exception, watch: "_Watch") -> Unavailable:
+        if watch.is_too_slow:
+            found = Unavailable("network", watch.why or "")
+        elif watch.why is not None:
+            found = Unavailable("no_format", watch.why)
+        else:
+            found = reason_of(error)
+        for secret in secrets_of(self._settings.proxy):
+            found.words = found.words.replace(secret, HIDDEN)
+        return found
+
+    def _params(self, folder: str, watch: "_Watch") -> dict[str, Any]:
+        """The options of yt-dlp: none that leaves anything but the files, or starts a program."""
+
+        def choose(context: Mapping[str, Any]) -> Iterator[Format]:
+            formats: Sequence[Format] = context["formats"]
+            chosen = choose_formats(formats, self._short_edge, self._with_sound)
+            if not chosen:
+                watch.why = f"none of its {len(formats)} formats can be fetched"
+            for name, each in chosen.items():
+                yield {**each, "file_of": name}
+
+        return {
+            "retries": 3,
+            "fragment_retries": 3,
+            "retry_sleep_functions": dict.fromkeys(("http", "fragment"), _back_off),
+            "socket_timeout": 20,
+            **self._settings.options,
+            "proxy": self._settings.proxy,
+            "format": choose,
+            "outtmpl": {"default": os.path.join(folder, "%(file_of)s")},
+            "paths": {},
+            "cachedir": False,
+            "noplaylist": True,
+            "playlist_items": "1",
+            "fixup": "never",
+            "updatetime": False,
+            "overwrites": True,
+            "skip_unavailable_fragments": False,
+            "match_filter": watch.refuse_live,
+            "progress_hooks": [watch.progress],
+            "logger": _silent(),
+            "noprogress": True,
+            "quiet": True,
+            "no_warnings": True,
+            "no_color": True,
+        }
+
+
+class _Watch:
+    """Ends a download that is too slow, too large, or without an end; ``why`` says so."""
+
+    def __init__(self) -> None:
+        self.why: str | None = None
+        self.is_too_slow = False
+        self._file: str | None = None
+        self._since = 0.0
+        self._bytes = 0
+
+    def refuse_live(self, info: Mapping[str, Any], *, incomplete: bool = False) -> str | None:
+        if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming"):
+            self.why = "it is live, or has not begun"
+        return self.why
+
+    def progress(self, status: Mapping[str, Any]) -> None:
+        now, count = time.monotonic(), status.get("downloaded_bytes") or 0
+        if max(count, status.get("total_bytes") or 0) > MAX_BYTES:
+            self.why = f"it has more than {MAX_BYTES:,} bytes"
+            raise DownloadCancelled(self.why)
+        if status.get("filename") != self._file or count - self._bytes >= SLOWEST:
+            self._file, self._since, self._bytes = status.get("filename"), now, count
+        elif status.get("status") == "downloading" and now - self._since > PATIENCE:
+            self.is_too_slow = True
+            self.why = f"less than {SLOWEST // 1024} KiB came in {PATIENCE:g} s"
+            raise DownloadCancelled(self.why)
+
+
+def _back_off(attempt: int) -> float:
+    return min(2.0**attempt, 30.0)
+
+
+def _silent() -> logging.Logger:
+    """A logger that says nothing: what matters is in the errors."""
+    logger = logging.Logger("yt-dlp")
+    logger.addHandler(logging.NullHandler())
+    return logger
+
+
+def _disk_error(error: BaseException, folder: str) -> OSError | None:
+    """The error of this machine's disk that an error came of; None if it has another cause."""
+    for each in with_causes(error):
+        if isinstance(each, OSError) and (
+            each.errno in _OF_A_DISK or str(each.filename).startswith(folder)
+        ):
+            return each
+    return None
+
+
+_OF_A_DISK = (errno.EIO, errno.EFBIG, errno.ENOSPC, errno.EROFS, errno.EDQUOT)
+"""What a connection never says."""
+
+
+def _has_runtime(options: Mapping[str, Any]) -> bool:
+    """Whether one of the JavaScript runtimes that yt-dlp may use is on this machine."""
+    runtimes = options.get("js_runtimes") or {"deno": {}}
+    return any(
+        (config or {}).get("path") or shutil.which(name) for name, config in runtimes.items()
+    )
