@@ -1,5 +1,6 @@
 """The settings of a run, validated before anything runs."""
 
+import os
 import re
 import shlex
 import time
@@ -14,6 +15,8 @@ import av
 from beam_pipeline.codec.settings import ENCODERS, REVISION, ClipSettings
 from beam_pipeline.elements import ALL, SPLITS, Annotation, Clip, Split
 from beam_pipeline.errors import UsageError
+from beam_pipeline.fetch.package import interface_problem, package_problem
+from beam_pipeline.fetch.settings import FetchSettings, check_proxy, parse_options
 from beam_pipeline.kinetics.classes import class_folder
 from beam_pipeline.kinetics.datasets import DATASETS, mirrored
 from beam_pipeline.kinetics.file_names import is_text, path_under_root
@@ -32,7 +35,7 @@ from beam_pipeline.output.output_folder import VIDEOS, Output
 from beam_pipeline.privacy import HIDDEN, public_address
 from beam_pipeline.privacy import configure as configure_privacy
 from beam_pipeline.shard import Shard
-from beam_pipeline.storage import file_systems, urls, web_addresses
+from beam_pipeline.storage import file_systems, files, urls, web_addresses
 
 Layout = Literal["class", "flat"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
@@ -51,7 +54,8 @@ class Config:
     Without ``annotations`` every video found is resized. ``path_prefix`` is None if original
     videos are listed by their own paths. ``started`` is the time in seconds since 1970, and
     ``command`` the flags as they were given, without secrets. ``shard`` is the part of the work
-    that this run does, None if it does all of it and writes the results.
+    that this run does, None if it does all of it and writes the results. ``fetch`` says how clips
+    that are found nowhere are fetched, None if they are not.
     """
 
     annotations: tuple[str, ...]
@@ -79,6 +83,7 @@ class Config:
     mirror: str | None
     allow_local: bool
     shard: Shard | None
+    fetch: FetchSettings | None
 
     @classmethod
     def from_flags(cls, **flags: Any) -> Self:
@@ -108,7 +113,8 @@ class Config:
         full_names = options.source_names == "full"
         configure_privacy(full_names, {})
         for name in ("videos", "output"):
-            if not getattr(options, name) and (name == "output" or options.dataset is None):
+            is_needed = name == "output" or (options.dataset is None and options.fetch is None)
+            if not getattr(options, name) and is_needed:
                 raise UsageError(f"--{name} is missing; type --{name} FOLDER")
         configure_storage(options.storage_options, full_names)
         if options.dataset_mirror is not None and options.dataset is None:
@@ -132,6 +138,7 @@ class Config:
                 "--overwrite would delete what other parts have recorded, so it does not go with "
                 "--shard; leave it out, or type another --output"
             )
+        _check_fetch(options)
         if not is_text(options.output):
             raise UsageError(f"--output {options.output!r} is not UTF-8 text; type another")
         output = Output(urls.absolute(options.output), run=uuid.uuid4().hex)
@@ -173,6 +180,7 @@ class Config:
             mirror=mirror,
             allow_local=options.allow_local,
             shard=Shard.parse(options.shard) if options.shard else None,
+            fetch=None if options.fetch is None else fetch_settings(options),
         )  # fmt: skip
         config._check()
         return config
@@ -289,6 +297,66 @@ class Config:
         return {**mode, **clip, "av": av.__version__, "revision": REVISION}
 
 
+def _check_fetch(options: KineticsOptions) -> None:
+    """Raise UsageError if flags of fetching do not go with others."""
+    if options.fetch is None:
+        _refuse(options, FETCH_FLAGS, "there is no --fetch youtube")
+        return
+    if options.annotations is None and options.dataset is None:
+        raise UsageError(
+            "--fetch fetches annotated clips; type --annotations FOLDER or --dataset "
+            f"{' or '.join(DATASETS)}"
+        )
+    if not options.resize:
+        raise UsageError("--resize false makes no clips, so --fetch would do nothing; leave it out")
+    if options.shard is not None:
+        raise UsageError(
+            "--shard would have every part ask the site at once; leave --fetch out, and type it in "
+            "the run without --shard"
+        )
+
+
+def fetch_settings(flags: Any) -> FetchSettings:
+    """How clips are fetched, from the flags of a run or of ``fetch OUTPUT``.
+
+    Raises:
+        UsageError: a flag cannot be used, or yt-dlp is not there.
+    """
+    if problem := package_problem():
+        raise UsageError(problem)
+    cookies = flags.cookies and urls.absolute(flags.cookies)
+    if cookies is not None:
+        check_protocol("--cookies", cookies)
+        if urls.is_local(cookies) and not os.path.isfile(urls.local_path(cookies)):
+            raise UsageError(f"--cookies {cookies}: there is no such file; type the path of one")
+    if flags.proxy is not None and (problem := check_proxy(flags.proxy)):
+        raise UsageError(f"--proxy: {problem}")
+    settings = FetchSettings(
+        site=flags.fetch, cookies=cookies, proxy=flags.proxy, again=flags.fetch_again
+    )
+    if flags.fetch_options is not None:
+        options, pause = _read_fetch_options(flags.fetch_options)
+        settings = replace(settings, options=options, pause=pause)
+    if problem := interface_problem():
+        raise UsageError(problem)
+    return settings
+
+
+def _read_fetch_options(path: str) -> tuple[dict[str, Any], tuple[float, float]]:
+    address = urls.absolute(path)
+    check_protocol("--fetch_options", address)
+    try:
+        return parse_options(files.read(address).decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise UsageError(
+            f"--fetch_options {address}: there is no such file; type the path of one"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"--fetch_options {address}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UsageError(f"--fetch_options {address}: {error}") from error
+
+
 def _clip_settings(options: KineticsOptions) -> ClipSettings:
     """The named set of the encoder, with what other flags replace in it."""
     given = {
@@ -367,6 +435,7 @@ def check_protocol(flag: str, address: str) -> None:
 _ANNOTATION_FLAGS = (
     "splits", "classes", "layout", "path_prefix", "separator", "label_map", "list_format",
 )  # fmt: skip
+FETCH_FLAGS = ("cookies", "proxy", "fetch_options", "fetch_again")
 _CLIP_FLAGS = (
     "short_edge", "encoder", "preset", "crf", "gop", "tune", "coder", "audio", "fps", "upscale",
     "square_pixels", "layout",

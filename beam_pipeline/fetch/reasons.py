@@ -118,7 +118,9 @@ def reason_of(error: BaseException) -> Unavailable:
     last is the cause, such as a broken connection.
     """
     errors = list(with_causes(error))
-    words = tidy(next((text for text in map(_said, errors) if text), type(error).__name__))
+    # An extractor's own words stand without yt-dlp's advice, which names options of its command.
+    own = [each for each in errors if getattr(each, "orig_msg", None)]
+    words = tidy(next(filter(None, map(_said, own + errors)), type(error).__name__))
     everything = " ".join(filter(None, map(_said, errors))).replace("\u2019", "'")
     statuses = {getattr(each, "status", None) for each in errors}
     names = {name.__name__ for each in errors for name in type(each).__mro__}

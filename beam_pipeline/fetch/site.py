@@ -187,8 +187,9 @@ class _Watch:
             raise DownloadCancelled(self.why)
 
 
-def _back_off(attempt: int) -> float:
-    return min(2.0**attempt, 30.0)
+def _back_off(n: int) -> float:
+    """Seconds before the next try; yt-dlp names the argument."""
+    return min(2.0**n, 30.0)
 
 
 def _silent() -> logging.Logger:

@@ -9,6 +9,7 @@ from apache_beam import pvalue
 from beam_pipeline.batches import Group, JoinByBucket, JoinInputs, groups_in
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Annotation, Archive, ResizeTask, Row, Unannotated, Video
+from beam_pipeline.fetch.reasons import may_ask
 from beam_pipeline.kinetics.file_names import base_name
 from beam_pipeline.plan.candidates import Candidates, find_candidates, group_of, name_of
 from beam_pipeline.plan.decide import (
@@ -16,6 +17,7 @@ from beam_pipeline.plan.decide import (
     finished_rows,
     is_doubtful,
     listed_row,
+    missing_row,
     without_known_failures,
 )
 from beam_pipeline.plan.resolve_annotations import ResolvedClip, resolve_annotations
@@ -136,7 +138,7 @@ class _Decide(beam.DoFn):
             if isinstance(decision, ResizeTask) and not self._config.resize:
                 decision = listed_row(decision)
             self._check_lists(path, decision)
-            is_work = searched or isinstance(decision, ResizeTask)
+            is_work = searched or isinstance(decision, ResizeTask) or self._is_fetched(decision)
             if wanted and is_work and self._config.shard is None:
                 metrics.count_planned()
             if isinstance(decision, Row):
@@ -148,8 +150,12 @@ class _Decide(beam.DoFn):
                 if isinstance(decision, Row):
                     continue
             elif decision.archive or decision.later:
-                yield pvalue.TaggedOutput(ROWS, Row.of(clip, "missing", reason="no_file"))
+                yield pvalue.TaggedOutput(ROWS, missing_row(clip, group["rows"]))
             yield decision
+
+    def _is_fetched(self, row: Row) -> bool:
+        fetch = self._config.fetch
+        return fetch is not None and may_ask(row.status, row.reason, row.source, fetch.again)
 
     def _check_lists(self, path: str, decision: ResizeTask | Row) -> None:
         """Raise InputError if a trainer would misread a path that is, or may be, in the lists."""

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from beam_pipeline.elements import Row
+from beam_pipeline.elements import LISTED, Row
 
 
 class Counts:
@@ -33,7 +33,7 @@ class Counts:
         """Count one more clip that is done, whether it succeeded or failed."""
         with self._lock:
             self.done += 1
-            self.succeeded += row.status != "failed"
+            self.succeeded += row.status in LISTED
             self.failed += row.status == "failed"
             self.bytes_in += row.source_bytes or 0
             self.bytes_out += row.bytes or 0

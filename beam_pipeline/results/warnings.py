@@ -55,7 +55,7 @@ def warnings_about(
         lists = ", ".join(f"{split}.csv" for split in empty)
         yield f"there are no annotations for {' and '.join(empty)}; without lines: {lists}"
     yield from (*broken, *joined)
-    if missing_ratio(total) == 1 and not broken:
+    if missing_ratio(total) == 1 and not broken and config.videos:
         yield (
             "no annotated clip has a file: files are matched by name, "
             "<youtube_id>_<start, 6 digits>_<end, 6 digits>.mp4 or <youtube_id>.mp4"

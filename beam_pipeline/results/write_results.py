@@ -28,6 +28,7 @@ class WriteResults(beam.PTransform):
     ) -> beam.PCollection[None]:
         annotations, sources, earlier, plan, work = steps
         archives = pvalue.AsSingleton(work.archives)
+        notes = (earlier.notes, *work.notes) | "Notes" >> beam.Flatten()
         return (
             (*work.rows, plan.rows)
             | WriteShards(self._config, pvalue.AsSingleton(plan.size, 0), archives)
@@ -39,7 +40,7 @@ class WriteResults(beam.PTransform):
                 pvalue.AsSingleton(sources.passed_over, NOTHING),
                 pvalue.AsSingleton(work.retries, 0),
                 archives,
-                pvalue.AsList(earlier.notes),
+                pvalue.AsList(notes),
                 pvalue.AsList(earlier.row_files),
             )
         )

@@ -23,7 +23,7 @@ class Sources(NamedTuple):
     videos: loose files (Video).
     archives: what is known of archives, see ``NamedArchives``.
     passed_over: what was not taken, see ``CountPassedOver``; empty if everything was.
-    count: one element, the number of files and archives; at least 1.
+    count: one element, the number of files and archives; at least 1 if there are any arguments.
     """
 
     videos: beam.PCollection[Video]
@@ -79,7 +79,8 @@ def check_found(count: int, arguments: Iterable[str]) -> int:
     Raises:
         InputError: it is 0, so an argument must be wrong.
     """
-    if not count:
+    arguments = tuple(arguments)
+    if arguments and not count:
         raise InputError(
             f"no video under {', '.join(arguments)}; --videos searches for {' '.join(EXTENSIONS)} "
             f"files and {' '.join(ARCHIVE_EXTENSIONS)} archives"
