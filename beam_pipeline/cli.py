@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from beam_pipeline.engines.engine import Engine
 
 OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
-SUBCOMMANDS = ("verify", "compare", "stats")
+SUBCOMMANDS = ("verify", "compare", "stats", "fetch")
 """What the first argument may be, in place of a flag: each is a file in ``commands/``."""
+
+JOBS = ("fetch",)
+"""Those of them that run a job. One that could not do its work ends with status 1, as a run."""
 
 SIGNAL_STATUS = 128
 """Exit status of a stopped run, plus the signal's number: 130 after Ctrl-C."""
@@ -67,8 +70,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run_subcommand(name: str, *arguments: str) -> int:
-    """Look at an output, without a job; status 2 if nothing can be said about it."""
-    _on_signal(lambda: "stopped")
+    """Look at an output, or run a job on it; status 2 if nothing can be said about it."""
+    _on_signal(lambda: INTERRUPTED if name in JOBS else "stopped")
     with import_of_beam(arguments):
         command = import_module(f"beam_pipeline.commands.{name}")
 
@@ -80,6 +83,8 @@ def _run_subcommand(name: str, *arguments: str) -> int:
         return BAD_USAGE
     except (UsageError, RunError) as error:
         _complain(str(error))
+        if name in JOBS and isinstance(error, RunError):
+            _exit_now(RUN_FAILED)  # threads of Beam may still wait
         return BAD_USAGE
 
 

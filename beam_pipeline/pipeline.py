@@ -9,7 +9,8 @@
          +--- label ids    |  |  rows                       go straight to the results)
          |                 |  |
          +------------> MakeClips                          loose files and archives, all at once,
-         |                 |  |                            one codec process per core
+         |                 |  |                            one codec process per core; with --fetch
+         |                 |  |                            what is found nowhere, at last
          +------------> WriteResults                       lists, manifests, summary.json last
 
 Each step is a folder; its transform is in the file that is named after it. The elements between
@@ -26,10 +27,12 @@ import apache_beam as beam
 from beam_pipeline.annotations.read_annotations import ReadAnnotations
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.find_earlier_runs import FindEarlierRuns
+from beam_pipeline.plan.plan_fetch import PlanFetch
 from beam_pipeline.plan.plan_work import PlanWork
 from beam_pipeline.results.keep_part import KeepPart
-from beam_pipeline.results.write_results import WriteResults
+from beam_pipeline.results.write_results import WriteFetched, WriteResults
 from beam_pipeline.sources.find_sources import FindSources
+from beam_pipeline.work.fetch_clips import FetchClips
 from beam_pipeline.work.make_clips import MakeClips
 
 
@@ -47,3 +50,11 @@ def build(pipeline: beam.Pipeline, config: Config) -> None:
         (annotations, sources, earlier, plan, work) | "Results" >> WriteResults(config)
     else:
         (sources, work) | "Part" >> KeepPart(config)
+
+
+def build_fetch(pipeline: beam.Pipeline, config: Config) -> None:
+    """Add the steps of ``fetch OUTPUT``, whose manifests stand in for annotations and sources."""
+    earlier = pipeline | "Earlier runs" >> FindEarlierRuns(config)
+    plan = earlier | "Plan" >> PlanFetch(config)
+    fetched = (plan.rows,) | "Fetch" >> FetchClips(config)
+    (earlier, plan, fetched) | "Results" >> WriteFetched(config)

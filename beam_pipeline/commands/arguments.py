@@ -35,7 +35,7 @@ def parser_of(name: str, usage: str, description: str, epilog: str) -> argparse.
         type=at_least_1,
         metavar="N",
         help="clips that are read and decoded at once (default: the number of available cores); "
-        "only verify does so, the others take the flag too",
+        "only verify and fetch do so, the others take the flag too",
     )
     return parser
 

@@ -21,6 +21,7 @@ STATE = "_state"
 
 SETTINGS = f"{STATE}/settings.json"
 SUMMARY = "summary.json"
+LABEL_IDS = "label2id.json"
 MANIFESTS = "manifest"
 VIDEOS = "videos"
 LISTS = "lists"

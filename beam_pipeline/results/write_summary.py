@@ -17,7 +17,7 @@ from beam_pipeline.elements import ALL, SPLITS, ReadArchive, Split, Unannotated
 from beam_pipeline.errors import DamagedError, OutputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
-from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, Output
+from beam_pipeline.output.output_folder import LABEL_IDS, MANIFESTS, SUMMARY, Output
 from beam_pipeline.privacy import public_address
 from beam_pipeline.results.merge_splits import Merged
 from beam_pipeline.results.spent_runs import is_spent
@@ -88,7 +88,7 @@ def finish(
     with _unless_another_finishes(output):
         notes = sorted({*earlier_notes})
         if config.annotations:
-            notes += _write(output, "label2id.json", _json(label_ids))
+            notes += _write(output, LABEL_IDS, _json(label_ids))
         notes += [note for each in merged for note in each.notes]
         manifests = None
         while manifests != (manifests := files.list_folder(output.url(MANIFESTS))):

@@ -36,7 +36,7 @@ from beam_pipeline.work.worker_pool import (
 )
 
 if TYPE_CHECKING:
-    from beam_pipeline.fetch.site import Fetched
+    from beam_pipeline.fetch.site import Fetched as Files
 
 NOTES = "notes"
 
@@ -59,30 +59,39 @@ _KINDS: JoinInputs = {
 """The inputs of the join, each with its type and key."""
 
 
-class FetchClips(beam.PTransform):
-    """Fetch clips: of the rows that are planned those that are in no other collection of rows.
+class Fetched(NamedTuple):
+    """What came of fetching: a row for each clip that was asked for, retries, and notes."""
 
-    Outputs ``rows`` (Row), ``retries`` (int) and ``notes`` (str).
-    """
+    rows: beam.PCollection[Row]
+    retries: beam.PCollection[int]
+    notes: beam.PCollection[str]
+
+
+class FetchClips(beam.PTransform):
+    """Fetch clips: of the rows that are planned those that are in no other collection of rows."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self._config = config
 
-    def expand(self, rows: tuple[beam.PCollection[Row], ...]) -> pvalue.DoOutputsTuple:
+    def expand(self, rows: tuple[beam.PCollection[Row], ...]) -> Fetched:
         fetch = self._config.fetch
         assert fetch is not None
         planned, *tried = rows
-        planned = planned | "Not found" >> beam.Filter(_may_ask, fetch.again)
-        named = (
-            tried
-            | "Tried" >> beam.Flatten()
-            | "By name" >> beam.Map(_name_of).with_output_types(Named)
-        )
-        return (
-            {"planned": planned, "tried": named}
-            | JoinByBucket(_KINDS)
-            | "Found nowhere" >> beam.FlatMap(_found_nowhere).with_output_types(Row)
+        missing = planned | "Not found" >> beam.Filter(_may_ask, fetch.again)
+        if tried:
+            named = (
+                tried
+                | "Tried" >> beam.Flatten()
+                | "By name" >> beam.Map(_name_of).with_output_types(Named)
+            )
+            missing = (
+                {"planned": missing, "tried": named}
+                | JoinByBucket(_KINDS)
+                | "Found nowhere" >> beam.FlatMap(_found_nowhere).with_output_types(Row)
+            )
+        fetched = (
+            missing
             | "Together" >> batch_by_key(int, _one_key)
             | "All videos" >> beam.GroupByKey()
             | "Fetch"
@@ -90,6 +99,7 @@ class FetchClips(beam.PTransform):
             .with_output_types(Row, **{NOTES: str, RETRIES: int})
             .with_outputs(NOTES, RETRIES, main=ROWS)
         )
+        return Fetched(fetched[ROWS], fetched[RETRIES], fetched[NOTES])
 
 
 def _may_ask(row: Row, again: bool) -> bool:
@@ -178,7 +188,7 @@ class _Fetcher:
 
     def made_before(self, planned: Row) -> Row | None:
         """The row of a clip that this run has made already, on a worker that died since."""
-        path = self._pool.config.clip_path(clip_of(planned))
+        path = self._pool.config.clip_path(planned.clip)
         return self._pool.rows_of_run.find(path, self._address(planned.youtube_id or ""))
 
     def fetch(self, youtube_id: str, wanted: Sequence[Row], clips: ClipsInFlight) -> Iterator[Row]:
@@ -198,12 +208,12 @@ class _Fetcher:
                     self.pace.succeeded()
                     source = self._source(youtube_id, fetched, folder)
                     for row in wanted:
-                        clips.submit(_make, clip_of(row), source)
+                        clips.submit(_make, row.clip, source)
                 for result in clips.collect(1):
                     yield result.row
             return
 
-    def _source(self, youtube_id: str, fetched: "Fetched", folder: str) -> Source:
+    def _source(self, youtube_id: str, fetched: "Files", folder: str) -> Source:
         """The file to make the clips from, with pictures and sound in one."""
         path, remark = fetched.video, None
         if fetched.sound is not None:
@@ -219,14 +229,6 @@ class _Fetcher:
             else:
                 remark = f"sound dropped: it cannot be joined: {outcome.detail}"
         return Source(self._address(youtube_id), path, fetched.bytes, youtube_id, True, remark)
-
-
-def clip_of(row: Row) -> Clip:
-    """The annotated clip of a row."""
-    assert row.time_start is not None
-    assert row.time_end is not None
-    times = int(row.time_start), int(row.time_end)
-    return Clip(row.clip_id, row.youtube_id, *times, row.split, row.label, row.label_id)
 
 
 def _make(clip: Clip, source: Source, pool: WorkerPool) -> ClipResult:
@@ -246,7 +248,7 @@ def _unavailable(planned: Row, answer: Unavailable, pool: WorkerPool) -> ClipRes
     if row.reason != answer.reason:
         today = datetime.now(UTC).date().isoformat()
         details = {"reason": answer.reason, "detail": f"{today}: {answer.words}"}
-        row = Row.of(clip_of(planned), "missing", **details)
+        row = Row.of(planned.clip, "missing", **details)
     pool.row_log.add(row)
     return ClipResult(row, None)
 

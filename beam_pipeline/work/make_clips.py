@@ -14,7 +14,7 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.plan.plan_work import Plan
 from beam_pipeline.plan.wanted_clips import key_of
 from beam_pipeline.sources.find_sources import Sources
-from beam_pipeline.work.fetch_clips import NOTES, FetchClips
+from beam_pipeline.work.fetch_clips import FetchClips
 from beam_pipeline.work.resize_clips import ResizeClips
 from beam_pipeline.work.resize_members import READ, ResizeMembers
 from beam_pipeline.work.search_archives import SEARCHED, SearchAgain, SearchArchives
@@ -84,9 +84,9 @@ class MakeClips(beam.PTransform):
         notes: tuple[beam.PCollection[str], ...] = ()
         if self._config.fetch is not None:
             fetched = (plan.rows, *rows) | "Fetch" >> FetchClips(self._config)
-            rows.append(fetched[ROWS])
-            retries.append(fetched[RETRIES])
-            notes = (fetched[NOTES],)
+            rows.append(fetched.rows)
+            retries.append(fetched.retries)
+            notes = (fetched.notes,)
         return Work(
             tuple(rows),
             (sources.archives.read, *(stage[READ] for stage in stages[1:]))
