@@ -71,6 +71,10 @@ REQUIRED = ("output",)
 
 EXCLUDED = {
     "workers": "a machine has one process, with a worker for each core",
+    **dict.fromkeys(
+        ("fetch", "cookies", "proxy", "fetch_options", "fetch_again"),
+        "sites block the addresses of data centres, and the image has no yt-dlp",
+    ),
 }
 """Options that are not parameters, with the reason."""
 

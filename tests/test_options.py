@@ -65,6 +65,7 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--max_missing_ratio", "0.25", lambda c: c.max_missing_ratio, 0.25),
     ("--shrink", "true", lambda c: c.shrink, True),
     ("--shard", "2/3", lambda c: c.shard, Shard(2, 3)),
+    ("--fetch", "youtube", lambda c: c.fetch and c.fetch.site, "youtube"),
 ]
 
 
@@ -88,7 +89,9 @@ def test_every_flag_is_tested_here() -> None:
     parser = argparse.ArgumentParser()
     KineticsOptions._add_argparse_args(parser)
     declared = {flag for action in parser._actions for flag in action.option_strings}
-    assert declared - {"-h", "--help"} == {flag for flag, *_ in VALUES} | {"--dataset_mirror"}
+    # What goes with another flag only; tests/test_fetch_settings.py has those of --fetch.
+    with_others = {"--dataset_mirror", "--cookies", "--proxy", "--fetch_options", "--fetch_again"}
+    assert declared - {"-h", "--help"} == {flag for flag, *_ in VALUES} | with_others
 
 
 @pytest.mark.parametrize(
