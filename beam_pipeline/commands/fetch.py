@@ -23,6 +23,7 @@ from beam_pipeline.config import Config, fetch_settings
 from beam_pipeline.elements import ALL
 from beam_pipeline.engines.choose import choose_engine
 from beam_pipeline.errors import RunError, UsageError, message_of
+from beam_pipeline.fetch.settings import FetchSettings
 from beam_pipeline.options import add_fetch_flags
 from beam_pipeline.output.output_folder import SUMMARY, Output
 from beam_pipeline.privacy import public_address
@@ -42,8 +43,8 @@ def main(argv: Sequence[str]) -> int:
     """
     arguments = _parser().parse_args(argv)
     output = output_at(arguments.output, arguments.storage_options)
-    prepared = find_prepared(output)
-    config = config_of(prepared, arguments)
+    fetch = fetch_settings(arguments)
+    config = config_of(find_prepared(output), fetch, arguments.workers)
     engine = choose_engine(PipelineOptions([]))
     config = engine.configure(config)
     # A codec child that dies must not take this process with it.
@@ -71,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
     return DIFFERS
 
 
-def config_of(prepared: Prepared, arguments: argparse.Namespace) -> Config:
+def config_of(prepared: Prepared, fetch: FetchSettings, workers: int | None) -> Config:
     """The settings of the run that made an output, with how to fetch.
 
     Raises:
@@ -91,7 +92,7 @@ def config_of(prepared: Prepared, arguments: argparse.Namespace) -> Config:
             f"{root} was made with --resize false: it holds lists alone, and no clips can be added"
         )
     try:
-        return _config(prepared, summary, arguments)
+        return _config(prepared, summary, fetch, workers)
     except (KeyError, TypeError) as error:
         raise UsageError(
             f"{root} was made by another release of this program, and its summary lacks {error}; "
@@ -100,7 +101,7 @@ def config_of(prepared: Prepared, arguments: argparse.Namespace) -> Config:
 
 
 def _config(
-    prepared: Prepared, summary: Mapping[str, Any], arguments: argparse.Namespace
+    prepared: Prepared, summary: Mapping[str, Any], fetch: FetchSettings, workers: int | None
 ) -> Config:
     settings, root = summary["settings"], prepared.output.root
     clip = {field.name: settings[field.name] for field in fields(ClipSettings)}
@@ -123,7 +124,7 @@ def _config(
         clip=ClipSettings(**clip),
         limit=settings["limit"],
         overwrite=False,
-        workers=arguments.workers,
+        workers=workers,
         clip_timeout=None,
         max_failure_ratio=1.0,
         max_missing_ratio=1.0,
@@ -134,7 +135,7 @@ def _config(
         mirror=None,
         allow_local=False,
         shard=None,
-        fetch=fetch_settings(arguments),
+        fetch=fetch,
     )
 
 

@@ -12,7 +12,7 @@ _NEEDED = {
     "yt_dlp": ("YoutubeDL", "parse_options"),
     "yt_dlp.cookies": ("CookieLoadError",),
     "yt_dlp.utils": ("DownloadCancelled",),
-    "yt_dlp.extractor": ("list_extractor_classes",),
+    "yt_dlp.extractor": ("gen_extractor_classes",),
 }
 """What is used of it, by module."""
 

@@ -46,17 +46,17 @@ _WORDS: tuple[tuple[Unavailability, tuple[str, ...]], ...] = (
         ("private", "members.?only", "join this channel", "requires payment", "to .*members"),
     ),
     (
-        "removed",
-        (
-            "unavailable", "removed", "deleted", "no longer available", "terminated", "copyright",
-            "(isn't|not) available", "does(n't| not) exist", "violat", "incomplete youtube id",
-        ),
-    ),
-    (
         "no_format",
         (
             "no video formats", "requested format is not available", "drm", "premieres? in",
             "live event", "is offline", "is live",
+        ),
+    ),
+    (
+        "removed",
+        (
+            "unavailable", "removed", "deleted", "no longer available", "terminated", "copyright",
+            "(isn't|not) available", "does(n't| not) exist", "violat", "incomplete youtube id",
         ),
     ),
     (

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import optparse
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -128,10 +129,9 @@ def _config_lines(text: str) -> dict[str, Any]:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
             plain = yt_dlp.parse_options([]).ydl_opts
             given = yt_dlp.parse_options(words)
-    except (ValueError, SystemExit) as error:
-        lines = [line for line in said.getvalue().splitlines() if line.strip()]
-        why = lines[-1].partition("error: ")[2] if lines else ""
-        raise ValueError(f"yt-dlp cannot read it: {why or error}") from None
+    except (ValueError, optparse.OptParseError, SystemExit) as error:
+        why = f"{said.getvalue()}\n{error}".strip().splitlines()[-1]
+        raise ValueError(f"yt-dlp cannot read it: {why.rpartition('error: ')[2]}") from None
     if given.urls:
         raise ValueError("it holds something that is no option of yt-dlp")
     return {name: value for name, value in given.ydl_opts.items() if value != plain.get(name)}

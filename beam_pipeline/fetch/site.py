@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from yt_dlp import YoutubeDL
 from yt_dlp.cookies import CookieLoadError
-from yt_dlp.extractor import list_extractor_classes
+from yt_dlp.extractor import gen_extractor_classes
 from yt_dlp.utils import DownloadCancelled
 
 from beam_pipeline.errors import InputError
@@ -24,7 +24,10 @@ MAX_BYTES = 4 * 1024**3
 """Bytes of one file: as much as of any other server."""
 
 SLOWEST, PATIENCE = 256 * 1024, 30.0
-"""So many bytes have to come in so many seconds."""
+"""A response has so many seconds for each further so many bytes."""
+
+CHUNK = 64 * 1024
+"""Bytes to read at once, if as many have come."""
 
 _COOKIES = "cookies.txt"
 
@@ -72,9 +75,10 @@ class VideoSite:
 
     def note(self, youtube_id: str) -> str | None:
         """What the user should know before the first request; None if there is nothing."""
-        address = watch_address(youtube_id)
-        extractor = next(each for each in list_extractor_classes() if each.suitable(address))
-        is_real = extractor.__module__.startswith("yt_dlp.extractor.youtube")
+        with YoutubeDL(self._params("", _Watch())):  # which loads plugins
+            address = watch_address(youtube_id)
+            extractor = next(each for each in gen_extractor_classes() if each.suitable(address))
+        is_real = extractor.ie_key() == "Youtube"
         return NO_RUNTIME if is_real and not _has_runtime(self._settings.options) else None
 
     def fetch(self, youtube_id: str, folder: str) -> Fetched:
@@ -92,14 +96,14 @@ class VideoSite:
             with open(params["cookiefile"], "wb") as file:
                 file.write(self._cookies)
         try:
-            with YoutubeDL(params) as downloader:
+            with _Downloader(params, watch) as downloader:
                 downloader.extract_info(watch_address(youtube_id), download=True)
-        except CookieLoadError as error:
-            raise InputError(
-                "--cookies: this is no cookie file in Netscape's format, as browsers' extensions "
-                "and yt-dlp --cookies write it; type the path of one"
-            ) from error
         except Exception as error:
+            if any(isinstance(each, CookieLoadError) for each in with_causes(error)):
+                raise InputError(
+                    "--cookies: this is no cookie file in Netscape's format, as browsers' "
+                    "extensions and yt-dlp --cookies write it; type the path of one"
+                ) from error
             if (of_disk := _disk_error(error, folder)) is not None:
                 raise of_disk from error
             raise self._unavailable(error, watch) from error
@@ -153,21 +157,67 @@ class VideoSite:
             "progress_hooks": [watch.progress],
             "logger": _silent(),
             "noprogress": True,
+            "noresizebuffer": True,
+            "buffersize": CHUNK,
             "quiet": True,
             "no_warnings": True,
             "no_color": True,
         }
 
 
+class _Downloader(YoutubeDL):
+    """yt-dlp, whose responses are read as their bytes come, so that slow ones are seen."""
+
+    def __init__(self, params: dict[str, Any], watch: "_Watch") -> None:
+        super().__init__(params)
+        self._watch = watch
+
+    def urlopen(self, request: Any) -> Any:
+        response = super().urlopen(request)
+        raw = response.fp
+        if not hasattr(raw, "read1"):  # it is in memory already
+            return response
+        read_all, pace = raw.read, _ResponsePace(self._watch)
+
+        def read(size: int | None = None, **how: Any) -> bytes:
+            data: bytes = raw.read1(size, **how) if size else read_all(size, **how)
+            try:
+                pace.came(len(data))
+            except DownloadCancelled:
+                response.close()
+                raise
+            return data
+
+        raw.read = read
+        return response
+
+
+class _ResponsePace:
+    """The time that one response still has."""
+
+    def __init__(self, watch: "_Watch") -> None:
+        self._watch = watch
+        self._since = time.monotonic()
+        self._left = SLOWEST
+
+    def came(self, count: int) -> None:
+        """Note bytes. Raises DownloadCancelled if they are too few."""
+        now = time.monotonic()
+        self._left -= count
+        if self._left <= 0:
+            self._since, self._left = now, SLOWEST
+        elif count and now - self._since > PATIENCE:
+            self._watch.is_too_slow = True
+            self._watch.why = f"less than {SLOWEST // 1024} KiB came in {PATIENCE:g} s"
+            raise DownloadCancelled(self._watch.why)
+
+
 class _Watch:
-    """Ends a download that is too slow, too large, or without an end; ``why`` says so."""
+    """Ends what is too slow, too large, or without an end; ``why`` says so."""
 
     def __init__(self) -> None:
         self.why: str | None = None
         self.is_too_slow = False
-        self._file: str | None = None
-        self._since = 0.0
-        self._bytes = 0
 
     def refuse_live(self, info: Mapping[str, Any], *, incomplete: bool = False) -> str | None:
         if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming"):
@@ -175,15 +225,8 @@ class _Watch:
         return self.why
 
     def progress(self, status: Mapping[str, Any]) -> None:
-        now, count = time.monotonic(), status.get("downloaded_bytes") or 0
-        if max(count, status.get("total_bytes") or 0) > MAX_BYTES:
+        if max(status.get("downloaded_bytes") or 0, status.get("total_bytes") or 0) > MAX_BYTES:
             self.why = f"it has more than {MAX_BYTES:,} bytes"
-            raise DownloadCancelled(self.why)
-        if status.get("filename") != self._file or count - self._bytes >= SLOWEST:
-            self._file, self._since, self._bytes = status.get("filename"), now, count
-        elif status.get("status") == "downloading" and now - self._since > PATIENCE:
-            self.is_too_slow = True
-            self.why = f"less than {SLOWEST // 1024} KiB came in {PATIENCE:g} s"
             raise DownloadCancelled(self.why)
 
 

@@ -68,6 +68,8 @@ class StandIn(Serving):
         await answer.write(media.content[: len(media.content) // 2])
         if media.fault == "slow":
             for byte in media.content[len(media.content) // 2 :]:
+                if request.transport is None or request.transport.is_closing():
+                    break
                 await answer.write(bytes([byte]))
                 await asyncio.sleep(0.02)
         elif request.transport is not None:
