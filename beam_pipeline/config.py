@@ -322,7 +322,7 @@ def fetch_settings(flags: Any) -> FetchSettings:
     Raises:
         UsageError: a flag cannot be used, or yt-dlp is not there.
     """
-    if problem := package_problem():
+    if problem := package_problem() or interface_problem():
         raise UsageError(problem)
     cookies = flags.cookies and urls.absolute(flags.cookies)
     if cookies is not None:
@@ -337,8 +337,6 @@ def fetch_settings(flags: Any) -> FetchSettings:
     if flags.fetch_options is not None:
         options, pause = _read_fetch_options(flags.fetch_options)
         settings = replace(settings, options=options, pause=pause)
-    if problem := interface_problem():
-        raise UsageError(problem)
     return settings
 
 

@@ -42,6 +42,12 @@ def test_the_lines_of_a_config_file_say_the_same() -> None:
     assert (options, pause) == ({"retries": 7}, (1, 2))
 
 
+def test_yt_dlps_own_preset_for_sleeping_is_taken() -> None:
+    options, pause = parse_options("-t sleep")
+    assert pause > PAUSE
+    assert options["sleep_interval_requests"] > 0
+
+
 def test_one_number_is_a_pause_without_chance() -> None:
     assert parse_options('{"sleep_interval": 3}')[1] == (3, 3)
     assert parse_options('{"max_sleep_interval": 3}')[1] == (3, 3)

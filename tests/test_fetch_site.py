@@ -12,7 +12,7 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.fetch import site as fetch_site
 from beam_pipeline.fetch.reasons import Unavailable
 from beam_pipeline.fetch.settings import FetchSettings
-from beam_pipeline.fetch.site import NO_RUNTIME, Fetched, VideoSite, watch_address
+from beam_pipeline.fetch.site import NO_RUNTIME, VideoFiles, VideoSite, watch_address
 from tests.standin import CONFIG, Answer, Media, StandIn, both, pictures_only, sound_only
 
 SIZE = (128, 96)
@@ -76,7 +76,7 @@ def test_one_file_is_fetched_and_nothing_printed(
     standin: StandIn, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fetched = site().fetch("good", str(tmp_path))
-    assert fetched == Fetched(str(tmp_path / "video"), None, len(CONTENT))
+    assert fetched == VideoFiles(str(tmp_path / "video"), None, len(CONTENT))
     assert (tmp_path / "video").read_bytes() == CONTENT
     assert os.listdir(tmp_path) == ["video"]
     assert standin.asked == ["watch/good", "media/good/18"]
@@ -187,6 +187,18 @@ def test_a_folder_that_is_gone_is_no_fault_of_the_site(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError):  # noqa: PT011
         site().fetch("good", str(tmp_path / "file" / "folder"))
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "~ 100% %(id)s $HOME"
+    folder.mkdir()
+    assert site().fetch("good", str(folder)).video == str(folder / "video")
+    assert os.listdir(folder) == ["video"]
+
+
+def test_options_that_yt_dlp_cannot_use_end_the_run() -> None:
+    with pytest.raises(InputError, match=r"--fetch_options: yt-dlp cannot use them: .*js_runtimes"):
+        site(options={"js_runtimes": 3}).note("good")
 
 
 def test_an_id_is_quoted_in_the_address() -> None:

@@ -21,8 +21,8 @@ PASSED_ON = (
     "cookiesfrombrowser", "extractor_args", "extractor_retries", "fragment_retries", "geo_bypass",
     "geo_bypass_country", "geo_bypass_ip_block", "geo_verification_proxy", "http_chunk_size",
     "impersonate", "js_runtimes", "legacyserverconnect", "nocheckcertificate", "ratelimit",
-    "remote_components", "retries", "sleep_interval_requests", "socket_timeout", "source_address",
-    "throttledratelimit",
+    "remote_components", "retries", "sleep_interval_requests", "sleep_interval_subtitles",
+    "socket_timeout", "source_address", "throttledratelimit",
 )  # fmt: skip
 """The options of yt-dlp that do not change what this program relies on, by their names in
 Python."""

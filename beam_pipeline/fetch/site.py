@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from yt_dlp.utils import DownloadCancelled
 
 from beam_pipeline.errors import InputError
 from beam_pipeline.fetch.formats import Format, choose_formats
-from beam_pipeline.fetch.reasons import WATCH, Unavailable, reason_of, with_causes
+from beam_pipeline.fetch.reasons import WATCH, Unavailable, reason_of, tidy, with_causes
 from beam_pipeline.fetch.settings import FetchSettings, secrets_of
 from beam_pipeline.privacy import HIDDEN
 
@@ -37,7 +38,7 @@ NO_RUNTIME = (
 )
 
 
-class Fetched(NamedTuple):
+class VideoFiles(NamedTuple):
     """The files of a video: its pictures, and its sound if that came apart. ``bytes`` of both."""
 
     video: str
@@ -74,14 +75,25 @@ class VideoSite:
         self._with_sound = with_sound
 
     def note(self, youtube_id: str) -> str | None:
-        """What the user should know before the first request; None if there is nothing."""
-        with YoutubeDL(self._params("", _Watch())):  # which loads plugins
-            address = watch_address(youtube_id)
-            extractor = next(each for each in gen_extractor_classes() if each.suitable(address))
+        """What the user should know before the first request; None if there is nothing.
+
+        Raises:
+            InputError: yt-dlp cannot use its options.
+        """
+        try:
+            with YoutubeDL(self._params(_Watch())):  # it loads plugins, too
+                pass
+        except Exception as error:
+            raise InputError(
+                f"--fetch_options: yt-dlp cannot use them: {tidy(str(error))}; see the names and "
+                "values of its options in Python"
+            ) from error
+        address = watch_address(youtube_id)
+        extractor = next(each for each in gen_extractor_classes() if each.suitable(address))
         is_real = extractor.ie_key() == "Youtube"
         return NO_RUNTIME if is_real and not _has_runtime(self._settings.options) else None
 
-    def fetch(self, youtube_id: str, folder: str) -> Fetched:
+    def fetch(self, youtube_id: str, folder: str) -> VideoFiles:
         """Fetch as little of a video as its clips need, into an empty folder.
 
         Raises:
@@ -90,13 +102,13 @@ class VideoSite:
             OSError: the folder cannot be written.
         """
         watch = _Watch()
-        params = self._params(folder, watch)
+        params = self._params(watch)
         if self._cookies is not None:
             params["cookiefile"] = os.path.join(folder, _COOKIES)
             with open(params["cookiefile"], "wb") as file:
                 file.write(self._cookies)
         try:
-            with _Downloader(params, watch) as downloader:
+            with _Downloader(params, folder, watch) as downloader:
                 downloader.extract_info(watch_address(youtube_id), download=True)
         except Exception as error:
             if any(isinstance(each, CookieLoadError) for each in with_causes(error)):
@@ -112,7 +124,7 @@ class VideoSite:
             raise Unavailable("no_format", watch.why or "there is nothing to fetch")
         there = sound if os.path.isfile(sound) else None
         size = sum(os.path.getsize(path) for path in (video, there) if path is not None)
-        return Fetched(video, there, size)
+        return VideoFiles(video, there, size)
 
     def _unavailable(self, error: Exception, watch: "_Watch") -> Unavailable:
         if watch.is_too_slow:
@@ -122,11 +134,12 @@ class VideoSite:
         else:
             found = reason_of(error)
         for secret in secrets_of(self._settings.proxy):
-            found.words = found.words.replace(secret, HIDDEN)
+            whole = rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])"
+            found.words = re.sub(whole, HIDDEN, found.words)
         return found
 
-    def _params(self, folder: str, watch: "_Watch") -> dict[str, Any]:
-        """The options of yt-dlp: none that leaves anything but the files, or starts a program."""
+    def _params(self, watch: "_Watch") -> dict[str, Any]:
+        """The options of yt-dlp: none that leaves anything but the files."""
 
         def choose(context: Mapping[str, Any]) -> Iterator[Format]:
             formats: Sequence[Format] = context["formats"]
@@ -144,8 +157,6 @@ class VideoSite:
             **self._settings.options,
             "proxy": self._settings.proxy,
             "format": choose,
-            "outtmpl": {"default": os.path.join(folder, "%(file_of)s")},
-            "paths": {},
             "cachedir": False,
             "noplaylist": True,
             "playlist_items": "1",
@@ -166,11 +177,19 @@ class VideoSite:
 
 
 class _Downloader(YoutubeDL):
-    """yt-dlp, whose responses are read as their bytes come, so that slow ones are seen."""
+    """yt-dlp, with names of our own for the files, and an eye on slow responses.
 
-    def __init__(self, params: dict[str, Any], watch: "_Watch") -> None:
+    These are read as their bytes come: yt-dlp would wait for a whole block.
+    """
+
+    def __init__(self, params: dict[str, Any], folder: str, watch: "_Watch") -> None:
         super().__init__(params)
+        self._folder = folder
         self._watch = watch
+
+    def prepare_filename(self, info: Mapping[str, Any], *_: Any, **__: Any) -> str:
+        """Not by a template, in which a folder's ``%``, ``$`` and ``~`` would have a meaning."""
+        return os.path.join(self._folder, info.get("file_of", "video"))
 
     def urlopen(self, request: Any) -> Any:
         response = super().urlopen(request)

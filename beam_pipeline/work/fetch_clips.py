@@ -36,7 +36,7 @@ from beam_pipeline.work.worker_pool import (
 )
 
 if TYPE_CHECKING:
-    from beam_pipeline.fetch.site import Fetched as Files
+    from beam_pipeline.fetch.site import VideoFiles
 
 NOTES = "notes"
 
@@ -213,7 +213,7 @@ class _Fetcher:
                     yield result.row
             return
 
-    def _source(self, youtube_id: str, fetched: "Files", folder: str) -> Source:
+    def _source(self, youtube_id: str, fetched: "VideoFiles", folder: str) -> Source:
         """The file to make the clips from, with pictures and sound in one."""
         path, remark = fetched.video, None
         if fetched.sound is not None:
