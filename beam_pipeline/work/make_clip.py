@@ -103,7 +103,7 @@ def make_clip_anew(
         temporary: str | None = None
         if isinstance(source.content, str):
             temporary = stack.enter_context(output.temporary_path())
-        segment = _segment(clip, source)
+        segment = _segment(clip, source.name, source.is_whole_video)
         request = Request(source.content, temporary, pool.config.clip, segment)
         outcome = _run(request, pool.config.timeout_of(clip, source.size), pool.codecs)
         if source.remark is not None:
@@ -179,15 +179,15 @@ def row_of(
     )
 
 
-def _segment(clip: Clip, source: Source) -> Segment | None:
+def _segment(clip: Clip, name: str, is_whole_video: bool = False) -> Segment | None:
     """The segment to cut from the source; None if the source is named by the clip's own id.
 
     A source named by the video's id may be the whole video.
     """
-    if clip.time_start is None or clip.time_end is None or source.name == clip.clip_id:
+    if clip.time_start is None or clip.time_end is None or name == clip.clip_id:
         return None
     times = Fraction(clip.time_start), Fraction(clip.time_end)
-    return Segment(*times, of_whole_video=source.is_whole_video)
+    return Segment(*times, of_whole_video=is_whole_video)
 
 
 def _fetch(
