@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipeline.batches import pack
+from beam_pipeline.config import Config
+from beam_pipeline.elements import Clip
 from beam_pipeline.elements import Row as ManifestRow
+from beam_pipeline.output.leases import acquire_lease, release_all
 from beam_pipeline.output.row_log import row_line
+from beam_pipeline.work.fetch_clips import _Fetch
 from tests.codec import made_of
 from tests.kinetics import (
     SHORT_EDGE,
@@ -244,6 +249,34 @@ def test_a_fault_that_passes_is_asked_for_in_the_next_run(tmp_path: Path, site: 
     assert made.fetch(output).status == 0
     assert made.site.asked == ["watch/gDown", "media/gDown/18"]
     assert told(all_rows(output)["gDown_000001_000003"]) == ("resized", None)
+
+
+def test_what_a_worker_has_asked_for_before_it_died_is_not_asked_for_again(
+    site: StandIn, tmp_path: Path
+) -> None:
+    """A runner gives the element to another worker, which does all of it once more."""
+    config = Config.from_flags(
+        annotations="/a", output=str(tmp_path / "o"), fetch="youtube", short_edge=SHORT_EDGE,
+        fetch_options=str(NO_PAUSE), workers=1,
+    )  # fmt: skip
+    clips = [
+        Clip("aWhole_000000_000002", "aWhole", 0, 2, "train", "zumba", 0),
+        Clip("cPrivate_000001_000011", "cPrivate", 1, 11, "train", "zumba", 0),
+    ]
+    planned = [tuple(ManifestRow.of(each, "missing", reason="no_file")) for each in clips]
+    acquire_lease(config.output)
+    told_to = []
+    for _ in range(2):
+        worker = _Fetch(config)
+        worker.setup()
+        worker.start_bundle()
+        told_to.append([row[:7] for row in worker.process((0, [pack(planned)]))])
+        list(worker.finish_bundle())
+        worker.teardown()
+    assert {row[4] for row in told_to[0]} == {"resized", "missing"}
+    assert sorted(told_to[1]) == sorted(told_to[0])
+    assert site.asked == ["watch/aWhole", "media/aWhole/18", "watch/cPrivate"]
+    release_all(5)
 
 
 def test_what_a_killed_run_has_fetched_is_not_fetched_again(made: Made, tmp_path: Path) -> None:
