@@ -12,24 +12,31 @@ from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from beam_pipeline.codec import child_processes
 from beam_pipeline.errors import DamagedError, RunError, UsageError, message_of
+from beam_pipeline.kinetics.spelling import meant
 from beam_pipeline.privacy import one_line, redact
 from beam_pipeline.quick_start import import_of_beam
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
+    from beam_pipeline.config import Config
     from beam_pipeline.engines.engine import Engine
+    from beam_pipeline.progress.counts import Counts
 
 OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
-SUBCOMMANDS = ("verify", "compare", "stats", "fetch")
+EXAMPLE = (
+    "python -m beam_pipeline --annotations k400/annotations --videos k400/videos --output k400-256"
+)
+SUBCOMMANDS = ("plan", "verify", "compare", "stats", "overlap", "fetch")
 """What the first argument may be, in place of a flag: each is a file in ``commands/``."""
 
-JOBS = ("fetch",)
-"""Those of them that run a job. One that could not do its work ends with status 1, as a run."""
+JOBS = ("plan", "fetch")
+"""Those of them that run steps of the job. One that could not do its work ends with status 1, as a
+run."""
 
 SIGNAL_STATUS = 128
 """Exit status of a stopped run, plus the signal's number: 130 after Ctrl-C."""
@@ -55,6 +62,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     if arguments and arguments[0] in SUBCOMMANDS:
         return _run_subcommand(*arguments)
+    if message := _not_begun(arguments):
+        _complain(message)
+        return BAD_USAGE
     with import_of_beam(arguments):
         from beam_pipeline.engines.choose import choose_engine
         from beam_pipeline.options import parse_command_line
@@ -62,28 +72,46 @@ def main(argv: list[str] | None = None) -> int:
     try:
         options = parse_command_line(arguments)
         engine = choose_engine(options)
-        _on_signal(lambda: engine.interrupt_message)
         return _run(engine, options)
     except (UsageError, RunError) as error:
         _complain(str(error))
         return BAD_USAGE if isinstance(error, UsageError) else RUN_FAILED
 
 
+def _not_begun(arguments: list[str]) -> str | None:
+    """What to type instead of a command line that does not begin with a flag; None if it does."""
+    if not arguments:
+        return f"type what to prepare, such as {EXAMPLE}; --help lists the flags"
+    first = arguments[0]
+    if first.startswith("-") or not first.isprintable():
+        return None
+    if first in ("help", "version"):
+        return f"unknown argument {first}; type --{first}"
+    if os.path.exists(first):
+        return f"{first} stands without a flag; type --videos {first} --output FOLDER"
+    if near := meant(first, SUBCOMMANDS):
+        return f"unknown argument {first}; did you mean {near}?"
+    return f"unknown argument {first}; type flags, or one of {', '.join(SUBCOMMANDS)}"
+
+
 def _run_subcommand(name: str, *arguments: str) -> int:
-    """Look at an output, or run a job on it; status 2 if nothing can be said about it."""
-    _on_signal(lambda: INTERRUPTED if name in JOBS else "stopped")
+    """Plan a run, look at an output, or fetch for it; status 2 if nothing can be said about it."""
+    _on_signal(lambda: INTERRUPTED if name == "fetch" else "stopped")
     with import_of_beam(arguments):
         command = import_module(f"beam_pipeline.commands.{name}")
 
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for pipes into ``head``
     try:
         return int(command.main(list(arguments)))
-    except DamagedError as error:
-        _complain(f"{error.what}; the command that made this output writes it anew")
-        return BAD_USAGE
-    except (UsageError, RunError) as error:
+    except UsageError as error:
         _complain(str(error))
-        if name in JOBS and isinstance(error, RunError):
+        return BAD_USAGE
+    except RunError as error:
+        if isinstance(error, DamagedError):
+            _complain(f"{error.what}; the command that made this output writes it anew")
+        else:
+            _complain(str(error))
+        if name in JOBS:
             _exit_now(RUN_FAILED)  # threads of Beam may still wait
         return BAD_USAGE
 
@@ -91,38 +119,101 @@ def _run_subcommand(name: str, *arguments: str) -> int:
 def _run(engine: "Engine", options: "PipelineOptions") -> int:
     from beam_pipeline.config import Config
     from beam_pipeline.options import KineticsOptions
-    from beam_pipeline.output.output_folder import SUMMARY
-    from beam_pipeline.results.closing_table import failure_message, print_part, print_results
-    from beam_pipeline.run_job import run
+    from beam_pipeline.progress.run_log import log_end, run_log
+    from beam_pipeline.run_job import log_start
 
-    config = engine.configure(Config.from_options(options.view_as(KineticsOptions)))
-    earlier = None if config.overwrite else config.output.read_json_if_whole(SUMMARY)
+    config = Config.from_options(options.view_as(KineticsOptions))
+    with run_log(config.reporting):
+        say = _say_in_json(engine) if config.reporting.progress == "json" else _say_plainly
+        _on_signal(lambda: engine.interrupt_message, say)
+        log_start(config, engine)
+        ended = _run_to_its_end(engine, config)
+        log_end(ended.status, ended.message)
+        if ended.show is not None and not config.reporting.quiet:
+            ended.show()
+        if line := say(ended.status, ended.message):
+            print(line, file=sys.stderr)
+    if ended.may_hang:
+        _exit_now(ended.status)
+    return ended.status
+
+
+class _Ended(NamedTuple):
+    """How a run has ended, and what shows its results.
+
+    It ``may_hang`` after an error: threads of Beam may still wait for something.
+    """
+
+    status: int
+    message: str | None = None
+    may_hang: bool = False
+    show: Callable[[], None] | None = None
+
+
+def _run_to_its_end(engine: "Engine", config: "Config") -> _Ended:
+    from beam_pipeline.output.output_folder import SUMMARY
+    from beam_pipeline.progress.run_log import log_end
+    from beam_pipeline.results.closing_table import failure_message
+    from beam_pipeline.results.log_results import log_results
+    from beam_pipeline.run_job import run, summary_of
+
+    try:
+        config = engine.configure(config)
+        earlier = None if config.overwrite else config.output.read_json_if_whole(SUMMARY)
+    except (UsageError, RunError) as error:
+        return _Ended(BAD_USAGE if isinstance(error, UsageError) else RUN_FAILED, str(error))
     try:
         has_run = run(engine, config)
-    except UsageError:
-        raise
+    except UsageError as error:
+        return _Ended(BAD_USAGE, str(error))
     except Exception as error:
         message = message_of(error) or engine.explain(error)
         if message is None:
+            log_end(RUN_FAILED, repr(error))
             raise
-        _complain(message)
-        _exit_now(RUN_FAILED)
+        return _Ended(RUN_FAILED, message, may_hang=True)
     if not has_run:
-        print("The template is written; nothing was run.")
-        return OK
-    if config.shard is not None:
-        print_part(config, engine.counts)
-        return OK
-    summary = config.output.read_json(SUMMARY)
-    assert summary is not None  # the run wrote it last
+        return _Ended(OK, show=lambda: print("The template is written; nothing was run."))
+    summary = summary_of(config)
+    log_results(summary, config, engine.counts)
+    message = failure_message(summary, config) if summary is not None else None
+    show = partial(_print_results, summary, earlier, config, engine.counts)
+    return _Ended(RUN_FAILED if message else OK, message, show=show)
+
+
+def _print_results(
+    summary: dict[str, Any] | None,
+    earlier: dict[str, Any] | None,
+    config: "Config",
+    counts: "Counts",
+) -> None:
+    from beam_pipeline.results.closing_table import print_part, print_results
+
+    if summary is None:
+        print_part(config, counts)
+        return
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for pipes into ``head``
-    if summary == earlier and not engine.counts.succeeded:
+    if summary == earlier and not counts.succeeded:
         print("The output is already complete: nothing was written. Results of the earlier run:")
-    print_results(summary, config, engine.counts)
-    if message := failure_message(summary, config):
-        _complain(message)
-        return RUN_FAILED
-    return OK
+    print_results(summary, config, counts)
+
+
+Say = Callable[[int, str | None], str | None]
+"""Makes what stands on stderr when a run has ended, of its status and message; None for nothing."""
+
+
+def _say_plainly(_status: int, message: str | None) -> str | None:
+    return message and f"beam_pipeline: {one_line(message)}"
+
+
+def _say_in_json(engine: "Engine") -> Say:
+    from beam_pipeline.progress.state import json_of, state_of
+
+    def say(status: int, message: str | None) -> str:
+        ended = state_of(engine.counts)._replace(phase="ended")
+        return json_of(ended, status=status, message=message and one_line(message))
+
+    return say
 
 
 def _complain(message: str) -> None:
@@ -135,35 +226,37 @@ def _print_traceback(kind: type[BaseException], *error: Any) -> None:
         print(redact("".join(traceback.format_exception(kind, *error))), file=sys.stderr)
 
 
-def _on_signal(message: Callable[[], str]) -> None:
+def _on_signal(message: Callable[[], str], say: Say = _say_plainly) -> None:
     """Stop with this message on SIGTERM, and on Ctrl-C unless it was ignored at startup."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, partial(_stop, message))
-    signal.signal(signal.SIGTERM, partial(_stop, message))
+        signal.signal(signal.SIGINT, partial(_stop, message, say))
+    signal.signal(signal.SIGTERM, partial(_stop, message, say))
 
 
-def _stop(message: Callable[[], str], number: int, _frame: FrameType | None) -> NoReturn:
+def _stop(message: Callable[[], str], say: Say, number: int, _frame: FrameType | None) -> NoReturn:
     """Exit inside the handler: Beam would treat a KeyboardInterrupt as a failed element."""
     for each in (signal.SIGINT, signal.SIGTERM):  # handle one signal, once
         # Not SIG_IGN: Python prints an error for a signal that has come but was not handled yet.
         signal.signal(each, _ignore)
+    status, why = SIGNAL_STATUS + number, message()
     _call("progress.live_line", "stop_drawing", DRAW_SECONDS)
     # On a terminal, in place of the live line and of the ^C that the terminal shows behind it.
-    start = _CLEAR_LINE if os.isatty(2) else "\n"
-    _write_error(f"{start}beam_pipeline: {message()}\n")
+    start = _CLEAR_LINE if os.isatty(2) else "\n" if say is _say_plainly else ""
+    _write_error(f"{start}{say(status, why)}\n")
+    _call("progress.run_log", "log_signal", DRAW_SECONDS, status, why)
     _call("output.row_log", "flush_all", SAVE_SECONDS)
     _call("output.leases", "release_all", SAVE_SECONDS)
-    _exit_now(SIGNAL_STATUS + number)
+    _exit_now(status)
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
     """Handle a signal that comes while another ends the program."""
 
 
-def _call(module: str, function: str, seconds: float) -> None:
+def _call(module: str, function: str, *arguments: Any) -> None:
     """Call a function of a module, unless the signal came before or during the module's import."""
     if call := getattr(sys.modules.get(f"beam_pipeline.{module}"), function, None):
-        call(seconds)
+        call(*arguments)
 
 
 def _write_error(text: str) -> None:

@@ -1,5 +1,6 @@
 """The settings of a run, validated before anything runs."""
 
+import json
 import os
 import re
 import shlex
@@ -13,17 +14,20 @@ from typing import Any, Literal, Self, get_args
 import av
 
 from beam_pipeline.codec.settings import ENCODERS, REVISION, ClipSettings
-from beam_pipeline.elements import ALL, SPLITS, Annotation, Clip, Split
+from beam_pipeline.elements import ALL, SPLITS, Annotation, Clip, Row, Split
 from beam_pipeline.errors import UsageError
 from beam_pipeline.fetch.package import interface_problem, package_problem
+from beam_pipeline.fetch.reasons import may_ask
 from beam_pipeline.fetch.settings import FetchSettings, check_proxy, parse_options
 from beam_pipeline.kinetics.classes import class_folder
-from beam_pipeline.kinetics.datasets import DATASETS, mirrored
+from beam_pipeline.kinetics.datasets import DATASETS, Dataset, mirrored
 from beam_pipeline.kinetics.file_names import is_text, path_under_root
 from beam_pipeline.kinetics.label_map import PUBLISHED
+from beam_pipeline.kinetics.spelling import meant
 from beam_pipeline.kinetics.splits import SPLIT_WORDS
 from beam_pipeline.options import KineticsOptions, parse_command_line
 from beam_pipeline.output.list_formats import (
+    FRAMES,
     LIST_FORMATS,
     SLOWFAST,
     TEXT_FORMATS,
@@ -34,8 +38,10 @@ from beam_pipeline.output.list_formats import (
 from beam_pipeline.output.output_folder import VIDEOS, Output
 from beam_pipeline.privacy import HIDDEN, public_address
 from beam_pipeline.privacy import configure as configure_privacy
+from beam_pipeline.progress.reporting import Reporting
 from beam_pipeline.shard import Shard
 from beam_pipeline.storage import file_systems, files, urls, web_addresses
+from beam_pipeline.storage.typed_paths import split_by_spaces, unexpanded
 
 Layout = Literal["class", "flat"]
 LAYOUTS: tuple[str, ...] = get_args(Layout)
@@ -54,8 +60,12 @@ class Config:
     Without ``annotations`` every video found is resized. ``path_prefix`` is None if original
     videos are listed by their own paths. ``started`` is the time in seconds since 1970, and
     ``command`` the flags as they were given, without secrets. ``shard`` is the part of the work
-    that this run does, None if it does all of it and writes the results. ``fetch`` says how clips
-    that are found nowhere are fetched, None if they are not.
+    that this run does, None if it does all of it and writes the results. Clips of
+    ``exclude_from`` whose YouTube ids are in ``exclude_annotations`` are left out. ``test_from`` is
+    the split whose clips the lists of test hold. ``prepared`` are the ``videos``, one for each
+    release that ``dataset`` merges, whose manifests take the place of ``annotations`` if they are
+    outputs; empty if the annotations were given. ``fetch`` says how clips that are found nowhere
+    are fetched, None if they are not. ``reporting`` is what the run says, and decides nothing else.
     """
 
     annotations: tuple[str, ...]
@@ -83,7 +93,15 @@ class Config:
     mirror: str | None
     allow_local: bool
     shard: Shard | None
-    fetch: FetchSettings | None
+    reporting: Reporting
+    exclude_annotations: tuple[str, ...] = ()
+    exclude_from: tuple[Split, ...] = ()
+    test_from: Split = "test"
+    limit_per_class: int | None = None
+    seed: int = 0
+    report: bool = True
+    prepared: tuple[str, ...] = ()
+    fetch: FetchSettings | None = None
 
     @classmethod
     def from_flags(cls, **flags: Any) -> Self:
@@ -131,6 +149,8 @@ class Config:
             if not options.resize:
                 raise UsageError("--resize false lists annotated clips; type --annotations FOLDER")
             _refuse(options, _ANNOTATION_FLAGS, "there are no --annotations")
+        if options.limit_per_class is None:
+            _refuse(options, ("seed",), "there is no --limit_per_class")
         if not options.resize:
             _refuse(options, (*_CLIP_FLAGS, "shard"), "--resize false makes no clips")
         if options.shard is not None and options.overwrite:
@@ -141,6 +161,7 @@ class Config:
         _check_fetch(options)
         if not is_text(options.output):
             raise UsageError(f"--output {options.output!r} is not UTF-8 text; type another")
+        _refuse_unexpanded("--output", options.output)
         output = Output(urls.absolute(options.output), run=uuid.uuid4().hex)
         prefix = options.path_prefix
         if prefix is None and options.resize:
@@ -151,6 +172,7 @@ class Config:
         splits = _splits(options.splits)
         if options.dataset is not None:
             dataset = DATASETS[options.dataset]
+            _check_releases(options, dataset)
             annotations = annotations or [mirrored(a, mirror) for a in dataset.annotations]
             videos = videos or [mirrored(v, mirror) for v in dataset.videos(splits)]
             label_map = label_map or dataset.label_map
@@ -180,13 +202,21 @@ class Config:
             mirror=mirror,
             allow_local=options.allow_local,
             shard=Shard.parse(options.shard) if options.shard else None,
+            exclude_annotations=_arguments("--exclude_annotations", options.exclude_annotations),
+            exclude_from=_exclude_from(options),
+            test_from=options.test_from,
+            limit_per_class=options.limit_per_class,
+            seed=options.seed,
+            prepared=_prepared(options),
             fetch=None if options.fetch is None else fetch_settings(options),
+            reporting=_reporting(options, output),
         )  # fmt: skip
         config._check()
         return config
 
     def _check(self) -> None:
-        for flag in ("annotations", "videos"):
+        self._check_output()
+        for flag in ("annotations", "videos", "exclude_annotations"):
             for address in getattr(self, flag):
                 check_protocol(f"--{flag}", address)
         check_protocol("--output", self.output.root)
@@ -207,6 +237,8 @@ class Config:
                 f"{self.output.root} cannot hold; leave it out"
             )
         self._check_videos()
+        self._check_lists()
+        self._check_exclusion()
         if not self.annotations or self.path_prefix is None:
             return
         if not self.path_prefix.isprintable():
@@ -222,6 +254,16 @@ class Config:
                 "for relative paths, or another --output"
             )
 
+    def _check_output(self) -> None:
+        root = self.output.root
+        if root in self.annotations:
+            raise UsageError(
+                f"--output {root} is where --annotations are, which this run would replace; type "
+                "another --output"
+            )
+        if self.output.is_local and os.path.isfile(root):
+            raise UsageError(f"--output {root} is a file; type --output FOLDER")
+
     def _check_videos(self) -> None:
         for videos in self.videos:
             if f"{videos}/".startswith(self.output.url(VIDEOS) + "/"):
@@ -230,10 +272,43 @@ class Config:
                     "type another --output"
                 )
 
+    def _check_lists(self) -> None:
+        if self.test_from == "val" and "val" not in self.splits:
+            raise UsageError(
+                "--test_from val lists the clips of val as test, but --splits leaves val out; "
+                f"type --splits {','.join(('val', *self.splits))}"
+            )
+        if FRAMES in self.list_formats and not self.resize:
+            raise UsageError(
+                f"--list_format {FRAMES} lists the number of frames of each clip, and --resize "
+                "false opens none; leave one of them out"
+            )
+
+    @property
+    def keeps_thumbnails(self) -> bool:
+        """Whether small pictures of clips are kept for a report while the clips are made."""
+        return self.report and self.resize
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """The data sets that ``dataset`` merges, the oldest first; empty if it merges none."""
+        return DATASETS[self.dataset].releases if self.dataset else ()
+
+    def annotations_of(self, release: int) -> tuple[str, ...]:
+        """The annotations of one of the ``releases``, by its number."""
+        count = len(self.annotations) // len(self.releases)
+        return self.annotations[release * count : (release + 1) * count]
+
     def includes(self, clip: Clip | Annotation) -> bool:
         """Whether a clip is in the requested splits and classes."""
         in_classes = self.classes is None or clip.label in self.classes
         return in_classes and clip.split in self.splits
+
+    def fetches(self, row: Row) -> bool:
+        """Whether the clip of a row is fetched, if it is in no archive either."""
+        return self.fetch is not None and may_ask(
+            row.status, row.reason, row.source, self.fetch.again
+        )
 
     def clip_path(self, clip: Clip) -> str:
         """The path of a clip, relative to the output."""
@@ -253,8 +328,12 @@ class Config:
 
     def split_archives(self) -> frozenset[str]:
         """The archive listings of the data set, each of which is for one split only."""
-        listings = DATASETS[self.dataset].archives.values() if self.dataset else ()
-        return frozenset(urls.absolute(mirrored(address, self.mirror)) for address in listings)
+        archives = DATASETS[self.dataset].archives.values() if self.dataset else ()
+        return frozenset(
+            urls.absolute(mirrored(address, self.mirror))
+            for listings in archives
+            for address in listings
+        )
 
     def relative_source(self, source: str) -> str:
         """The path of a video relative to the ``--videos`` argument that it was found in."""
@@ -265,13 +344,35 @@ class Config:
         # Named by a listing in another folder: use the whole path, so that no two are equal.
         return path.split("://", 1)[-1].lstrip("/")
 
+    def _check_exclusion(self) -> None:
+        if self.exclude_annotations and not {*self.exclude_from} & {*self.splits}:
+            raise UsageError(
+                "--exclude_annotations leaves clips out of "
+                f"{' and '.join(self.exclude_from)} alone, and --splits leaves that out; type "
+                f"--exclude_from {','.join(self.splits)}, or no --exclude_annotations"
+            )
+
+    def lists_of(self, split: Split) -> tuple[Split, ...]:
+        """The splits whose lists hold the clips of a requested split."""
+        if self.test_from == "test":
+            return (split,)
+        lists: dict[Split, tuple[Split, ...]] = {"val": ("val", "test"), "test": ()}
+        return lists.get(split, (split,))
+
+    def listed_splits(self) -> tuple[Split, ...]:
+        """The splits that get lists, in their usual order."""
+        listed = {name for split in self.splits for name in self.lists_of(split)}
+        return tuple(split for split in (*SPLITS, ALL) if split in listed)
+
     def slowfast_lists(self) -> list[str]:
         """The URLs of the lists for SlowFast."""
-        return [self.output.url(f"{split}.csv") for split in self.splits]
+        return [self.output.url(f"{split}.csv") for split in self.listed_splits()]
 
     def class_folder_splits(self) -> tuple[Split, ...]:
-        """The splits that get class folders for torchvision."""
-        return self.splits if TORCHVISION in self.list_formats else ()
+        """The requested splits whose clips are in class folders for torchvision."""
+        if TORCHVISION not in self.list_formats:
+            return ()
+        return tuple(split for split in self.splits if self.lists_of(split))
 
     def dialects(self) -> list[ListFormat]:
         """The requested list formats that are text files."""
@@ -375,6 +476,40 @@ def _clip_settings(options: KineticsOptions) -> ClipSettings:
     )
 
 
+def _reporting(options: KineticsOptions, output: Output) -> Reporting:
+    if options.quiet and options.verbose:
+        raise UsageError("--quiet and --verbose contradict each other; leave one out")
+    for name in ("quiet", "verbose"):
+        if getattr(options, name) and options.progress == "json":
+            raise UsageError(
+                f"--progress json leaves stderr to programs, so it does not go with --{name}; "
+                "leave one out"
+                + (", or type --log_file PATH for the log" if name == "verbose" else "")
+            )
+    path = options.log_file
+    if path is not None:
+        path = _log_file(path, output)
+    return Reporting(options.progress, path, options.quiet, options.verbose)
+
+
+def _log_file(path: str, output: Output) -> str:
+    if not path:
+        raise UsageError("--log_file is empty; type --log_file PATH")
+    _refuse_unexpanded("--log_file", path)
+    if not urls.is_local(path):
+        raise UsageError(
+            f"--log_file {path} is not on this machine, and only files here can be appended to; "
+            "type a local path"
+        )
+    path = urls.absolute(path)
+    if output.is_local and f"{path}/".startswith(f"{output.root}/"):
+        raise UsageError(
+            f"--log_file {path} is in --output, which holds the data set alone; type --log_file "
+            f"{output.root}.log"
+        )
+    return path
+
+
 def _command(options: KineticsOptions) -> str:
     """The command line of these options, without secrets, to be read and typed by people."""
     words = ["python -m beam_pipeline"]
@@ -419,7 +554,14 @@ def check_protocol(flag: str, address: str) -> None:
     try:
         file_systems.filesystem_class(address)
     except (ValueError, ImportError) as error:
-        raise UsageError(f"{flag} {address}: {error}") from error
+        raise UsageError(f"{flag} {address}: {_what_is_missing(address, error)}") from error
+    if missing := file_systems.missing_options(address):
+        protocol = urls.protocol_of(address)
+        options = json.dumps({protocol: dict.fromkeys(missing, HIDDEN)}, ensure_ascii=False)
+        raise UsageError(
+            f"{flag} {address}: {protocol}:// needs {' and '.join(missing)}; type "
+            f"--storage_options '{options}', or copy the files to this machine"
+        )
     if urls.is_on_the_web(address) and web_addresses.is_forbidden(address):
         raise UsageError(
             f"{flag} {address} is a link-local or metadata address, which is never read; type "
@@ -430,8 +572,25 @@ def check_protocol(flag: str, address: str) -> None:
         raise UsageError(f"{flag} {address} names no bucket; type {protocol}://BUCKET/FOLDER")
 
 
+_INSTALL = re.compile(r"[Ii]nstall (\w[\w.-]*)")
+
+
+def _what_is_missing(address: str, error: Exception) -> str:
+    """Why no file system opens an address, and what to type."""
+    protocol = urls.protocol_of(address)
+    if not isinstance(error, ImportError):
+        near = meant(protocol, (*urls.BUCKETS, *urls.WEB))
+        hint = f"type {near}://" if near else "type a path, gs://, s3:// or https://"
+        return f"{protocol}:// is not known; {hint}"
+    if protocol == urls.AMAZON:
+        return "s3:// needs a package that is not installed; type pip install '.[s3]' in a checkout"
+    found = _INSTALL.search(str(error))
+    return f"{protocol}:// needs a package; type pip install {found[1]}" if found else str(error)
+
+
 _ANNOTATION_FLAGS = (
     "splits", "classes", "layout", "path_prefix", "separator", "label_map", "list_format",
+    "exclude_annotations", "test_from", "limit_per_class",
 )  # fmt: skip
 FETCH_FLAGS = ("cookies", "proxy", "fetch_options", "fetch_again")
 _CLIP_FLAGS = (
@@ -457,7 +616,45 @@ def _arguments(flag: str, values: list[str] | None) -> tuple[str, ...]:
     for part in parts:
         if not is_text(part):
             raise UsageError(f"{flag} {part!r} is not UTF-8 text; rename it")
+        _refuse_unexpanded(flag, part)
+    if whole := split_by_spaces([os.path.expanduser(value) for value in values]):
+        raise UsageError(
+            f"{flag} {whole} was taken apart at its spaces; type {flag} {shlex.quote(whole)}"
+        )
     return tuple(urls.absolute(part) for part in parts)
+
+
+def _check_releases(options: KineticsOptions, dataset: Dataset) -> None:
+    """Raise UsageError if it is not known which annotations are of which merged release."""
+    if options.annotations is None or not dataset.releases:
+        return
+    count = len(_arguments("--annotations", options.annotations))
+    if count != len(dataset.releases):
+        raise UsageError(
+            f"--dataset {options.dataset} takes one --annotations argument for each of "
+            f"Kinetics-400, 600 and 700, in this order, not {count}; type --annotations "
+            "k400/annotations k600/annotations k700/annotations"
+        )
+
+
+def _prepared(options: KineticsOptions) -> tuple[str, ...]:
+    """The videos of a data set of several releases, if there is one argument for each of them."""
+    if options.dataset is None or options.annotations is not None or options.videos is None:
+        return ()
+    videos = _arguments("--videos", options.videos)
+    return videos if len(videos) == len(DATASETS[options.dataset].releases) else ()
+
+
+def _refuse_unexpanded(flag: str, path: str) -> None:
+    """Raise UsageError for a path with a variable or a user that the shell has not replaced."""
+    if (rest := unexpanded(path)) is None:
+        return
+    if rest.startswith("~"):
+        raise UsageError(f"{flag} {path}: there is no user {rest[1:]} here; type the whole path")
+    raise UsageError(
+        f"{flag} {path}: the shell has not replaced {rest}, as it does not within single quotes; "
+        f'type {flag} "{path}", in double quotes'
+    )
 
 
 def _classes(values: list[str] | None) -> frozenset[str] | None:
@@ -473,12 +670,29 @@ def _list_formats(values: list[str] | None) -> tuple[str, ...]:
     requested = split_commas(values or [])
     for name in requested:
         if name not in LIST_FORMATS:
-            raise UsageError(f"--list_format {name}: type one or more of {','.join(LIST_FORMATS)}")
+            near = meant(name, LIST_FORMATS)
+            hint = f"; did you mean {near}?" if near else ""
+            raise UsageError(
+                f"--list_format {name}: type one or more of {','.join(LIST_FORMATS)}{hint}"
+            )
     return (SLOWFAST, *(name for name in LIST_FORMATS if name in requested and name != SLOWFAST))
 
 
+def _exclude_from(options: KineticsOptions) -> tuple[Split, ...]:
+    if options.exclude_annotations is None:
+        _refuse(options, ("exclude_from",), "there are no --exclude_annotations")
+        return ()
+    return _splits(options.exclude_from or ["train"], "--exclude_from")
+
+
 def _label_map(name: str | None) -> str | None:
-    return name if name is None or name in PUBLISHED else urls.absolute(name)
+    if name is None or name in PUBLISHED:
+        return name
+    _refuse_unexpanded("--label_map", name)
+    near = DATASETS[name].label_map if name in DATASETS else meant(name, PUBLISHED)
+    if near and name.replace("-", "").replace("_", "").isalnum() and not os.path.exists(name):
+        raise UsageError(f"--label_map {name}: there is no such map or file; type {near}")
+    return urls.absolute(name)
 
 
 def split_commas(values: list[str]) -> list[str]:
@@ -503,11 +717,13 @@ def _split_addresses(values: list[str]) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _splits(values: list[str] | None) -> tuple[Split, ...]:
+def _splits(values: list[str] | None, flag: str = "--splits") -> tuple[Split, ...]:
     requested = split_commas(values or list(SPLITS))
     for name in requested:
         if name not in SPLIT_WORDS:
-            raise UsageError(f"--splits {name}: type one or more of {','.join(SPLITS)}")
+            near = meant(name, SPLIT_WORDS)
+            hint = f"; did you mean {SPLIT_WORDS[near]}?" if near else ""
+            raise UsageError(f"{flag} {name}: type one or more of {','.join(SPLITS)}{hint}")
     if not requested:
-        raise UsageError(f"--splits is empty; type one or more of {','.join(SPLITS)}")
+        raise UsageError(f"{flag} is empty; type one or more of {','.join(SPLITS)}")
     return tuple(split for split in SPLITS if split in {SPLIT_WORDS[name] for name in requested})

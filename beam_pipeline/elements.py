@@ -17,7 +17,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 ALL: Split = "all"
 """The only split of a data set without annotations."""
 
-Status = Literal["resized", "copied", "reused", "listed", "missing", "failed"]
+Status = Literal["resized", "copied", "reused", "listed", "missing", "excluded", "failed"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 LISTED: tuple[Status, ...] = ("resized", "copied", "reused", "listed")
@@ -31,19 +31,32 @@ class Annotation(NamedTuple):
     """One entry of an annotation file. Times are whole seconds.
 
     ``place`` is where the entry is (rank of the argument, file, line, number in the line). It
-    gives the order of the entries, and messages name it.
+    gives the order of the entries, and messages name it. ``split`` is None for a clip that is left
+    out of all splits: then only its name counts, for the matching of files.
     """
 
     youtube_id: str
     time_start: int
     time_end: int
     label: str | None
-    split: Split
+    split: Split | None
     place: tuple[int, str, int, int]
 
     @property
     def clip_id(self) -> str:
         return f"{self.youtube_id}_{self.time_start:06d}_{self.time_end:06d}"
+
+
+class MergedReleases(NamedTuple):
+    """What a merge of several releases into one data set has done.
+
+    ``counts`` are numbers of clips by the words of ``annotations/merge_releases.py``, ``example``
+    is the first clip that has several labels, and ``files`` are those that were read.
+    """
+
+    counts: dict[str, int]
+    example: str | None
+    files: tuple[str, ...]
 
 
 class Archive(NamedTuple):
@@ -144,7 +157,8 @@ class ResizeTask(NamedTuple):
 
     ``sources`` are tried now: loose files in order of priority, or the members of one
     ``archive`` that may be the clip. If none of them is any good, ``later`` ones follow, as
-    (archive, sources). A task without sources has failed.
+    (archive, sources). A task without sources has failed. With ``thumbnail`` a small picture of
+    the clip is kept.
     """
 
     clip: Clip
@@ -152,6 +166,7 @@ class ResizeTask(NamedTuple):
     sources: Sources
     archive: Archive | None = None
     later: tuple[tuple[Archive | None, Sources], ...] = ()
+    thumbnail: bool = False
 
     def next(self) -> "ResizeTask":
         """The task with the sources that follow those that were tried."""
@@ -236,6 +251,11 @@ class Row(NamedTuple):
             detail=self.detail and redact(self.detail),
         )
 
+    @property
+    def is_damaged(self) -> bool:
+        """Whether there is a clip, made from a source that was damaged."""
+        return self.status in LISTED and bool(self.detail or self.decode_errors)
+
     def contradicts(self, other: "Row") -> bool:
         """Whether both are of clips from two sources, of which the output holds only one."""
         return self.sha256 != other.sha256 and self.source != other.source
@@ -282,6 +302,6 @@ class _TupleCoder(coders.coders.FastCoder):
 
 
 for element_type in (
-    Annotation, Video, Archive, ReadArchive, SearchedArchive, Clip, ResizeTask, Row,
+    Annotation, MergedReleases, Video, Archive, ReadArchive, SearchedArchive, Clip, ResizeTask, Row,
 ):  # fmt: skip
     coders.registry.register_coder(element_type, _TupleCoder)

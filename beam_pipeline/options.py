@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import shlex
 from fractions import Fraction
 from typing import Any, NoReturn
 
@@ -14,7 +15,9 @@ from beam_pipeline.errors import UsageError
 from beam_pipeline.fetch.settings import PAUSE, SITES
 from beam_pipeline.kinetics.datasets import DATASETS
 from beam_pipeline.kinetics.label_map import PUBLISHED
+from beam_pipeline.kinetics.spelling import meant
 from beam_pipeline.output.list_formats import LIST_FORMATS
+from beam_pipeline.progress.reporting import MODES
 from beam_pipeline.shard import Shard
 
 _DEFAULTS = ClipSettings()
@@ -59,7 +62,8 @@ class KineticsOptions(PipelineOptions):
             metavar="D",
             help="read annotations, videos and label map from their public addresses: "
             + ", ".join(DATASETS)
-            + "; --annotations, --videos and --label_map override these addresses",
+            + " (the three together); --annotations, --videos and --label_map override these "
+            "addresses",
         )
         what.add_argument(
             "--dataset_mirror",
@@ -79,7 +83,20 @@ class KineticsOptions(PipelineOptions):
             help="prepare only these classes, by their full names; label ids do not change "
             "(default: all)",
         )
-
+        what.add_argument(
+            "--exclude_annotations",
+            metavar="A",
+            **several,
+            help="annotation files, as of --annotations, whose YouTube ids are left out of "
+            "training: their clips have the status excluded and are in no list; label ids do not "
+            "change (default: none)",
+        )
+        what.add_argument(
+            "--exclude_from",
+            metavar="S",
+            **several,
+            help="splits that --exclude_annotations leaves clips out of (default: train)",
+        )
         what.add_argument(
             "--resize",
             **boolean,
@@ -211,12 +228,35 @@ class KineticsOptions(PipelineOptions):
             "line, or JSON {class: id} (default: the annotated classes, sorted)",
         )
 
+        lists.add_argument(
+            "--test_from",
+            choices=("test", "val"),
+            default="test",
+            help="val: the lists of test hold the clips of val, on which most papers report "
+            "(default: %(default)s)",
+        )
+
         run = parser.add_argument_group("how the job runs")
         run.add_argument(
             "--limit",
             type=_between(1, 10**9),
             metavar="N",
             help="prepare only the first N clips by clip_id, as a trial (default: all)",
+        )
+        run.add_argument(
+            "--limit_per_class",
+            type=_between(1, 10**9),
+            metavar="N",
+            help="prepare only N clips of each class in each split, a sample that --seed decides, "
+            "whether they have a file or not; --limit counts within it (default: all)",
+        )
+        run.add_argument(
+            "--seed",
+            type=_between(0, 2**63 - 1),
+            default=0,
+            metavar="N",
+            help="seed of --limit_per_class and of the order in webdataset shards "
+            "(default: %(default)s)",
         )
         run.add_argument(
             "--storage_options",
@@ -242,8 +282,8 @@ class KineticsOptions(PipelineOptions):
             **boolean,
             default=False,
             help="let this run make a finished output smaller: clips that are no longer annotated, "
-            "or not within --classes and --limit, leave lists and manifest, their files stay "
-            "(default: false)",
+            "or not within --classes, --limit and --limit_per_class, leave lists and manifest, "
+            "their files stay (default: false)",
         )
         run.add_argument(
             "--shard",
@@ -276,6 +316,33 @@ class KineticsOptions(PipelineOptions):
             help="exit with status 1 if a larger share of the annotated clips has no file "
             "(default: %(default)s)",
         )  # fmt: skip
+        say = parser.add_argument_group("what the run says")
+        say.add_argument(
+            "--progress",
+            choices=MODES,
+            default="auto",
+            help="auto: a live line on a terminal, otherwise a line each minute; json: a line of "
+            "JSON on stderr every few seconds, for programs; none: no progress "
+            "(default: %(default)s)",
+        )
+        say.add_argument(
+            "--log_file",
+            metavar="PATH",
+            help="append what happens, with its time, to this file on this machine: each phase, "
+            "retry, and clip that failed or is damaged (default: none)",
+        )
+        say.add_argument(
+            "--quiet",
+            **boolean,
+            default=False,
+            help="say nothing but why the run failed (default: false)",
+        )
+        say.add_argument(
+            "--verbose",
+            **boolean,
+            default=False,
+            help="say on stderr what --log_file would hold (default: false)",
+        )
 
 
 def add_fetch_flags(parser: Any) -> None:
@@ -317,6 +384,15 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Say what to type in place of a value that is not among the choices."""
+        if action.choices is None or value in action.choices:
+            return
+        choices = [str(choice) for choice in action.choices]
+        near = meant(str(value), choices)
+        hint = f"type {near}" if near else f"type one of {', '.join(choices)}"
+        raise argparse.ArgumentError(action, f"there is no {value!r}; {hint}")
+
 
 def parse_command_line(argv: list[str]) -> PipelineOptions:
     """Parse this program's and Beam's options.
@@ -338,11 +414,8 @@ def parse_command_line(argv: list[str]) -> PipelineOptions:
     if unknown:
         flags = [flag for action in everything._actions for flag in action.option_strings]
         name = unknown[0].partition("=")[0]
-        if not name.startswith("-") and _follows_storage_options(unknown[0], argv):
-            raise UsageError(
-                "--storage_options takes one value; put it in quotes, such as "
-                '\'{"gs": {"token": "anon"}}\''
-            )
+        if not name.startswith("-"):
+            _refuse_rest(unknown[0], argv)
         near = difflib.get_close_matches(name, flags, n=1)
         hint = f"did you mean {near[0]}?" if near else "--help lists the flags"
         what = "flag" if name.startswith("-") else "argument"
@@ -364,11 +437,24 @@ class _OptionsWithKeptViews(PipelineOptions):
         return views[cls]
 
 
-def _follows_storage_options(argument: str, argv: list[str]) -> bool:
-    """Whether an argument is the rest of storage options that the shell has taken apart."""
+def _refuse_rest(argument: str, argv: list[str]) -> None:
+    """Raise UsageError if an argument is the rest of a value that the shell has taken apart."""
     before = argv[: argv.index(argument)] if argument in argv else argv
-    flags = [word for word in before if word.startswith("-")]
-    return bool(flags) and flags[-1].partition("=")[0] == "--storage_options"
+    places = [place for place, word in enumerate(before) if word.startswith("-")]
+    if not places:
+        return
+    flag, _, value = before[places[-1]].partition("=")
+    if flag == "--storage_options":
+        raise UsageError(
+            "--storage_options takes one value; put it in quotes, such as "
+            '\'{"gs": {"token": "anon"}}\''
+        )
+    words = [*filter(None, [value]), *before[places[-1] + 1 :], argument]
+    if len(words) > 1:
+        raise UsageError(
+            f"{flag} takes one value, and {argument!r} is another; a value with spaces stands in "
+            f"quotes: {flag} {shlex.quote(' '.join(words))}"
+        )
 
 
 def _help_parser() -> argparse.ArgumentParser:
@@ -377,9 +463,9 @@ def _help_parser() -> argparse.ArgumentParser:
         usage="python -m beam_pipeline [--annotations A …] --videos V … --output O [options]",
         description="Resize the clips of Kinetics and write the lists that trainers read.",
         epilog="All Apache Beam options are accepted too, such as --runner. Give several values "
-        "separated by spaces or commas, or repeat the flag. To look at an output: python -m "
-        "beam_pipeline verify, compare or stats, each with --help; to fetch what one lacks: "
-        "python -m beam_pipeline fetch OUTPUT.",
+        "separated by spaces or commas, or repeat the flag. To look ahead: python -m "
+        "beam_pipeline plan; to look at an output: verify, compare, stats or overlap; to fetch "
+        "what one lacks: fetch; each with --help.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"beam_pipeline {__version__}")
@@ -413,7 +499,7 @@ def _boolean(text: str) -> bool:
     try:
         return {"true": True, "false": False}[text.lower()]
     except KeyError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false; type one") from None
 
 
 def _rate(text: str) -> str:

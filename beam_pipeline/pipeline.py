@@ -22,18 +22,30 @@ written atomically. All work is part of the graph, because on a cluster the prog
 the job may be gone when it ends.
 """
 
-import apache_beam as beam
+from typing import NamedTuple
 
-from beam_pipeline.annotations.read_annotations import ReadAnnotations
+import apache_beam as beam
+from apache_beam import pvalue
+
+from beam_pipeline.annotations.read_annotations import Annotations, ReadAnnotations
 from beam_pipeline.config import Config
-from beam_pipeline.earlier.find_earlier_runs import FindEarlierRuns
+from beam_pipeline.earlier.find_earlier_runs import EarlierRuns, FindEarlierRuns
 from beam_pipeline.plan.plan_fetch import PlanFetch
-from beam_pipeline.plan.plan_work import PlanWork
+from beam_pipeline.plan.plan_work import Plan, PlanWork
 from beam_pipeline.results.keep_part import KeepPart
 from beam_pipeline.results.write_results import WriteFetched, WriteResults
-from beam_pipeline.sources.find_sources import FindSources
+from beam_pipeline.sources.find_sources import FindSources, Sources
 from beam_pipeline.work.fetch_clips import FetchClips
 from beam_pipeline.work.make_clips import MakeClips
+
+
+class Planned(NamedTuple):
+    """Steps 1 to 4 of the job."""
+
+    annotations: Annotations
+    sources: Sources
+    earlier: EarlierRuns
+    plan: Plan
 
 
 def build(pipeline: beam.Pipeline, config: Config) -> None:
@@ -41,10 +53,7 @@ def build(pipeline: beam.Pipeline, config: Config) -> None:
 
     With ``--shard`` the last one is to keep this part for the run that writes the results.
     """
-    annotations = pipeline | "Annotations" >> ReadAnnotations(config)
-    earlier = pipeline | "Earlier runs" >> FindEarlierRuns(config)
-    sources = earlier.names | "Sources" >> FindSources(config)
-    plan = (annotations, sources, earlier) | "Plan" >> PlanWork(config)
+    annotations, sources, earlier, plan = build_plan(pipeline, config)
     work = (annotations, sources, plan) | "Work" >> MakeClips(config)
     if config.shard is None:
         (annotations, sources, earlier, plan, work) | "Results" >> WriteResults(config)
@@ -52,9 +61,21 @@ def build(pipeline: beam.Pipeline, config: Config) -> None:
         (sources, work) | "Part" >> KeepPart(config)
 
 
+def build_plan(pipeline: beam.Pipeline, config: Config, writes: bool = True) -> Planned:
+    """Add the steps that find out what is to be done.
+
+    Unless it ``writes``, the output is read and checked, but nothing is written there.
+    """
+    annotations = pipeline | "Annotations" >> ReadAnnotations(config)
+    earlier = pipeline | "Earlier runs" >> FindEarlierRuns(config, writes)
+    sources = earlier.names | "Sources" >> FindSources(config)
+    plan = (annotations, sources, earlier) | "Plan" >> PlanWork(config)
+    return Planned(annotations, sources, earlier, plan)
+
+
 def build_fetch(pipeline: beam.Pipeline, config: Config) -> None:
     """Add the steps of ``fetch OUTPUT``, whose manifests stand in for annotations and sources."""
     earlier = pipeline | "Earlier runs" >> FindEarlierRuns(config)
     plan = earlier | "Plan" >> PlanFetch(config)
-    fetched = (plan.rows,) | "Fetch" >> FetchClips(config)
+    fetched = (plan.rows,) | "Fetch" >> FetchClips(config, pvalue.AsSingleton(plan.class_sizes))
     (earlier, plan, fetched) | "Results" >> WriteFetched(config)

@@ -3,7 +3,7 @@
     python -m benchmarks.cost street_854x480.mp4 cockatoo_1280x720.mp4 [--write docs/dataflow.md]
 
 The first clip represents an average data set, the second one of large clips. Both are scaled to
-ten seconds.
+ten seconds. The model is in ``beam_pipeline/engines/dataflow_cost.py``.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from beam_pipeline.codec.request import Request, handle_request
 from beam_pipeline.codec.settings import ClipSettings
-from beam_pipeline.engines.dataflow import NUM_WORKERS
+from beam_pipeline.engines.dataflow_cost import NUM_WORKERS, cost_of, default_machines
 from benchmarks.markdown import replace_section, table
 
 CLIPS = {"Kinetics-400": 306_245, "Kinetics-600": 495_547, "Kinetics-700-2020": 647_907}
@@ -21,24 +21,6 @@ CLIPS = {"Kinetics-400": 306_245, "Kinetics-600": 495_547, "Kinetics-700-2020": 
 
 SECONDS = 10
 """Length of a clip."""
-
-CORES, MEMORY_GB = 4, 16
-"""Of the default machine. Google counts threads as cores; a physical core has two."""
-
-SHARED_CORE = 1.6
-"""Slowdown of a clip when two share a physical core."""
-
-OVERHEAD = 1.25
-"""Factor for time without resizing: start-up, the join, the merge, the last clips."""
-
-ARCHIVES = 1.08
-"""Factor for archives, which spread worse than loose files: see ``spread.py``."""
-
-CORE_PRICE, MEMORY_PRICE = 0.056, 0.003557
-"""Dollars per hour for a core and for a gigabyte: batch jobs in us-central1."""
-
-REQUESTS_PRICE = (0.0050 + 0.0004) / 1000
-"""Dollars to write one object and read one."""
 
 ROUNDS = 5
 
@@ -59,13 +41,14 @@ def cpu_seconds(clip: Path) -> float:
 def costs(clips: int, seconds: float) -> tuple[float, float, float, float, float]:
     """Core hours of resizing; then hours and dollars for loose files and for archives.
 
-    The hours are those of the default number of machines.
+    ``seconds`` is the processor time of a clip. The hours are those of the default number of
+    machines.
     """
+    machines = default_machines()
+    loose = cost_of(clips, clips * seconds, machines)
+    packed = cost_of(clips, clips * seconds, machines, in_archives=True)
     work = clips * seconds / 3600
-    hours = work * SHARED_CORE * OVERHEAD / (NUM_WORKERS * CORES)
-    machines = NUM_WORKERS * (CORES * CORE_PRICE + MEMORY_GB * MEMORY_PRICE)
-    price = hours * machines + clips * REQUESTS_PRICE
-    return work, hours, price, hours * ARCHIVES, price + hours * (ARCHIVES - 1) * machines
+    return work, loose.hours, loose.dollars, packed.hours, packed.dollars
 
 
 def main() -> None:

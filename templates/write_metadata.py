@@ -16,7 +16,7 @@ from typing import Any
 from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.kinetics.splits import SPLIT_WORDS
 from beam_pipeline.options import KineticsOptions
-from beam_pipeline.output.list_formats import TEXT_FORMATS
+from beam_pipeline.output.list_formats import LIST_FORMATS, TORCHVISION
 
 METADATA = Path(__file__).parent / "metadata.json"
 
@@ -40,6 +40,8 @@ def _any_of(words: Iterable[str]) -> str:
     return f"({'|'.join(words)})"
 
 
+LIST_FORMATS_OF_BUCKETS = [name for name in LIST_FORMATS if name != TORCHVISION]
+
 # No local paths: a worker would look on its own disk. No s3://: the image has no s3fs.
 ADDRESS = "(gs|gcs|https?)://[^,]+"
 
@@ -47,6 +49,8 @@ ADDRESS = "(gs|gcs|https?)://[^,]+"
 # accept neither several addresses nor web addresses.
 PARAMETER_TYPES = {
     "annotations": ParameterType("TEXT", _comma_separated(ADDRESS)),
+    "exclude_annotations": ParameterType("TEXT", _comma_separated(ADDRESS)),
+    "exclude_from": ParameterType("TEXT", _comma_separated(_any_of(SPLIT_WORDS))),
     "videos": ParameterType("TEXT", _comma_separated(ADDRESS)),
     "output": ParameterType("GCS_WRITE_FOLDER", "gs://[^/].*"),
     "dataset_mirror": ParameterType("TEXT", ADDRESS),
@@ -56,9 +60,11 @@ PARAMETER_TYPES = {
     "gop": ParameterType("NUMBER", "([1-9][0-9]?[0-9]?|1000)"),
     "fps": ParameterType("TEXT", "[0-9]+([.][0-9]+|/[1-9][0-9]*)?"),
     # No torchvision: a bucket cannot hold its links.
-    "list_format": ParameterType("TEXT", _comma_separated(_any_of(TEXT_FORMATS))),
+    "list_format": ParameterType("TEXT", _comma_separated(_any_of(LIST_FORMATS_OF_BUCKETS))),
     "label_map": ParameterType("TEXT", f"({'|'.join(PUBLISHED)}|{ADDRESS})"),
     "limit": ParameterType("NUMBER", "[1-9][0-9]*"),
+    "limit_per_class": ParameterType("NUMBER", "[1-9][0-9]*"),
+    "seed": ParameterType("NUMBER", "(0|[1-9][0-9]*)"),
     "shard": ParameterType("TEXT", "[1-9][0-9]*/[1-9][0-9]*"),
     "storage_options": ParameterType("TEXT", "[{].*[}]"),
     "clip_timeout": ParameterType("NUMBER", "[0-9]+([.][0-9]+)?"),
@@ -71,6 +77,10 @@ REQUIRED = ("output",)
 
 EXCLUDED = {
     "workers": "a machine has one process, with a worker for each core",
+    "progress": "the launcher only writes the job; the service's own page shows its progress",
+    "log_file": "the launcher's disk is gone with it; the service keeps the logs of the workers",
+    "quiet": "the launcher says nothing that anybody would miss",
+    "verbose": "the launcher has nothing more to say; the logs of the workers have it",
     **dict.fromkeys(
         ("fetch", "cookies", "proxy", "fetch_options", "fetch_again"),
         "sites block the addresses of data centres, and the image has no yt-dlp",

@@ -23,7 +23,7 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from beam_pipeline.config import Config
 from beam_pipeline.engines.local import LocalEngine
 from beam_pipeline.options import KineticsOptions, parse_command_line
-from beam_pipeline.progress.live_line import CHECKING_LEASES
+from beam_pipeline.progress.state import CHECKING_LEASES, READING
 from tests import warm
 
 ROOT = Path(__file__).parents[1]
@@ -51,13 +51,19 @@ COLUMN_TYPES = {
 }
 ABOUT_AN_OUTPUT = ("path", "width", "height", "frames", "bytes", "sha256", "fps", "duration")
 
-STATUSES = {"resized", "copied", "reused", "listed", "missing", "failed"}
+STATUSES = {"resized", "copied", "reused", "listed", "missing", "excluded", "failed"}
 MADE = {"resized", "copied", "reused"}
 REASONS = {
     "empty_file", "not_a_video", "no_video_stream", "undecodable", "truncated", "unreadable",
     "timeout", "crashed", "too_large", "outside_video", "ambiguous", "conflicting_annotations",
     "bad_name",
 }  # fmt: skip
+
+UNAVAILABLE = {
+    "private", "removed", "region_blocked", "age_restricted", "no_format", "rate_limited",
+    "network", "fetch_failed",
+}  # fmt: skip
+"""Reasons of a missing clip that a site was asked for."""
 
 Row = dict[str, Any]
 
@@ -161,10 +167,10 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 PROGRESS = re.compile(
-    rf"^(\d+ of \d+ clips, .*|reading annotations, listing videos|{CHECKING_LEASES})\n",
+    rf"^([\d,]+ of [\d,]+ clips, .*|{READING}, .*|{CHECKING_LEASES})\n",
     re.MULTILINE,
 )
-"""What a run says every 30 s; on a busy machine even a short one may come to that."""
+"""What a run says every minute; on a busy machine even a short one may come to that."""
 
 
 TIMEOUT = 300
@@ -319,7 +325,12 @@ def _check_row(row: Row, split: str, layout: str) -> None:
     else:
         assert {row[column] for column in ABOUT_AN_OUTPUT} == {None}
     if row["status"] == "missing":
-        assert row["reason"] == "no_file"
+        assert row["reason"] in {"no_file", *UNAVAILABLE}
+        assert bool(row["detail"]) or row["reason"] == "no_file"
+        assert row["source"] is None
+    if row["status"] == "excluded":
+        assert row["reason"] is None
+        assert row["detail"]
         assert row["source"] is None
     if row["status"] == "failed":
         assert row["reason"] in REASONS
@@ -348,7 +359,7 @@ def _check_summary(output: Path, there: Sequence[str]) -> None:
         assert counts == {"annotated": len(mine), **{name: statuses[name] for name in STATUSES}}
     failed = [row for row in rows if row["status"] == "failed"]
     assert said["reasons"] == Counter(row["reason"] for row in failed)
-    files_there = [row for row in rows if row["status"] != "missing"]
+    files_there = [row for row in rows if row["status"] not in ("missing", "excluded")]
     assert said["failure_ratio"] == (len(failed) / len(files_there) if files_there else 0)
     made = [row for row in rows if is_listed(row)]
     assert said["bytes"] == sum(row["bytes"] or 0 for row in made)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from beam_pipeline.annotations.assign_label_ids import (
     AssignLabelIds,
+    CollectClasses,
     assign_label_ids,
     check_torchvision_ids,
 )
@@ -134,6 +135,7 @@ def test_beam_settles_ids_over_all_annotations(stated: list[str | None]) -> None
         made = (
             pipeline
             | beam.Create(annotations, reshuffle=False).with_output_types(Annotation)
+            | CollectClasses()
             | AssignLabelIds(None, None)
         )
         assert_that(made, equal_to([{label: number for number, label in enumerate(labels)}]))

@@ -154,6 +154,26 @@ def test_globs_listings_and_label_maps_lie_in_buckets_too(
     assert json.loads(made["summary.json"])["total"]["resized"] == 4
 
 
+def test_exclusion_and_lists_that_are_no_text_work_in_buckets(
+    buckets: Buckets, inside: tuple[str, ...]
+) -> None:
+    output, excluded = f"gs://{BUCKET}/lists", f"gs://{BUCKET}/six/annotations/test.csv"
+    flags = (*inside, "--list_format=huggingface,fiftyone,frames", "--max_failure_ratio=0.9")
+    assert prepare(buckets, output, *flags).status == 0
+    files = buckets.files("lists")
+    folder = "lists/huggingface/"
+    names = [f"{folder}{split}.parquet" for split in ("test", "train", "val")]
+    assert sorted(name for name in files if name.startswith(folder)) == names
+    ended = prepare(
+        buckets, output, *flags, "--exclude_annotations", excluded, "--exclude_from=test"
+    )
+    assert ended.status == 0, ended.err
+    files = buckets.files("lists")
+    assert sorted(name for name in files if name.startswith(folder)) == names[1:]
+    assert json.loads(files["summary.json"])["splits"]["test"]["excluded"] == 2
+    assert files["test.csv"] == b""
+
+
 def test_options_may_leave_out_the_protocol_and_lists_name_objects_by_their_urls(
     buckets: Buckets, inside: tuple[str, ...], place: str
 ) -> None:

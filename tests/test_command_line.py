@@ -517,8 +517,9 @@ def test_a_label_with_the_separator_in_it_names_the_flag(few: Kinetics, tmp_path
 
 def test_an_output_that_is_a_file_is_named(few: Kinetics, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("mine")
-    said = refused(few, tmp_path / "taken").complaint
-    assert f"{tmp_path}/taken" in said
+    ended = few.prepare(tmp_path / "taken")
+    assert ended.status == 2
+    assert f"--output {tmp_path}/taken is a file; type --output FOLDER" in ended.complaint
     assert (tmp_path / "taken").read_text() == "mine"
 
 

@@ -270,7 +270,8 @@ def test_what_a_worker_has_asked_for_before_it_died_is_not_asked_for_again(
         worker = _Fetch(config)
         worker.setup()
         worker.start_bundle()
-        told_to.append([row[:7] for row in worker.process((0, [pack(planned)]))])
+        rows = worker.process((0, [pack(planned)]), {"zumba": 2})
+        told_to.append([row[:7] for row in rows])
         list(worker.finish_bundle())
         worker.teardown()
     assert {row[4] for row in told_to[0]} == {"resized", "missing"}

@@ -324,7 +324,7 @@ def test_clips_count_before_the_bundle_ends_in_which_they_are_made(
     config = engine.configure(config)
     show(rest, metric("work", "planned", 9), metric("work", "failed", 1),
          metric("work", "copied", 1))  # fmt: skip
-    engine._announce()
+    engine._announce(config)
     until = time.monotonic() + 60
     while engine._job is None and time.monotonic() < until:
         time.sleep(0.01)

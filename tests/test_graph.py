@@ -24,9 +24,19 @@ OPTIONS = {
     "fetched": {"annotations": "a", "fetch": "youtube"},
     "limited": {"annotations": "a", "videos": "v", "limit": 3},
     "limited without annotations": {"videos": "v", "limit": 3},
+    "excluded": {"annotations": "a", "videos": "v", "exclude_annotations": "b"},
+    "sampled": {"annotations": "a", "videos": "v", "limit_per_class": 3, "limit": 5},
+    "a part of a sample": {"annotations": "a", "videos": "v", "limit_per_class": 3, "shard": "1/2"},
+    "in Hugging Face's list": {"annotations": "a", "videos": "v", "list_format": "huggingface"},
     "several": {"annotations": ["a", "b"], "videos": ["v", "w/a.tar", "w/b.mp4", "w/c.tar", "x"]},
     "data set": {"dataset": "kinetics400"},
     "data set of one split": {"dataset": "kinetics700_2020", "splits": "val"},
+    "merged data set": {"dataset": "kinetics710"},
+    "merged data set from outputs": {
+        "dataset": "kinetics710",
+        "videos": ["a", "b", "c"],
+        "resize": "false",
+    },
 }
 
 KNOWN_TO_ALL = {

@@ -424,6 +424,7 @@ def run_match(
                 pvalue.AsSingleton(pipeline | "F" >> beam.Create([found])),
                 pvalue.AsSingleton(pipeline | "N" >> beam.Create([None])),
                 pvalue.AsSingleton(pipeline | "K" >> beam.Create([[]])),
+                pvalue.AsSingleton(pipeline | "S" >> beam.Create([{}])),
             )
         )
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
-from beam_pipeline.elements import Row, Split, Unannotated
+from beam_pipeline.elements import STATUSES, Row, Split, Unannotated
 from beam_pipeline.errors import InputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import Output
@@ -263,7 +263,7 @@ def test_counts_reasons_and_ratio_add_up(tmp_path: Path) -> None:
     merged(config, [*gone, bad, row("g_000001_000011", "copied", "train")], "train")
     finish([], config, {"zumba": 0}, Unannotated(4), NOTHING, 0, [])
     summary = summary_of(Path(config.output.root))
-    none = {"resized": 0, "copied": 0, "reused": 0, "listed": 0, "missing": 0, "failed": 0}
+    none = dict.fromkeys(STATUSES, 0)
     assert summary["splits"] == {
         "train": {"annotated": 5, **none, "copied": 1, "missing": 3, "failed": 1},
         "val": {"annotated": 2, **none, "resized": 1, "failed": 1},

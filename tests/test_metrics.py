@@ -116,12 +116,13 @@ def test_the_line_follows_a_run_elsewhere(
     told = ""
     with LiveLine(counts, look):
         for stated, line in (
-            ([], "reading annotations, listing videos\n"),
+            ([], "reading annotations, listing videos, "),
             ([("match", "work", "planned", 9)], "0 of 9 clips"),
             ([
                 ("match", "work", "planned", 9), ("one", "work", "resized", 3),
                 ("two", "work", "resized", 1), ("two", "work", "failed", 2),
                 ("two", "work", "failed_crashed", 2), ("two", "theirs", "resized", 5),
+                ("one", "work", "damaged", 1),
             ], "6 of 9 clips"),
         ):  # fmt: skip
             service.told = stated
@@ -131,4 +132,4 @@ def test_the_line_follows_a_run_elsewhere(
                 time.sleep(0.01)
                 told += capsys.readouterr().err
     assert (counts.tasks, counts.done, counts.succeeded, counts.failed) == (9, 6, 4, 2)
-    assert "2 failed\n" in told
+    assert "2 failed, 1 damaged" in told

@@ -44,12 +44,16 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--path_prefix", "/data", lambda c: c.path_prefix, "/data"),
     ("--separator", ",", lambda c: c.separator, ","),
     ("--classes", "zumba,abseiling", lambda c: c.classes, {"zumba", "abseiling"}),
+    ("--exclude_annotations", "/x/k600", lambda c: c.exclude_annotations, ("/x/k600",)),
     ("--dataset", "kinetics600", lambda c: c.dataset, "kinetics600"),
     ("--limit", "5", lambda c: c.limit, 5),
+    ("--limit_per_class", "5", lambda c: c.limit_per_class, 5),
     ("--label_map", "/x/map.txt", lambda c: c.label_map, "/x/map.txt"),
     ("--label_map", "kinetics600", lambda c: c.label_map, "kinetics600"),
     ("--resize", "false", lambda c: c.resize, False),
     ("--list_format", "torchvision", lambda c: c.list_formats, ("slowfast", "torchvision")),
+    ("--list_format", "frames", lambda c: c.list_formats, ("slowfast", "frames")),
+    ("--test_from", "val", lambda c: c.test_from, "val"),
     (
         "--storage_options",
         '{"gs": {"token": "anon"}}',
@@ -65,8 +69,15 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--max_missing_ratio", "0.25", lambda c: c.max_missing_ratio, 0.25),
     ("--shrink", "true", lambda c: c.shrink, True),
     ("--shard", "2/3", lambda c: c.shard, Shard(2, 3)),
+    ("--progress", "json", lambda c: c.reporting.progress, "json"),
+    ("--log_file", "/x/run.log", lambda c: c.reporting.log_file, "/x/run.log"),
+    ("--quiet", "true", lambda c: c.reporting.quiet, True),
+    ("--verbose", "true", lambda c: c.reporting.verbose, True),
     ("--fetch", "youtube", lambda c: c.fetch and c.fetch.site, "youtube"),
 ]
+
+ONLY_WITH_OTHERS = {"--dataset_mirror", "--exclude_from", "--seed"}
+"""Flags that are refused alone."""
 
 
 # Values
@@ -89,9 +100,18 @@ def test_every_flag_is_tested_here() -> None:
     parser = argparse.ArgumentParser()
     KineticsOptions._add_argparse_args(parser)
     declared = {flag for action in parser._actions for flag in action.option_strings}
-    # What goes with another flag only; tests/test_fetch_settings.py has those of --fetch.
-    with_others = {"--dataset_mirror", "--cookies", "--proxy", "--fetch_options", "--fetch_again"}
-    assert declared - {"-h", "--help"} == {flag for flag, *_ in VALUES} | with_others
+    # tests/test_fetch_settings.py has those of --fetch.
+    with_fetch = {"--cookies", "--proxy", "--fetch_options", "--fetch_again"}
+    tested = {flag for flag, *_ in VALUES} | ONLY_WITH_OTHERS | with_fetch
+    assert declared - {"-h", "--help"} == tested
+
+
+def test_flags_that_go_with_others_take_their_value() -> None:
+    config = configured("--exclude_annotations", "/x", "--exclude_from=val,train")
+    assert config.exclude_from == ("train", "val")
+    assert configured("--exclude_annotations", "/x").exclude_from == ("train",)
+    assert configured("--limit_per_class=2", "--seed", "7").seed == 7
+    assert configured("--limit_per_class=2").seed == 0
 
 
 @pytest.mark.parametrize(

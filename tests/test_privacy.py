@@ -20,7 +20,7 @@ from beam_pipeline.kinetics.file_names import base_name, has_common_extension, i
 from beam_pipeline.privacy import one_line, public_address, redact
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.results.closing_table import ALWAYS_SHOWN, print_results
-from beam_pipeline.results.write_summary import _archives_summary
+from beam_pipeline.results.write_summary import archives_summary
 from beam_pipeline.storage import urls
 from tests.kinetics import configured
 
@@ -287,6 +287,6 @@ def test_the_closing_table_holds_no_secret_and_no_control_character(
 
 def test_archives_that_go_on_are_named_without_their_secrets() -> None:
     read = [ReadArchive("https://me:word@host/a.tar?sig=x", 0, 1, 0, None, goes_on=True)]
-    said = _archives_summary(None, read, 0)
+    said = archives_summary(None, read, 0)
     assert said is not None
     assert said["goes_on"] == ["https://host/a.tar"]

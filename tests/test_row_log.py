@@ -150,8 +150,8 @@ def test_rows_of_all_workers_are_counted_as_they_come(
         log.add(MADE._replace(source_bytes=5))
     logged.update()
     assert (logged.rows, logged.bytes_in, logged.bytes_out) == (3, 15, 9)
-    other.add(MADE)
+    other.add(MADE._replace(decode_errors=2))
     other.add(MADE._replace(status="failed", path=None))  # as a part does
     logged.update()
-    assert logged.rows == 4
+    assert (logged.rows, logged.damaged) == (4, 1)
     assert len(read) == 3  # what has not grown is not read again

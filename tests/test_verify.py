@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipeline.cli import SUBCOMMANDS
 from beam_pipeline.codec.outcome import Facts, Outcome
 from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.commands import check_clips
@@ -437,7 +438,7 @@ def test_a_wrong_command_line(flags: list[str], complaint: str) -> None:
     assert ended.complaint.startswith(complaint)
 
 
-@pytest.mark.parametrize("name", ["verify", "compare", "stats"])
+@pytest.mark.parametrize("name", SUBCOMMANDS)
 def test_each_subcommand_has_help(name: str) -> None:
     ended = run(name, "--help")
     assert ended.status == 0

@@ -4,6 +4,7 @@ None of them can be installed here; what counts is how they take a line apart. E
 gives what the trainer would open and the class it would believe in, and raises where it would.
 """
 
+import csv
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,35 @@ def videomae(file: Path, delimiter: str = " ") -> list[Sample]:
     """VideoMAE reads a table with pandas: its first column and its second."""
     table = pd.read_csv(file, header=None, delimiter=delimiter)
     return [Sample(path, int(label)) for path, label in table.values]
+
+
+def videomae_pretraining(file: Path, root: str = "") -> list[tuple[str, int, int]]:
+    """VideoMAEv2's pre-training cuts at every space: path, first frame, frames (-1 in a video)."""
+    samples = []
+    for line in file.open().readlines():
+        parts = line.split(" ")
+        samples.append((os.path.join(root, parts[0]), int(parts[1]), int(parts[2])))
+    return samples
+
+
+def raw_frames(file: Path, delimiter: str = " ") -> list[tuple[str, int, int]]:
+    """mmaction2's RawframeDataset strips the line and cuts at every delimiter."""
+    samples = []
+    for line in file.open():
+        path, frames, *labels = line.strip().split(delimiter)
+        (label,) = labels
+        samples.append((path, int(frames), int(label)))
+    return samples
+
+
+def fiftyone(file: Path) -> list[dict[str, str]]:
+    """FiftyOne's CSVDataset: a row a sample, the media by ``filepath``; empty values are left out.
+
+    Of several rows for one file the last is taken. The samples are sorted by file.
+    """
+    with file.open() as text:
+        rows = {row["filepath"]: row for row in csv.DictReader(text)}
+    return [{key: value for key, value in rows[path].items() if value} for path in sorted(rows)]
 
 
 def torchvision(root: Path, split: str) -> list[Sample]:

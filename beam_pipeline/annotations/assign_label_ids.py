@@ -4,28 +4,37 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import apache_beam as beam
 
 from beam_pipeline.elements import Annotation, Split
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.classes import UNLABELLED_FOLDER, class_folder
-from beam_pipeline.kinetics.label_map import read_label_map
+from beam_pipeline.kinetics.label_map import PUBLISHED, read_label_map
 
 _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f-\x9f]|\.\.|^\.$")
 _MAX_NAME_BYTES = 255  # of a file name on common file systems
 
 
-LabelSplits = set[tuple[str, Split]]
-"""Annotated classes, each with every split that contains it."""
+LabelSplits = dict[tuple[str | None, Split], int]
+"""How many statements there are of each class in each split; None stands for no label."""
+
+
+class CollectClasses(beam.PTransform):
+    """Combine all annotations into one element, ``LabelSplits``."""
+
+    def expand(self, annotations: beam.PCollection[Annotation]) -> beam.PCollection[LabelSplits]:
+        return annotations | "Collect classes" >> beam.CombineGlobally(_CollectClasses())
 
 
 class AssignLabelIds(beam.PTransform):
-    """Combine all annotations into one element: the id of each class.
+    """Turn the one element ``LabelSplits`` into another: the id of each class.
 
     ``label_map`` names a map that defines the ids, also of classes that are not annotated.
     ``classes`` are the requested classes, None for all. ``class_folder_splits`` are the splits
-    that get class folders, which a trainer numbers by itself.
+    that get class folders, which a trainer numbers by itself. ``names`` are names in the map that
+    stand for others in the annotations.
     """
 
     def __init__(
@@ -33,36 +42,40 @@ class AssignLabelIds(beam.PTransform):
         label_map: str | None,
         classes: Iterable[str] | None,
         class_folder_splits: Iterable[Split] = (),
+        names: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         super().__init__()
         self._arguments = (
             label_map,
             None if classes is None else frozenset(classes),
             tuple(class_folder_splits),
+            dict(names),
         )
 
-    def expand(self, annotations: beam.PCollection[Annotation]) -> beam.PCollection[dict[str, int]]:
-        return (
-            annotations
-            | "Collect classes" >> beam.CombineGlobally(_CollectClasses())
-            | "Assign ids"
-            >> beam.Map(checked_label_ids, *self._arguments).with_output_types(dict[str, int])
-        )
+    def expand(self, classes: beam.PCollection[LabelSplits]) -> beam.PCollection[dict[str, int]]:
+        return classes | "Assign ids" >> beam.Map(
+            checked_label_ids, *self._arguments
+        ).with_output_types(dict[str, int])
 
 
 class _CollectClasses(beam.CombineFn):
     """Annotations to ``LabelSplits``."""
 
     def create_accumulator(self) -> LabelSplits:
-        return set()
+        return {}
 
     def add_input(self, annotated: LabelSplits, annotation: Annotation) -> LabelSplits:
-        if annotation.label is not None:
-            annotated.add((annotation.label, annotation.split))
+        if annotation.split is not None:
+            key = annotation.label, annotation.split
+            annotated[key] = annotated.get(key, 0) + 1
         return annotated
 
     def merge_accumulators(self, accumulators: Iterable[LabelSplits]) -> LabelSplits:
-        return set().union(*accumulators)
+        merged: LabelSplits = {}
+        for annotated in accumulators:
+            for key, count in annotated.items():
+                merged[key] = merged.get(key, 0) + count
+        return merged
 
     def extract_output(self, annotated: LabelSplits) -> LabelSplits:
         return annotated
@@ -73,6 +86,7 @@ def checked_label_ids(
     label_map: str | None,
     classes: frozenset[str] | None,
     class_folder_splits: Iterable[Split],
+    names: Mapping[str, str],
 ) -> dict[str, int]:
     """The id of each class.
 
@@ -80,18 +94,24 @@ def checked_label_ids(
         InputError: a requested class does not exist, or a label, the map or the class folders of
             a split cannot be used.
     """
-    ids = assign_label_ids((label for label, _ in annotated), label_map)
+    stated = (label for label, _ in annotated if label is not None)
+    ids = assign_label_ids(stated, label_map, names)
     check_classes(ids, sorted(classes or ()))
     for split in class_folder_splits:
-        labels = {label for label, label_split in annotated if label_split == split}
+        labels = {label for label, of in annotated if label is not None and of == split}
         check_torchvision_ids({label: ids[label] for label in labels & (classes or labels)}, split)
     return ids
 
 
-def assign_label_ids(labels: Iterable[str], label_map: str | None = None) -> dict[str, int]:
+def assign_label_ids(
+    labels: Iterable[str],
+    label_map: str | None = None,
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, int]:
     """Number classes in the order of their original names.
 
-    If ``label_map`` names a map, all its ids are used instead, annotated or not.
+    If ``label_map`` names a map, all its ids are used instead, annotated or not. ``names`` are
+    names in the map that stand for others.
 
     Raises:
         InputError: a class cannot be a folder name, two classes would share a folder, or a class
@@ -100,7 +120,8 @@ def assign_label_ids(labels: Iterable[str], label_map: str | None = None) -> dic
     labels = sorted(set(labels))
     ids = {label: number for number, label in enumerate(labels)}
     if label_map is not None:
-        ids = read_label_map(label_map)
+        read = read_label_map(label_map)
+        ids = {names.get(label, label): number for label, number in read.items()}
         for label in labels:
             if label not in ids:
                 raise InputError(_unknown(label, label_map, ids))
@@ -157,6 +178,9 @@ def check_torchvision_ids(ids: Mapping[str, int], split: Split) -> None:
 def _unknown(label: str, label_map: str, ids: Iterable[str]) -> str:
     near = _nearest(label, ids)
     hint = f"; the nearest label in it is {json.dumps(near)}" if near else ""
+    official = [name for name in PUBLISHED if "-" not in name and label in read_label_map(name)]
+    if official:
+        hint += f"; it is in {', '.join(official)}: type the map of your data set"
     return f"the label {json.dumps(label)} is not in --label_map {label_map}{hint}"
 
 

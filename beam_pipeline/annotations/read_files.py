@@ -11,68 +11,95 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.file_names import is_video
 from beam_pipeline.privacy import public_address
 from beam_pipeline.storage import files, urls
+from beam_pipeline.storage.retries import why_unread
+from beam_pipeline.storage.typed_paths import near_path
 
 
 class ReadFiles(beam.PTransform):
     """Read every annotation in the files of the ``--annotations`` arguments.
 
     The input is (rank, argument); ranks number the arguments in order. ``lists`` are files that
-    this run writes: none of them may be an annotation file.
+    this run writes: none of them may be an annotation file. What is in the ``output`` is left out
+    of the search of a folder. ``flag`` is the one that names the files, for messages.
     """
 
-    def __init__(self, lists: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        lists: Collection[str] = (),
+        output: str | None = None,
+        flag: str = "--annotations",
+    ) -> None:
         super().__init__()
         self._lists = frozenset(urls.real(path) for path in lists)
+        self._output = output
+        self._flag = flag
 
     def expand(self, arguments: beam.PCollection[tuple[int, str]]) -> beam.PCollection[Annotation]:
         return (
             arguments
             | "Find files"
-            >> beam.FlatMapTuple(find_files, self._lists).with_output_types(tuple[int, str])
+            >> beam.FlatMapTuple(
+                find_files, self._lists, self._output, self._flag
+            ).with_output_types(tuple[int, str])
             | "Spread files" >> beam.Reshuffle()
             | "Read files" >> beam.FlatMapTuple(read_file).with_output_types(Annotation)
         )
 
 
-def find_files(rank: int, argument: str, lists: Collection[str] = ()) -> Iterator[tuple[int, str]]:
+def find_files(
+    rank: int,
+    argument: str,
+    lists: Collection[str] = (),
+    output: str | None = None,
+    flag: str = "--annotations",
+) -> Iterator[tuple[int, str]]:
     """The annotation files that an argument names: a file, a folder or a glob.
+
+    A folder is searched without the ``output``, which holds JSON and CSV files too. ``flag`` is
+    what messages call the argument.
 
     Raises:
         InputError: there is no such file, or this run would overwrite it, as it is in ``lists``.
     """
     try:
-        found = _find(argument)
+        found = _find(argument, output, flag)
     except OSError as error:
-        raise InputError(f"--annotations {argument}: {error.strerror or error}") from error
+        raise InputError(f"{flag} {argument}: {why_unread(error)}") from error
     for path in sorted(found):
         if urls.real(path) in lists:
             raise InputError(
-                f"--annotations {path}: this run writes the list of a split to this file; type "
+                f"{flag} {path}: this run writes the list of a split to this file; type "
                 "another --output"
             )
         yield rank, path
 
 
-def _find(argument: str) -> list[str]:
+def _find(argument: str, output: str | None, flag: str) -> list[str]:
     try:
         named = files.info(argument)
     except FileNotFoundError:
         found = files.glob(argument) if urls.is_glob(argument) else []
         if not found:
-            raise InputError(f"--annotations {argument}: there is no such file or folder") from None
+            near = near_path(argument)
+            hint = f"; did you mean {near}?" if near else ""
+            raise InputError(f"{flag} {argument}: there is no such file or folder{hint}") from None
         return [entry.url for entry in found]
     if not named.is_folder:
         return [argument]
-    below = files.find(argument)
+    below = [
+        entry
+        for entry in files.find(argument)
+        if output is None or not entry.url.startswith(f"{output}/")
+    ]
     found = [entry for entry in below if is_annotation(entry.url)]
     if not found and any(is_video(entry.url) for entry in below):
         raise InputError(
-            f"--annotations {argument}: this folder holds videos, no annotations; type --videos "
-            f"{argument}, and the folder of the annotation files as --annotations"
+            f"{flag} {argument}: this folder holds videos, no annotations; type --videos "
+            f"{argument}, and the folder of the annotation files as {flag}"
         )
     if not found:
         raise InputError(
-            f"--annotations {argument}: no .csv or .json file in this folder; to read an "
+            f"{flag} {argument}: no .csv or .json file in this folder; to read an "
             "archive, type its path"
         )
     return [entry.url for entry in found]
@@ -86,4 +113,4 @@ def read_file(rank: int, path: str) -> Iterator[Annotation]:
             for name, content in unpack(public_address(path, full=False), file):
                 yield from parse(rank, name, content)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise InputError(f"{path}: cannot be read: {why_unread(error)}") from error

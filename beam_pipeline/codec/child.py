@@ -13,14 +13,24 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 
 from beam_pipeline.codec import confinement
-from beam_pipeline.codec.messages import JOIN, READY, decode_request, encode_outcome
+from beam_pipeline.codec.collage import Collage
+from beam_pipeline.codec.messages import (
+    JOIN,
+    READY,
+    AskedCollage,
+    decode_request,
+    encode_outcome,
+)
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.request import (
+    composed,
     inspect_bytes,
     inspect_file,
     join_files,
     resize_bytes,
     resize_files,
+    thumbnail_of_bytes,
+    thumbnail_of_file,
 )
 
 
@@ -56,7 +66,7 @@ def confine(connection: Connection, memory_limit: int, output_limit: int) -> Non
 
 
 def answer_requests(connection: Connection, beside: socket.socket, output_limit: int) -> None:
-    """Resize or decode the clips that are asked for, one after another.
+    """Do what is asked for, one clip or sheet after another.
 
     ``beside`` is the socket of the connection.
 
@@ -72,27 +82,32 @@ def answer_requests(connection: Connection, beside: socket.socket, output_limit:
 
 
 def _answer(connection: Connection, beside: socket.socket, output_limit: int) -> Outcome:
-    """Wait for a request; the outcome of its clip."""
+    """Wait for a request; its outcome."""
     header = connection.recv_bytes()
     if header == JOIN:
         return _answer_join(beside, output_limit)
-    settings, segment, in_memory = decode_request(header)
+    asked = decode_request(header)
+    if isinstance(asked, AskedCollage):
+        return composed(Collage.of(connection.recv_bytes(), *asked))
+    settings, segment, in_memory, thumbnail = asked
     if in_memory:
         source = connection.recv_bytes()
         started = time.process_time()
         if settings is None:
-            outcome = inspect_bytes(source)
+            outcome = (thumbnail_of_bytes if thumbnail else inspect_bytes)(source)
         else:
-            outcome = resize_bytes(source, settings, segment)
+            outcome = resize_bytes(source, settings, segment, thumbnail)
     else:
         _, received, _, _ = socket.recv_fds(beside, 1, 2)
         started = time.process_time()
         try:
             if settings is None:
-                outcome = inspect_file(received[0])
+                outcome = (thumbnail_of_file if thumbnail else inspect_file)(received[0])
             else:
                 source_file, output_file = received
-                outcome = resize_files(source_file, output_file, settings, segment, output_limit)
+                outcome = resize_files(
+                    source_file, output_file, settings, segment, output_limit, thumbnail
+                )
         finally:
             for descriptor in received:
                 os.close(descriptor)

@@ -23,6 +23,7 @@ from beam_pipeline.codec.scale_pictures import orientation_of
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.codec.sound import new_headers
 from beam_pipeline.codec.source import Source
+from beam_pipeline.codec.thumbnail import ThumbnailMaker
 from beam_pipeline.codec.timestamps import FrameClock, frame_rate, to_ticks
 from beam_pipeline.codec.truncation import check_truncation
 
@@ -58,9 +59,16 @@ def is_resized_already(source: Source, settings: ClipSettings) -> bool:
 
 
 def copy_pictures(
-    source: Source, output: OpenOutput, settings: ClipSettings, facts: Facts, mode: SoundMode
+    source: Source,
+    output: OpenOutput,
+    settings: ClipSettings,
+    facts: Facts,
+    mode: SoundMode,
+    thumbnail: ThumbnailMaker | None = None,
 ) -> str | None:
     """Decode all pictures, then copy their packets; the remark of ``check_truncation``.
+
+    ``thumbnail`` is shown every picture.
 
     Raises:
         BadClip: no picture decodes, or too little of the clip does.
@@ -77,6 +85,8 @@ def copy_pictures(
                 _confirm_copyable(frame, clock, source)
                 if timing := clock.next(frame.pts, frame.dts, frame.duration):
                     times.append(timing[0])
+                    if thumbnail is not None:
+                        thumbnail.offer(frame, source.video.sample_aspect_ratio)
                 if settings.fps:
                     _confirm_rate(clock, settings.fps)
     detail = check_truncation(source, clock, facts)

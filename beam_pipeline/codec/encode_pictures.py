@@ -1,6 +1,7 @@
 """Decode, scale and encode the pictures of a clip."""
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 
 from av.codec.context import CodecContext
 from av.codec.context import Flags as CodecFlags
@@ -25,14 +26,22 @@ from beam_pipeline.codec.scale_pictures import LIMITED_RANGE, PictureScaler, ori
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.codec.sound import SoundTrack
 from beam_pipeline.codec.source import NotSeekable, Source, check_size
+from beam_pipeline.codec.thumbnail import ThumbnailMaker
 from beam_pipeline.codec.timestamps import ConstantRate, FrameClock, frame_rate
 from beam_pipeline.codec.truncation import check_truncation
 
 
 def encode_pictures(
-    source: Source, output: OpenOutput, settings: ClipSettings, facts: Facts, mode: SoundMode
+    source: Source,
+    output: OpenOutput,
+    settings: ClipSettings,
+    facts: Facts,
+    mode: SoundMode,
+    thumbnail: ThumbnailMaker | None = None,
 ) -> str | None:
     """Write a clip with new pictures. Returns a remark on damage, None if there is none.
+
+    ``thumbnail`` is shown every picture.
 
     Raises:
         BadClip: no picture decodes, too little of the clip does, or a picture is too large.
@@ -44,7 +53,7 @@ def encode_pictures(
     clock = source.clock(settings.fps)
     queue = PacketQueue()
     with open_output(output, clock) as container:
-        pictures = PictureTrack(source, container, clock, settings, facts)
+        pictures = PictureTrack(source, container, clock, settings, facts, thumbnail)
 
         def write(encoded: Iterable[Packet]) -> None:
             nonlocal sound
@@ -84,12 +93,15 @@ class PictureTrack:
         clock: FrameClock,
         settings: ClipSettings,
         facts: Facts,
+        thumbnail: ThumbnailMaker | None = None,
     ) -> None:
         self._source = source
         self._container = container
         self._clock = clock
         self._settings = settings
         self._facts = facts
+        self._thumbnail = thumbnail
+        self._ratio: Fraction | None = None
         self._rate = ConstantRate(settings.fps, clock.output_tick) if settings.fps else None
         self._pending: VideoFrame | None = None  # its duration depends on the next frame
         self._scaler: PictureScaler | None = None
@@ -144,6 +156,9 @@ class PictureTrack:
         if self._stream is None:
             assert shape is not None
             self._stream = self._add_stream(frame, picture, matrix, shape)
+            self._ratio = shape.sample_aspect_ratio
+        if self._thumbnail is not None:
+            self._thumbnail.offer(picture, self._ratio)
         picture.time_base = self._clock.output_tick
         picture.pict_type = 0  # x264 chooses the keyframes, not the source
         for picture.pts, picture.duration in timings:

@@ -6,11 +6,14 @@ unpickled, and every field is checked before it is believed.
 
 import json
 import math
+from base64 import b64decode, b64encode
 from fractions import Fraction
-from typing import Any, get_args, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 
+from beam_pipeline.codec.collage import Collage
 from beam_pipeline.codec.outcome import MAX_DETAIL, Facts, Outcome, Reason, Status
 from beam_pipeline.codec.settings import ClipSettings
+from beam_pipeline.codec.thumbnail import is_thumbnail
 from beam_pipeline.codec.timestamps import Segment
 
 READY = b"ready"
@@ -19,8 +22,9 @@ READY = b"ready"
 JOIN = b"join"
 """The header of two files to join; three descriptors follow."""
 
-MAX_HEADER = 16 * 1024
-"""Bytes of a header. The longest has a ``detail`` of letters that JSON takes 12 bytes each for."""
+MAX_HEADER = 32 * 1024
+"""Bytes of a header. The longest has a ``detail`` of letters that JSON takes 12 bytes each for, and
+a thumbnail."""
 
 MAX_NAME = 100
 """Characters of a text among the facts."""
@@ -32,12 +36,44 @@ class Malformed(ValueError):
     """A child has sent what is no answer."""
 
 
+class Asked(NamedTuple):
+    """What a header asks for: the arguments of ``encode_request``."""
+
+    settings: ClipSettings | None
+    segment: Segment | None
+    in_memory: bool
+    thumbnail: bool = False
+
+
+class AskedCollage(NamedTuple):
+    """What the header of a collage says of it; its joined pictures follow.
+
+    ``lengths`` are bytes of the pictures, the rest is as in ``Collage``.
+    """
+
+    lengths: list[int]
+    tiles: list[list[int]]
+    columns: int
+    max_bytes: int
+
+
+def encode_collage(collage: Collage) -> bytes:
+    """The header of a sheet to make; its joined pictures follow."""
+    lengths = [len(picture) for picture in collage.pictures]
+    return json.dumps(
+        {"collage": [lengths, collage.tiles, collage.columns, collage.max_bytes]}
+    ).encode()
+
+
 def encode_request(
-    settings: ClipSettings | None, segment: Segment | None, in_memory: bool
+    settings: ClipSettings | None,
+    segment: Segment | None,
+    in_memory: bool,
+    thumbnail: bool = False,
 ) -> bytes:
     """The header of a clip to resize; its bytes follow, or the descriptors of its files.
 
-    Without settings the clip is only decoded.
+    Without settings the clip is only decoded; with ``thumbnail`` then only as far as that needs.
     """
     values = None
     if settings is not None:
@@ -46,18 +82,22 @@ def encode_request(
     place = None
     if segment is not None:
         place = [str(segment.start), str(segment.end), segment.of_whole_video]
-    return json.dumps({"settings": values, "segment": place, "in_memory": in_memory}).encode()
+    return json.dumps(
+        {"settings": values, "segment": place, "in_memory": in_memory, "thumbnail": thumbnail}
+    ).encode()
 
 
-def decode_request(header: bytes) -> tuple[ClipSettings | None, Segment | None, bool]:
-    """The arguments of ``encode_request``. The parent is believed."""
+def decode_request(header: bytes) -> Asked | AskedCollage:
+    """The arguments of ``encode_request`` or ``encode_collage``. The parent is believed."""
     message = json.loads(header)
+    if "collage" in message:
+        return AskedCollage(*message["collage"])
     values, place = message["settings"], message["segment"]
     if values is not None and values["fps"] is not None:
         values["fps"] = Fraction(values["fps"])
     segment = None if place is None else Segment(Fraction(place[0]), Fraction(place[1]), place[2])
     settings = None if values is None else ClipSettings(**values)
-    return settings, segment, message["in_memory"]
+    return Asked(settings, segment, message["in_memory"], message["thumbnail"])
 
 
 def encode_outcome(outcome: Outcome) -> bytes:
@@ -71,6 +111,7 @@ def encode_outcome(outcome: Outcome) -> bytes:
             "facts": vars(outcome.facts),
             "write_error": None if error is None else [error.errno, error.strerror],
             "cpu_seconds": outcome.cpu_seconds,
+            "thumbnail": outcome.thumbnail and b64encode(outcome.thumbnail).decode(),
         }
     ).encode()
 
@@ -90,6 +131,7 @@ def decode_outcome(header: bytes) -> Outcome:
             facts=_facts(message["facts"]),
             write_error=_write_error(message["write_error"]),
             cpu_seconds=_plain(message["cpu_seconds"], (float, type(None))),
+            thumbnail=_thumbnail(message["thumbnail"]),
         )
         return _check(outcome)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -100,6 +142,7 @@ def _check(outcome: Outcome) -> Outcome:
     """The outcome, unless it contradicts itself."""
     if outcome.status == "failed":
         consistent = bool(outcome.write_error or (outcome.reason and outcome.detail))
+        consistent = consistent and outcome.thumbnail is None
     else:
         consistent = not (outcome.write_error or outcome.reason)
     if not consistent or (outcome.cpu_seconds or 0.0) < 0:
@@ -131,6 +174,15 @@ def _write_error(value: Any) -> OSError | None:
         return None
     number, text = value
     return OSError(_plain(number, (int,)), _text(text, MAX_DETAIL))
+
+
+def _thumbnail(value: Any) -> bytes | None:
+    if value is None:
+        return None
+    data = b64decode(_text(value, MAX_HEADER), validate=True)
+    if not is_thumbnail(data):
+        raise Malformed("a thumbnail that is none")
+    return data
 
 
 def _one_of(allowed: tuple[Any, ...], value: Any) -> Any:

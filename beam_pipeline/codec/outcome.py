@@ -21,8 +21,9 @@ Reason = Literal[
 """Why a clip failed. docs/troubleshooting.md explains each word."""
 
 
-Status = Literal["resized", "copied", "decoded", "joined", "failed"]
-"""What became of a clip; ``decoded`` or ``joined`` if nothing else was asked for."""
+Status = Literal["resized", "copied", "decoded", "joined", "composed", "failed"]
+"""What became of a clip; ``decoded`` or ``joined`` if nothing else was asked for, ``composed`` if
+that was a sheet."""
 
 MAX_DETAIL = 500
 """Characters of a ``detail``: FFmpeg may log a line for every packet of a damaged file."""
@@ -88,7 +89,8 @@ class Facts:
 class Outcome:
     """The result for one clip: ``resized`` or ``copied`` with an output, or another status.
 
-    ``output`` is the clip's bytes, None if they were written to a file or not at all.
+    ``output`` is the clip's bytes, None if they were written to a file or not at all; that of a
+    sheet (``composed``) is a JPEG. ``thumbnail`` is one too, None if none was asked for or made.
     ``write_error`` is the disk's error if that file could not be written; the clip itself may be
     fine. ``cpu_seconds`` is the processor time, None if the child died. ``killed`` if the child was
     killed from outside, as by a system that is out of memory: that is no fault of the clip's.
@@ -102,6 +104,7 @@ class Outcome:
     write_error: OSError | None = None
     cpu_seconds: float | None = field(default=None, compare=False)
     killed: bool = False
+    thumbnail: bytes | None = field(default=None, repr=False)
 
     @classmethod
     def failed(cls, reason: Reason, detail: str, facts: Facts | None = None) -> "Outcome":

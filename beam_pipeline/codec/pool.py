@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 
 from beam_pipeline.codec import child_processes
 from beam_pipeline.codec.child import serve
+from beam_pipeline.codec.collage import Collage
 from beam_pipeline.codec.memory_file import MAX_OUTPUT
 from beam_pipeline.codec.messages import (
     JOIN,
@@ -24,10 +25,18 @@ from beam_pipeline.codec.messages import (
     READY,
     Malformed,
     decode_outcome,
+    encode_collage,
     encode_request,
 )
 from beam_pipeline.codec.outcome import Outcome, Status
-from beam_pipeline.codec.request import CannotOpen, Inspection, Join, Request, open_files
+from beam_pipeline.codec.request import (
+    CannotOpen,
+    Inspection,
+    Join,
+    Request,
+    ThumbnailOf,
+    open_files,
+)
 from beam_pipeline.errors import RunError
 
 MEMORY_LIMIT = 2 * 1024**3
@@ -45,12 +54,16 @@ GONE = 1.0
 START_TIMEOUT = 120
 """Seconds that a child may take to import the codecs, on a busy machine."""
 
-Job = Request | Inspection | Join
+Job = Request | Inspection | ThumbnailOf | Join | Collage
 """What a child can do."""
 
 _ANSWERS: dict[type, tuple[Status, ...]] = {
-    Request: ("resized", "copied"), Inspection: ("decoded",), Join: ("joined",),
-}  # fmt: skip
+    Request: ("resized", "copied"),
+    Inspection: ("decoded",),
+    ThumbnailOf: ("decoded",),
+    Join: ("joined",),
+    Collage: ("composed",),
+}
 """What a child may answer, but for a failure."""
 
 _spawn = multiprocessing.get_context("spawn")  # Beam's workers have threads, so they must not fork
@@ -74,7 +87,7 @@ class CodecPool:
             self._idle.put(None)  # a child starts with its first clip: there may be none to make
 
     def run(self, request: Job, timeout: float) -> Outcome:
-        """Have the next idle child resize, decode or join, within ``timeout`` seconds.
+        """Have the next idle child do one job, within ``timeout`` seconds.
 
         A child that dies or exceeds the timeout is replaced. The outcome of its clip is then
         ``crashed`` or ``timeout``.
@@ -187,13 +200,18 @@ class _Child:
             with open_files(request.pictures, request.sound, output=request.output_path) as files:
                 self._send_files(JOIN, files)
             return
+        if isinstance(request, Collage):
+            self.connection.send_bytes(encode_collage(request))
+            self.connection.send_bytes(b"".join(request.pictures))
+            return
         in_memory = isinstance(request.source, bytes)
-        if isinstance(request, Inspection):
-            output, header = None, encode_request(None, None, in_memory)
-        else:
+        output = None
+        if isinstance(request, Request):
             output = request.output_path
-            header = encode_request(request.settings, request.segment, in_memory)
+            header = encode_request(request.settings, request.segment, in_memory, request.thumbnail)
             assert in_memory or output is not None
+        else:
+            header = encode_request(None, None, in_memory, isinstance(request, ThumbnailOf))
         if isinstance(request.source, bytes):
             self.connection.send_bytes(header)
             self.connection.send_bytes(request.source)
@@ -216,19 +234,21 @@ class _Child:
         outcome = decode_outcome(self._receive_bytes(MAX_HEADER))
         if outcome.status not in (*_ANSWERS[type(request)], "failed"):
             raise Malformed("something else was asked for")
+        if outcome.thumbnail is not None and not _asks_for_thumbnail(request):
+            raise Malformed("a thumbnail that was not asked for")
         if isinstance(request, Join):
-            return outcome
-        if isinstance(request, Inspection) and outcome.write_error is None:
             return outcome
         if isinstance(request, Request) and not isinstance(request.source, bytes):
             return outcome
         if outcome.write_error is not None:
             raise Malformed("nothing is written to a file")
-        if outcome.status == "failed":
+        if outcome.status in ("failed", "decoded"):
             return outcome
         output = self._receive_bytes(MAX_OUTPUT)
         if len(output) != outcome.facts.bytes:
             raise Malformed("the clip has not the size that is stated")
+        if isinstance(request, Collage) and not request.is_result(output):
+            raise Malformed("the sheet is none, or has another size")
         return replace(outcome, output=output)
 
     def _receive_bytes(self, most: int) -> bytes:
@@ -243,6 +263,12 @@ class _Child:
         self.process.kill()
         self.process.join()
         self.connection.close()
+
+
+def _asks_for_thumbnail(request: Job) -> bool:
+    if isinstance(request, Request):
+        return request.thumbnail
+    return isinstance(request, ThumbnailOf)
 
 
 def _exit_description(process: BaseProcess) -> str:

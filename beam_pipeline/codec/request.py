@@ -1,15 +1,16 @@
-"""A clip to resize or to decode, and what becomes of it: in memory, or in files."""
+"""What a child is asked for, and what becomes of it: in memory, or in files."""
 
 import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO, RawIOBase
 from typing import BinaryIO
 
 import av.error
 
+from beam_pipeline.codec.collage import Collage, compose
 from beam_pipeline.codec.decode_clip import decode_clip
 from beam_pipeline.codec.disk_file import DiskFile
 from beam_pipeline.codec.join import join
@@ -18,6 +19,7 @@ from beam_pipeline.codec.mp4 import OpenOutput
 from beam_pipeline.codec.outcome import BadClip, Facts, Outcome, Status, tidy
 from beam_pipeline.codec.resize import resize
 from beam_pipeline.codec.settings import ClipSettings
+from beam_pipeline.codec.thumbnail import ThumbnailMaker, thumbnail_of
 from beam_pipeline.codec.timestamps import Segment
 
 
@@ -27,18 +29,26 @@ class Request:
 
     ``source`` is the file's bytes, or the path of a local file that is too large for memory. With
     a path, the clip is written to ``output_path``. ``segment`` is set if the source may be the
-    whole video: the part of the video that is the clip.
+    whole video: the part of the video that is the clip. With ``thumbnail`` the outcome has one.
     """
 
     source: bytes | str = field(repr=False)
     output_path: str | None
     settings: ClipSettings
     segment: Segment | None = None
+    thumbnail: bool = False
 
 
 @dataclass(frozen=True)
 class Inspection:
     """A clip to decode, without writing anything. ``source`` is as in ``Request``."""
+
+    source: bytes | str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ThumbnailOf:
+    """A video to make a thumbnail of, and nothing else. ``source`` is as in ``Request``."""
 
     source: bytes | str = field(repr=False)
 
@@ -94,22 +104,26 @@ def handle_request(request: Request) -> Outcome:
     A clip that cannot be resized gives a failed Outcome, not an exception.
     """
     if isinstance(request.source, bytes):
-        return resize_bytes(request.source, request.settings, request.segment)
+        return resize_bytes(request.source, request.settings, request.segment, request.thumbnail)
     assert request.output_path is not None
     try:
         with open_files(request.source, output=request.output_path) as (source, output):
-            return resize_files(source, output, request.settings, request.segment)
+            return resize_files(
+                source, output, request.settings, request.segment, thumbnail=request.thumbnail
+            )
     except CannotOpen as error:
         return error.outcome
 
 
-def resize_bytes(source: bytes, settings: ClipSettings, segment: Segment | None) -> Outcome:
+def resize_bytes(
+    source: bytes, settings: ClipSettings, segment: Segment | None, thumbnail: bool = False
+) -> Outcome:
     """Resize a clip in memory; the outcome has its bytes."""
     memory = MemoryFile()
-    outcome = _resize(BytesIO(source), memory.open, settings, segment)
+    outcome = _resize(BytesIO(source), memory.open, settings, segment, thumbnail)
     if outcome.status == "failed":
         return outcome
-    return Outcome(outcome.status, None, outcome.detail, memory.getvalue(), outcome.facts)
+    return replace(outcome, output=memory.getvalue())
 
 
 def resize_files(
@@ -118,6 +132,7 @@ def resize_files(
     settings: ClipSettings,
     segment: Segment | None,
     output_limit: int | None = None,
+    thumbnail: bool = False,
 ) -> Outcome:
     """Resize a clip from one open file into another. The descriptors stay open.
 
@@ -126,9 +141,8 @@ def resize_files(
     """
     read_errors: list[OSError] = []
     write_errors: list[OSError] = []
-    outcome = _resize(
-        DiskFile(source, read_errors), lambda: DiskFile(output, write_errors), settings, segment
-    )
+    file = DiskFile(source, read_errors)
+    outcome = _resize(file, lambda: DiskFile(output, write_errors), settings, segment, thumbnail)
     return _with_disk_errors(outcome, read_errors, write_errors, output, output_limit)
 
 
@@ -180,6 +194,42 @@ def inspect_file(source: int) -> Outcome:
     return _unreadable(errors[0]) if errors else outcome
 
 
+def thumbnail_of_bytes(source: bytes) -> Outcome:
+    """Make the thumbnail of a video in memory."""
+    return _thumbnail_of(BytesIO(source))
+
+
+def thumbnail_of_file(source: int) -> Outcome:
+    """Make the thumbnail of a video in an open file. The descriptor stays open."""
+    errors: list[OSError] = []
+    outcome = _thumbnail_of(DiskFile(source, errors))
+    return _unreadable(errors[0]) if errors else outcome
+
+
+def _thumbnail_of(source: BinaryIO | RawIOBase) -> Outcome:
+    made: list[bytes] = []
+
+    def looked_at(facts: Facts) -> tuple[Status, str | None]:
+        made.append(thumbnail_of(source, facts))
+        return "decoded", None
+
+    outcome = _outcome_of(looked_at)
+    return replace(outcome, thumbnail=next(iter(made), None))
+
+
+def composed(collage: Collage) -> Outcome:
+    """Make a sheet; the outcome has its bytes."""
+    made: list[bytes] = []
+
+    def make(facts: Facts) -> tuple[Status, str | None]:
+        made.append(compose(collage))
+        facts.bytes = len(made[0])
+        return "composed", None
+
+    outcome = _outcome_of(make)
+    return replace(outcome, output=next(iter(made), None))
+
+
 def _decoded(source: BinaryIO | RawIOBase, facts: Facts) -> tuple[Status, str | None]:
     return "decoded", decode_clip(source, facts)
 
@@ -189,12 +239,18 @@ def _resize(
     output: OpenOutput,
     settings: ClipSettings,
     segment: Segment | None,
+    thumbnail: bool,
 ) -> Outcome:
+    maker = ThumbnailMaker() if thumbnail else None
+
     def resized(facts: Facts) -> tuple[Status, str | None]:
-        made = resize(source, output, settings, facts, segment)
+        made = resize(source, output, settings, facts, segment, maker)
         return "copied" if made.copied else "resized", made.detail
 
-    return _outcome_of(resized)
+    outcome = _outcome_of(resized)
+    if maker is None or outcome.status == "failed":
+        return outcome
+    return replace(outcome, thumbnail=maker.jpeg())
 
 
 def _outcome_of(work: Callable[[Facts], tuple[Status, str | None]]) -> Outcome:

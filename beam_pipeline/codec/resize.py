@@ -15,6 +15,7 @@ from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.codec.sound import BrokenSound, may_copy_sound
 from beam_pipeline.codec.sound import NotCopyable as SoundNotCopyable
 from beam_pipeline.codec.source import NotSeekable, Source, open_source
+from beam_pipeline.codec.thumbnail import ThumbnailMaker
 from beam_pipeline.codec.timestamps import Segment
 
 WHOLE_VIDEO_MARGIN = 2
@@ -35,12 +36,13 @@ def resize(
     settings: ClipSettings,
     facts: Facts,
     segment: Segment | None = None,
+    thumbnail: ThumbnailMaker | None = None,
 ) -> Resized:
     """Write the training-ready form of a clip.
 
     ``file`` is the source, seekable. ``facts`` is filled in step by step, so that it has what is
     known even if the resize fails. If the source is the whole video, or so long that it must be, it
-    is cut to ``segment``.
+    is cut to ``segment``. ``thumbnail`` is shown the pictures of the clip.
 
     Raises:
         BadClip: the source has no usable clip.
@@ -54,6 +56,8 @@ def resize(
     audio_problem: object = None
     while True:
         file.seek(0)
+        if thumbnail is not None:
+            thumbnail.restart()
         try:
             with open_source(file) as source:
                 _describe(source, facts)
@@ -64,10 +68,8 @@ def resize(
                 elif sound_modes[0] == "copy" and not may_copy_sound(source.audio):
                     sound_modes = ["encode", "drop"]
                 copied = may_copy and is_resized_already(source, settings)
-                if copied:
-                    detail = copy_pictures(source, output, settings, facts, sound_modes[0])
-                else:
-                    detail = encode_pictures(source, output, settings, facts, sound_modes[0])
+                write = copy_pictures if copied else encode_pictures
+                detail = write(source, output, settings, facts, sound_modes[0], thumbnail)
             break
         except NotCopyable:
             may_copy = False

@@ -1,5 +1,6 @@
 """Scale and turn decoded pictures, and convert them for the encoder."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import av.filter
@@ -23,6 +24,12 @@ _SUPPORTED_MATRICES = {0, 1, UNSPECIFIED, 4, 5, 6, 7, 9}
 
 KERNEL = "flags=bicubic+accurate_rnd+bitexact:param0=0:param1=0.75"
 """Keys' cubic with a = -0.75, as sharp as OpenCV's. FFmpeg's default is a = -0.6."""
+
+OF_CLIPS = f"{KERNEL}:out_range=limited"
+"""How the pictures of clips are scaled."""
+
+FILTERS_OF_CLIPS = (("format", "yuv420p"),)
+"""What comes after that, as FFmpeg's filters: name, arguments."""
 
 
 def _unknown_side_data(kind: type[Type], number: object) -> Type:
@@ -48,13 +55,24 @@ class PictureScaler:
     """Scales every frame to one size, turns it upright, converts it to limited-range yuv420p.
 
     ``width`` and ``height`` are those of the output in pixels, upright. ``crop`` is taken off each
-    stored picture first. The filter graph is
+    stored picture first. ``scaling`` has the other arguments of FFmpeg's scaler, and ``last`` are
+    the filters that follow: by default those of clips. The filter graph is
     rebuilt if the source changes its size or format, so that every output frame has the same
     size.
     """
 
-    def __init__(self, width: int, height: int, orientation: Orientation, crop: Crop) -> None:
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        orientation: Orientation,
+        crop: Crop,
+        scaling: str = OF_CLIPS,
+        last: Sequence[tuple[str, str]] = FILTERS_OF_CLIPS,
+    ) -> None:
         self._crop = crop
+        self._scaling = scaling
+        self._last = last
         self._scaled = (height, width) if orientation.quarter_turn else (width, height)
         self._orientation = orientation
         self._built_for: tuple[object, ...] = ()
@@ -83,12 +101,9 @@ class PictureScaler:
                 f":time_base=1/1:colorspace={frame.colorspace}:range={frame.color_range}",
             ),
             *self._crop_filter(graph, frame),
-            graph.add(
-                "scale",
-                f"{width}:{height}:{KERNEL}:out_range=limited",
-            ),
+            graph.add("scale", f"{width}:{height}:{self._scaling}"),
             *(graph.add(name, arguments) for name, arguments in self._orientation.filters),
-            graph.add("format", "yuv420p"),
+            *(graph.add(name, arguments) for name, arguments in self._last),
             graph.add("buffersink"),
         ]
         graph.link_nodes(*chain).configure(auto_buffer=False)

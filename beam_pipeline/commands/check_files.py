@@ -3,21 +3,21 @@
 import hashlib
 import os
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 
 import pyarrow as pa
 
 from beam_pipeline.commands.damage import Damage
 from beam_pipeline.commands.prepared import Prepared, in_settings, manifest_of
-from beam_pipeline.elements import STATUSES, Split
+from beam_pipeline.elements import SPLITS, STATUSES, Split
 from beam_pipeline.errors import DamagedError
-from beam_pipeline.output.list_formats import SLOWFAST, TEXT_FORMATS, list_format
+from beam_pipeline.output.list_formats import FRAMES, SLOWFAST, TEXT_FORMATS, list_format
 from beam_pipeline.output.output_folder import LABEL_IDS, SUMMARY, read_error
 from beam_pipeline.results.fingerprints import fingerprints
 from beam_pipeline.results.link_classes import ListedClip, folder_of_links, links_of
 from beam_pipeline.results.split_results import SplitResults, read_split
-from beam_pipeline.results.write_lists import listed_clips
+from beam_pipeline.results.write_lists import entry_of, listed_clips
 from beam_pipeline.results.write_summary import csv_of
 from beam_pipeline.storage import files, urls
 
@@ -130,27 +130,39 @@ def check_lists(prepared: Prepared, results: Sequence[SplitResults]) -> Iterator
             continue
         if hashlib.sha256(actual).hexdigest() == sha256:
             continue
-        expected = _expected_list(prepared, split, dialect) if split in whole else None
+        expected = _expected_list(prepared, split, dialect, whole)
         if expected is not None and actual != expected:
             yield Damage("list", path, first_difference(actual, expected))
         elif expected is None and sha256 is not None:
             yield Damage("list", path, "it is not as the last run wrote it")
 
 
-def _expected_list(prepared: Prepared, split: str, dialect: str) -> bytes | None:
-    """The list that a run with the last settings writes; None if these do not tell."""
+def _expected_list(
+    prepared: Prepared, split: str, dialect: str, whole: Collection[str]
+) -> bytes | None:
+    """The list that a run with the last settings writes; None if these do not tell.
+
+    ``whole`` are the splits whose manifests are as they were written.
+    """
     prefix, separator = in_settings(prepared, "path_prefix"), in_settings(prepared, "separator")
-    if dialect not in TEXT_FORMATS or not isinstance(separator, str):
+    split = _source_of(split, prepared)
+    if split not in whole or dialect not in TEXT_FORMATS or not isinstance(separator, str):
         return None
     entries = []
-    for clip in listed_clips(prepared.output, [manifest_of(split)]):
+    with_frames = dialect == FRAMES
+    for clip in listed_clips(prepared.output, [manifest_of(split)], with_frames):
         if clip.path is None and prefix is not None:
             return None  # relative to one of the --videos, of which only public names are known
         path = clip.source if clip.path is None else clip.path
         if prefix and clip.path is not None:
             path = f"{prefix.rstrip('/')}/{path}"
-        entries.append((path, clip.label_id))
+        entries.append(entry_of(clip, path))
     return list_format(dialect, separator).write(entries).encode()
+
+
+def _source_of(split: str, prepared: Prepared) -> str:
+    """The split whose clips the lists of a split hold, by the last settings."""
+    return "val" if split == "test" and in_settings(prepared, "test_from") == "val" else split
 
 
 def first_difference(actual: bytes, expected: bytes) -> str:
@@ -174,10 +186,14 @@ def _lines(text: bytes) -> list[str]:
 def check_links(prepared: Prepared, results: Sequence[SplitResults]) -> Iterator[Damage]:
     """Check the class folders for torchvision, where there are some."""
     output = prepared.output
-    for split in [result.split for result in results] if output.is_local else []:
+    whole = {result.split for result in results}
+    for split in SPLITS if output.is_local else ():
+        if _source_of(split, prepared) not in whole:
+            continue
         if not os.path.isdir(folder_of_links(split, output)):
             continue
-        clips: list[ListedClip] = listed_clips(output, [manifest_of(split)])
+        source = _source_of(split, prepared)
+        clips: list[ListedClip] = listed_clips(output, [manifest_of(source)])
         for path, (target, _) in links_of(split, clips, output).items():
             relative = os.path.relpath(path, urls.local_path(output.root))
             if not os.path.lexists(path):

@@ -28,8 +28,8 @@ from beam_pipeline.results.split_results import read_split
 
 Kind = Literal["only in A", "only in B", "made in A", "made in B", "split", "label", "bytes"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""How a clip can differ: annotated in one output alone; made in one alone, and missing or failed in
-the other; in another split; of another class or id; of other bytes."""
+"""How a clip can differ: annotated in one output alone; made in one alone, and missing, excluded
+or failed in the other; in another split; of another class or id; of other bytes."""
 
 EXAMPLES = 5
 """Clips that are named of each kind."""

@@ -27,6 +27,8 @@ from beam_pipeline.fetch.settings import FetchSettings
 from beam_pipeline.options import add_fetch_flags
 from beam_pipeline.output.output_folder import SUMMARY, Output
 from beam_pipeline.privacy import public_address
+from beam_pipeline.progress.reporting import Reporting
+from beam_pipeline.progress.run_log import run_log
 from beam_pipeline.results.closing_table import failure_message, print_results
 from beam_pipeline.run_job import run
 
@@ -50,7 +52,8 @@ def main(argv: Sequence[str]) -> int:
     # A codec child that dies must not take this process with it.
     before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
-        run(engine, config, pipeline.build_fetch)
+        with run_log(config.reporting):
+            run(engine, config, pipeline.build_fetch)
     except Exception as error:
         if (message := message_of(error)) is not None:
             raise RunError(message) from error
@@ -135,7 +138,13 @@ def _config(
         mirror=None,
         allow_local=False,
         shard=None,
+        exclude_annotations=tuple(summary["inputs"]["exclude_annotations"]),
+        exclude_from=tuple(settings["exclude_from"]),
+        test_from=settings["test_from"],
+        limit_per_class=settings["limit_per_class"],
+        seed=settings["seed"],
         fetch=fetch,
+        reporting=Reporting(),
     )
 
 

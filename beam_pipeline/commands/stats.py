@@ -63,6 +63,7 @@ class Group:
     name: str
     listed: int = 0
     missing: int = 0
+    excluded: int = 0
     failed: int = 0
     seconds: float = 0.0
     bytes: int = 0
@@ -77,6 +78,8 @@ class Group:
             self.source_bytes += row.source_bytes or 0
         elif row.status == "missing":
             self.missing += 1
+        elif row.status == "excluded":
+            self.excluded += 1
         elif row.status == "failed":
             self.failed += 1
 
@@ -194,7 +197,7 @@ def _group_of(row: StatsRow, by: By) -> tuple[Any, str]:
             return math.floor(row.duration), str(math.floor(row.duration))
 
 
-COLUMNS = ("listed", "missing", "failed", "seconds", "bytes", "source_bytes")
+COLUMNS = ("listed", "missing", "excluded", "failed", "seconds", "bytes", "source_bytes")
 
 
 def as_json(prepared: Prepared, stats: Stats) -> dict[str, Any]:
@@ -235,12 +238,15 @@ def _print(prepared: Prepared, stats: Stats) -> None:
 
 def _table_of_groups(stats: Stats) -> Table:
     table = Table(stats.by if stats.by != "duration" else "seconds", box=SIMPLE)
-    for column in ("listed", "missing", "failed", "hours", "clips take", "sources took"):
+    counted = ["listed", "missing", "excluded", "failed"]
+    if not stats.total.excluded:
+        counted.remove("excluded")
+    for column in (*counted, "hours", "clips take", "sources took"):
         table.add_column(column, justify="right")
     for group in (*stats.groups, stats.total):
         if group is stats.total:
             table.add_section()
-        counts = (f"{number:,}" for number in (group.listed, group.missing, group.failed))
+        counts = (f"{number:,}" for number in (getattr(group, name) for name in counted))
         sizes = decimal(group.bytes), decimal(group.source_bytes)
         name = Text(one_line(group.name))
         table.add_row(name, *counts, f"{group.seconds / 3600:,.2f}", *sizes)

@@ -46,7 +46,7 @@ def _files_of_others(config: Config) -> Iterator[str]:
         return
     except OSError as error:
         raise read_error(root, error) from error
-    lists = {f"{split}.csv" for split in config.splits} if config.annotations else set()
+    lists = {f"{split}.csv" for split in config.listed_splits()} if config.annotations else set()
     for entry in entries:
         name = _relative(entry, root)
         if name in WHOLE_OUTPUT or (name in lists and not _is_annotation(entry.url, config)):
@@ -79,8 +79,8 @@ def may_be_written(relative: str, config: Config) -> bool:
     if folder == MANIFESTS:
         return re.fullmatch(rf"({splits})\.parquet", path) is not None
     if folder == LISTS:
-        formats = "|".join(config.list_formats)
-        return re.match(rf"({formats})/({splits})(\.csv$|/)", path) is not None
+        formats, listed = "|".join(config.list_formats), "|".join(config.listed_splits())
+        return re.match(rf"({formats})/({listed})(\.csv$|\.parquet$|/)", path) is not None
     if not config.annotations:
         return path.endswith(".mp4")
     class_folder = "[^/]+/" if config.layout == "class" else ""

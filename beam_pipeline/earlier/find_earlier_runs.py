@@ -5,7 +5,8 @@ from typing import NamedTuple
 import apache_beam as beam
 
 from beam_pipeline.config import Config
-from beam_pipeline.earlier.prepare_output import NAME_FILES, ROW_FILES, PrepareOutput
+from beam_pipeline.earlier.check_output import NAME_FILES
+from beam_pipeline.earlier.prepare_output import ROW_FILES, PrepareOutput
 from beam_pipeline.earlier.read_rows import NOTES, READ, ROWS, ReadRows
 from beam_pipeline.elements import Row, Video
 from beam_pipeline.output.archive_names import ArchiveNames, read_names
@@ -32,14 +33,18 @@ class EarlierRuns(NamedTuple):
 
 
 class FindEarlierRuns(beam.PTransform):
-    """Read the output of earlier runs: see ``EarlierRuns``. Refuse one with other settings."""
+    """Read the output of earlier runs: see ``EarlierRuns``. Refuse one with other settings.
 
-    def __init__(self, config: Config) -> None:
+    Unless it ``writes``, it does not take the output for this run, and leaves it as it is.
+    """
+
+    def __init__(self, config: Config, writes: bool = True) -> None:
         super().__init__()
         self._config = config
+        self._writes = writes
 
     def expand(self, root: beam.Pipeline) -> EarlierRuns:
-        prepared = root | PrepareOutput(self._config)
+        prepared = root | PrepareOutput(self._config, self._writes)
         read = prepared[ROW_FILES] | ReadRows(self._config)
         notes = (prepared[NOTES], read[NOTES]) | "Notes" >> beam.Flatten()
         listed = (

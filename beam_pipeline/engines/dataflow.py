@@ -1,7 +1,6 @@
 """Google Cloud Dataflow: checks before a job starts, and defaults for its options."""
 
 import logging
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -19,17 +18,12 @@ from apache_beam.runners import create_runner
 from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline.config import Config
-from beam_pipeline.engines.engine import Engine
+from beam_pipeline.engines.dataflow_cost import MACHINE_TYPE, NUM_WORKERS
+from beam_pipeline.engines.engine import Engine, announce
 from beam_pipeline.errors import OutputError, UsageError, message_of
 from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.storage import files, urls
 from beam_pipeline.storage.request_retries import LOG_IN
-
-NUM_WORKERS = 25
-"""Machines. Their 100 cores resize Kinetics-400 in an hour or two, at the cost of one machine."""
-
-MACHINE_TYPE = "n2d-standard-4"
-"""It has 4 GB per core: a clip may need 2 GB, and there is one codec child per core."""
 
 DISK_GB = 50
 """For the image and, per core, a few sources over 64 MB at a time."""
@@ -62,9 +56,9 @@ class DataflowEngine(Engine):
         check_buckets(self.options)  # Beam's own check takes minutes to fail
         return config
 
-    def on_start(self, result: PipelineResult) -> None:
+    def on_start(self, result: PipelineResult, config: Config) -> None:
         job_id = result.job_id()
-        print(f"beam_pipeline: {start_message(self.options, job_id)}", file=sys.stderr)
+        announce(start_message(self.options, job_id), config)
         self.interrupt_message = interrupt_message(self.options, job_id)
 
 
@@ -149,6 +143,7 @@ def _check_remote(config: Config, image: str | None) -> None:
     addresses: dict[str, tuple[str, ...]] = {
         "dataset_mirror": () if config.mirror is None else (config.mirror,),
         "annotations": config.annotations,
+        "exclude_annotations": config.exclude_annotations,
         "videos": config.videos,
         "output": (config.output.root,),
         "cookies": () if config.fetch is None else tuple(filter(None, [config.fetch.cookies])),

@@ -1,6 +1,7 @@
 """The interface of every engine, with a default for any Beam runner."""
 
 import logging
+import sys
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
@@ -9,11 +10,18 @@ from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline.config import Config
 from beam_pipeline.errors import UsageError
+from beam_pipeline.kinetics.spelling import meant
 from beam_pipeline.output.leases import remove_unused_state
 from beam_pipeline.privacy import printable, redact
 from beam_pipeline.progress import metrics
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.progress.live_line import LiveLine
+from beam_pipeline.progress.run_log import log_service
+
+RUNNERS = ("DirectRunner", "DataflowRunner", "FlinkRunner", "SparkRunner", "PrismRunner")
+"""The runners of Beam that a message names."""
+
+_logger = logging.getLogger(__name__)
 
 
 class Engine:
@@ -52,8 +60,15 @@ class Engine:
         """
         try:
             return create_runner(self.name)
-        except (ValueError, ImportError, AttributeError) as error:
+        except (ImportError, AttributeError) as error:
             raise UsageError(f"--runner {self.name}: {error}") from error
+        except ValueError as error:
+            near = meant(self.name.removesuffix("Runner"), [name[:-6] for name in RUNNERS])
+            hint = f"{near}Runner" if near else f"one of {', '.join(RUNNERS)}"
+            raise UsageError(
+                f"--runner {self.name}: Beam has no such runner; type {hint}, or leave it out to "
+                "run on this machine"
+            ) from error
 
     def pipeline(self) -> beam.Pipeline:
         """An empty pipeline.
@@ -71,16 +86,16 @@ class Engine:
 
     def run(self, pipeline: beam.Pipeline, config: Config) -> bool:
         """Run a pipeline until it finishes; False if only a template was written."""
-        logging.basicConfig(level=logging.INFO, force=True)
-        for handler in logging.getLogger().handlers:
-            handler.setFormatter(_PublicFormatter("%(message)s"))
+        _show_service(config)
         result = pipeline.run()
         if not getattr(result, "has_job", True):
             return False
-        self.on_start(result)
+        self.on_start(result, config)
         try:
             with LiveLine(
-                self.counts, lambda: metrics.update_counts(result.metrics(), self.counts)
+                self.counts,
+                lambda: metrics.update_counts(result.metrics(), self.counts),
+                config.reporting,
             ):
                 result.wait_until_finish()
         except Exception:
@@ -89,7 +104,7 @@ class Engine:
             raise
         return True
 
-    def on_start(self, result: PipelineResult) -> None:
+    def on_start(self, result: PipelineResult, config: Config) -> None:
         """Called once the job has started."""
 
     def explain(self, error: Exception) -> str | None:
@@ -99,6 +114,23 @@ class Engine:
             f"--runner {self.name}: {text}; check the options that this runner needs, or leave out "
             "--runner"
         )
+
+
+def announce(message: str, config: Config) -> None:
+    """Tell where a job is to be seen."""
+    _logger.info("%s", message)
+    if config.reporting.is_plain and not config.reporting.verbose:
+        print(f"beam_pipeline: {message}", file=sys.stderr)
+
+
+def _show_service(config: Config) -> None:
+    """Show what Beam and the service say, on stderr and in the log file."""
+    level = logging.INFO if config.reporting.is_plain else logging.ERROR
+    logging.basicConfig(level=logging.INFO, force=True)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_PublicFormatter("%(message)s"))
+        handler.setLevel(level if config.reporting.progress != "json" else logging.CRITICAL + 1)
+    log_service()
 
 
 class _PublicFormatter(logging.Formatter):

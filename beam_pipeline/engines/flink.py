@@ -27,7 +27,7 @@ from apache_beam.runners.portability.job_server import JobServer
 from apache_beam.runners.runner import PipelineResult
 
 from beam_pipeline.config import Config
-from beam_pipeline.engines.engine import Engine, has_ended
+from beam_pipeline.engines.engine import Engine, announce, has_ended
 from beam_pipeline.engines.flink_cluster import REST_PORT, FlinkCluster, Unreachable
 from beam_pipeline.engines.flink_job_server import FlinkJobServer
 from beam_pipeline.errors import UsageError
@@ -79,7 +79,7 @@ class FlinkEngine(Engine):
         result: PipelineResult | None = None
         try:
             result = pipeline.run()
-            self._announce()
+            self._announce(config)
             with self._live_line(config) if self._cluster else nullcontext():
                 result.wait_until_finish()
             if self._cluster is None:
@@ -98,18 +98,21 @@ class FlinkEngine(Engine):
 
     def _live_line(self, config: Config) -> LiveLine:
         logged = LoggedRows(config.output)
-        return LiveLine(self.counts, lambda: self._update_counts(logged))
+        return LiveLine(self.counts, lambda: self._update_counts(logged), config.reporting)
 
-    def _announce(self) -> None:
+    def _announce(self, config: Config) -> None:
         """Say where the job is to be seen, as soon as the cluster knows it."""
         if self._cluster is not None:
             self.interrupt_message = (
                 f"the job may start yet; it is listed, and can be cancelled, at "
                 f"{self._cluster.address}"
             )
-            threading.Thread(target=self._wait_for_job, args=(self._cluster,), daemon=True).start()
+            wait = threading.Thread(
+                target=self._wait_for_job, args=(self._cluster, config), daemon=True
+            )
+            wait.start()
 
-    def _wait_for_job(self, cluster: FlinkCluster) -> None:
+    def _wait_for_job(self, cluster: FlinkCluster, config: Config) -> None:
         name = self.options.view_as(GoogleCloudOptions).job_name
         pause = threading.Event()
         while self._job is None and not pause.wait(ASK_INTERVAL):
@@ -119,7 +122,7 @@ class FlinkEngine(Engine):
         self.interrupt_message = (
             f"the job continues on Flink; to stop it type {cluster.cancel_command(self._job)}"
         )
-        print(f"beam_pipeline: running on Flink: {cluster.page_of(self._job)}", file=sys.stderr)
+        announce(f"running on Flink: {cluster.page_of(self._job)}", config)
 
     def _update_counts(self, logged: LoggedRows) -> None:
         """Set the counts. Flink knows those of a bundle at its end, which may be hours away."""
@@ -130,7 +133,7 @@ class FlinkEngine(Engine):
         if logged.rows > work["resized"] + work["copied"]:
             made = {"resized": logged.rows, "copied": 0}
             sizes = {"bytes_in": logged.bytes_in, "bytes_out": logged.bytes_out}
-            work = Counter({**work, **made, **sizes})
+            work = Counter({**work, **made, **sizes, "damaged": logged.damaged})
         metrics.set_counts(work, self.counts)
 
     def explain(self, error: Exception) -> str:

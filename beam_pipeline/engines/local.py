@@ -42,7 +42,7 @@ class LocalEngine(Engine):
     def run(self, pipeline: beam.Pipeline, config: Config) -> bool:
         # Millions of elements are live: by default an eighth of the join's time goes to collection.
         gc.set_threshold(100_000, 50, 50)
-        with LiveLine():
+        with LiveLine(reporting=config.reporting):
             pipeline.run().wait_until_finish()
         return True
 

@@ -22,34 +22,56 @@ _NUMBERED = re.compile(r"k700_(?:train|val)_(\d{3})")
 
 @dataclass(frozen=True)
 class Dataset:
-    """One release of Kinetics.
+    """One release of Kinetics, or several that are merged.
 
-    annotations: addresses of the annotation files of all splits.
-    archives: address of the archive listing of each split.
+    annotations: addresses of the annotation files of all splits; of several releases one after the
+        other, equally many of each.
+    archives: addresses of the archive listings of each split, in order of priority.
     replacements: archives with intact copies of a split's broken clips; they have priority.
     label_map: the published map with the ids of its classes.
+    releases: names of the data sets that it merges, the oldest first; empty if it is one release.
     """
 
     annotations: tuple[str, ...]
-    archives: Mapping[Split, str]
+    archives: Mapping[Split, tuple[str, ...]]
     label_map: str
     replacements: Mapping[Split, str] = field(default_factory=dict)
+    releases: tuple[str, ...] = ()
 
     def videos(self, splits: Sequence[Split]) -> tuple[str, ...]:
         """The default of ``--videos``: only what the requested splits need."""
         replacements = (self.replacements[split] for split in splits if split in self.replacements)
-        return (*replacements, *(self.archives[split] for split in splits))
+        return (*replacements, *(listing for split in splits for listing in self.archives[split]))
 
 
 def _dataset(folder: str, listing: str, annotations: Sequence[str], **more: object) -> Dataset:
     return Dataset(
         annotations=tuple(f"{HOST}/{folder}/annotations/{name}" for name in annotations),
-        archives={split: f"{HOST}/{folder}/{split}/{listing}_{split}_path.txt" for split in SPLITS},
+        archives={
+            split: (f"{HOST}/{folder}/{split}/{listing}_{split}_path.txt",) for split in SPLITS
+        },
         **more,  # type: ignore[arg-type]
     )
 
 
-DATASETS: Mapping[str, Dataset] = {
+def _merged(releases: Mapping[str, Dataset], label_map: str) -> Dataset:
+    """Several releases, the oldest first, as one data set. Newer archives have priority."""
+    of_releases = tuple(releases.values())
+    return Dataset(
+        annotations=tuple(address for each in of_releases for address in each.annotations),
+        archives={
+            split: tuple(listing for each in of_releases[::-1] for listing in each.archives[split])
+            for split in SPLITS
+        },
+        label_map=label_map,
+        replacements={
+            split: archive for each in of_releases for split, archive in each.replacements.items()
+        },
+        releases=tuple(releases),
+    )
+
+
+_RELEASES: Mapping[str, Dataset] = {
     "kinetics400": _dataset(
         "400",
         "k400",
@@ -63,6 +85,11 @@ DATASETS: Mapping[str, Dataset] = {
     "kinetics700_2020": _dataset(
         "700_2020", "k700_2020", ("train.csv", "val.csv", "test.csv"), label_map="kinetics700"
     ),
+}
+
+DATASETS: Mapping[str, Dataset] = {
+    **_RELEASES,
+    "kinetics710": _merged(_RELEASES, label_map="kinetics710"),
 }
 
 
@@ -85,7 +112,8 @@ def class_of_archive(dataset: str | None, address: str, labels: Sequence[str]) -
 
     The train and val archives of Kinetics-600 have the name of the class. Those of Kinetics-700
     have its number in alphabetical order, from 1 (FiftyOne reads them so). ``labels`` are all
-    classes, sorted.
+    classes, sorted. In Kinetics-710 a clip may have another label than in the release whose
+    archive holds it, so there no name tells.
 
     >>> class_of_archive("kinetics600", "https://host/val/air drumming.tar.gz", ["air drumming"])
     'air drumming'

@@ -17,6 +17,9 @@ SYSTEM_NAMES = ("@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+fou
 """What systems leave in folders: previews, the trash, rescued pieces of files."""
 
 ARCHIVE_EXTENSIONS = (".tar", ".tar.gz", ".tgz")
+UNREAD_ARCHIVES = (".zip", ".rar", ".7z", ".bz2", ".xz", ".zst")
+"""Endings of archives that are named in a message instead of being read."""
+
 LISTING_EXTENSION = ".txt"
 ANNOTATION_EXTENSIONS = (".csv", ".json", ".csv.gz", ".json.gz")
 

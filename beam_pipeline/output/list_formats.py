@@ -8,42 +8,59 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from beam_pipeline.errors import InputError
 
-SLOWFAST, TORCHVISION = "slowfast", "torchvision"
-TEXT_FORMATS = (SLOWFAST, "pytorchvideo", "mmaction2", "videomae")
-LIST_FORMATS = (*TEXT_FORMATS, TORCHVISION)
-"""All formats; torchvision's is not text, see ``link_classes.py``."""
+SLOWFAST, FRAMES, TORCHVISION, HUGGINGFACE = "slowfast", "frames", "torchvision", "huggingface"
+PATH_AND_LABEL = (SLOWFAST, "pytorchvideo", "mmaction2", "videomae")
+"""Text formats of a path and a label id a line."""
 
-Entry = tuple[str, int]
-"""Path and label id of one clip."""
+TEXT_FORMATS = (*PATH_AND_LABEL, "videomae-pretrain", FRAMES, "fiftyone")
+LIST_FORMATS = (*TEXT_FORMATS, TORCHVISION, HUGGINGFACE)
+"""All formats; the last two are not text, see ``link_classes.py`` and ``huggingface.py``."""
+
+
+class Entry(NamedTuple):
+    """One clip of a list; ``label`` is None if it has none, ``frames`` if nobody has counted."""
+
+    path: str
+    label_id: int
+    label: str | None = None
+    clip_id: str = ""
+    frames: int | None = None
+
+
+def _path_and_label(entry: Entry) -> tuple[Any, ...]:
+    return tuple(entry[:2])
 
 
 @dataclass(frozen=True)
 class ListFormat:
     """The list format of a trainer; ``name`` is its value of ``--list_format``.
 
-    ``write`` turns entries into text, ``read`` parses text as the trainer does. ``remedy`` says
-    what to do about a path that the trainer would misread.
+    ``write`` turns entries into text, ``read`` parses text as the trainer does: to the values of
+    each clip that ``seen`` gives. ``remedy`` says what to do about a path that the trainer would
+    misread.
     """
 
     name: str
     trainer: str
     write: Callable[[Iterable[Entry]], str]
-    read: Callable[[str], Iterable[Entry]]
+    read: Callable[[str], Iterable[tuple[Any, ...]]]
     remedy: str
+    seen: Callable[[Entry], tuple[Any, ...]] = _path_and_label
 
-    def misreads(self, text: str, entries: list[Entry]) -> bool:
-        """Whether the trainer would read other entries than these."""
+    def misreads(self, text: str, entries: Iterable[Entry]) -> bool:
+        """Whether the trainer would read other clips than these."""
         try:
-            return list(self.read(text)) != entries
-        except (ValueError, csv.Error):  # the trainer would fail
+            return list(self.read(text)) != [self.seen(entry) for entry in entries]
+        except (ValueError, KeyError, csv.Error):  # the trainer would fail
             return True
 
     def check(self, path: str) -> None:
         """Raise InputError, which names the path, if the trainer would misread it."""
-        entry = (path, 0)
+        entry = Entry(path, 0, frames=1)
         if self.misreads(self.write([entry]), [entry]):
             raise InputError(f"{self.trainer} would misread the path {path!r}: {self.remedy}")
 
@@ -85,20 +102,69 @@ def list_format(name: str, separator: str) -> ListFormat:
                 _read_videomae,
                 "it reads the list as a CSV table; rename the file",
             )
+        case "videomae-pretrain":
+            return ListFormat(
+                name,
+                "VideoMAEv2's pre-training",
+                lambda entries: "".join(f"{entry[0]} 0 -1\n" for entry in entries),
+                _read_pretraining,
+                "it splits at every space; type another --output, or --path_prefix '' (and "
+                "--data_root)",
+                lambda entry: (entry.path, 0, -1),
+            )
+        case "frames":
+            return ListFormat(
+                name,
+                "mmaction2's RawframeDataset",
+                lambda entries: _frame_lines(entries, separator),
+                lambda text: _read_frames(text, separator),
+                f"it splits at every separator {separator!r}; type another --separator (and "
+                "delimiter in its config), such as ',', or --path_prefix '' (and data_prefix)",
+                lambda entry: (entry.path, entry.frames, entry.label_id),
+            )
+        case "fiftyone":
+            return ListFormat(
+                name,
+                "FiftyOne",
+                _write_fiftyone,
+                _read_fiftyone,
+                "it reads the list as a CSV table; rename the file",
+                _seen_by_fiftyone,
+            )
     raise ValueError(f"no list format {name!r}")
 
 
 def _lines(entries: Iterable[Entry], separator: str) -> str:
-    return "".join(f"{path}{separator}{label_id}\n" for path, label_id in entries)
+    return "".join(f"{path}{separator}{label_id}\n" for path, label_id, *_ in entries)
+
+
+def _frame_lines(entries: Iterable[Entry], separator: str) -> str:
+    return "".join(
+        separator.join((entry.path, str(entry.frames), str(entry.label_id))) + "\n"
+        for entry in entries
+    )
 
 
 def _write_quoted(entries: Iterable[Entry]) -> str:
     text = io.StringIO(newline="")
-    csv.writer(text, delimiter=" ", lineterminator="\n").writerows(entries)
+    csv.writer(text, delimiter=" ", lineterminator="\n").writerows(map(_path_and_label, entries))
     return text.getvalue()
 
 
-def _read_slowfast(text: str, separator: str) -> Iterator[Entry]:
+FIFTYONE_COLUMNS = ("filepath", "ground_truth", "label_id", "clip_id")
+"""The header of FiftyOne's list; ``ground_truth`` is the name of the class."""
+
+
+def _write_fiftyone(entries: Iterable[Entry]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(FIFTYONE_COLUMNS)
+    for path, label_id, label, clip_id, *_ in entries:
+        writer.writerow((path, label or "", label_id, clip_id))
+    return text.getvalue()
+
+
+def _read_slowfast(text: str, separator: str) -> Iterator[tuple[Any, ...]]:
     """``slowfast/datasets/kinetics.py``: splits everywhere; more than two parts misread or fail."""
     for line in text.splitlines():
         parts = line.split(separator)
@@ -107,7 +173,7 @@ def _read_slowfast(text: str, separator: str) -> Iterator[Entry]:
         yield parts[0], int(parts[-1]) if len(parts) > 1 else 0
 
 
-def _read_pytorchvideo(text: str) -> Iterator[Entry]:
+def _read_pytorchvideo(text: str) -> Iterator[tuple[Any, ...]]:
     """``pytorchvideo/data/labeled_video_paths.py``: splits once, at the last white space."""
     for line in text.splitlines():
         parts = line.rsplit(None, 1)
@@ -118,7 +184,7 @@ def _read_pytorchvideo(text: str) -> Iterator[Entry]:
             yield path, int(label)
 
 
-def _read_mmaction2(text: str, separator: str) -> Iterator[Entry]:
+def _read_mmaction2(text: str, separator: str) -> Iterator[tuple[Any, ...]]:
     """``mmaction/datasets/video_dataset.py``: strips, splits everywhere, takes one or two parts."""
     for line in io.StringIO(text, newline=None):
         parts = line.rstrip("\n\r").strip().split(separator)
@@ -129,7 +195,34 @@ def _read_mmaction2(text: str, separator: str) -> Iterator[Entry]:
             yield path, int(label)
 
 
-def _read_videomae(text: str) -> Iterator[Entry]:
+def _read_videomae(text: str) -> Iterator[tuple[Any, ...]]:
     """VideoMAE's ``kinetics.py``: a space-separated CSV table with quotes, without a header."""
     for path, label in csv.reader(io.StringIO(text, newline=""), delimiter=" ", strict=True):
         yield path, int(label)
+
+
+def _read_pretraining(text: str) -> Iterator[tuple[Any, ...]]:
+    """VideoMAEv2's ``dataset/pretrain_datasets.py``: splits at every space, takes three parts."""
+    for line in io.StringIO(text, newline=None):
+        path, first, frames, *_ = line.split(" ")
+        yield path, int(first), int(frames)
+
+
+def _read_frames(text: str, separator: str) -> Iterator[tuple[Any, ...]]:
+    """``mmaction/datasets/rawframe_dataset.py``: strips, splits everywhere, takes three parts."""
+    for line in io.StringIO(text, newline=None):
+        path, frames, label = line.strip().split(separator)
+        yield path, int(frames), int(label)
+
+
+def _read_fiftyone(text: str) -> Iterator[tuple[Any, ...]]:
+    """``CSVDatasetImporter`` in ``fiftyone/utils/csv.py``: a CSV table with a header.
+
+    A later row of the same file replaces an earlier one. Empty values are left out.
+    """
+    for row in csv.DictReader(io.StringIO(text, newline=None)):
+        yield tuple(row[name] for name in FIFTYONE_COLUMNS)
+
+
+def _seen_by_fiftyone(entry: Entry) -> tuple[Any, ...]:
+    return entry.path, entry.label or "", str(entry.label_id), entry.clip_id

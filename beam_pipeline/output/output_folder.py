@@ -22,6 +22,7 @@ STATE = "_state"
 SETTINGS = f"{STATE}/settings.json"
 SUMMARY = "summary.json"
 LABEL_IDS = "label2id.json"
+REPORT = "report.html"
 MANIFESTS = "manifest"
 VIDEOS = "videos"
 LISTS = "lists"
@@ -31,6 +32,7 @@ TEMPORARY = "tmp"
 SHARDS = "shards"
 ROWS = "rows"
 NAMES = "names"
+THUMBNAILS = "thumbnails"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Protocol
 
 from beam_pipeline.elements import LISTED, Row
 from beam_pipeline.errors import OutputError
@@ -22,18 +23,28 @@ FLUSH_INTERVAL = 30.0
 
 def row_line(row: Row) -> bytes:
     """The line of a row in a row file: JSON, a tab, and the CRC-32 of the JSON."""
-    content = json.dumps(row._asdict()).encode()
+    return checked_line(json.dumps(row._asdict()).encode())
+
+
+def checked_line(content: bytes) -> bytes:
+    """A line of a file of the state: JSON, a tab, and the CRC-32 of the JSON."""
     return b"%s\t%s\n" % (content, _checksum(content))
 
 
 def parse_rows(data: bytes) -> Iterator[Row | None]:
     """The rows in a row file; None for a line that is not as it was written."""
-    for line in filter(None, data.split(b"\n")):
-        content, _, checksum = line.rpartition(b"\t")
+    for content in parse_lines(data):
         try:
-            yield Row(**json.loads(content)) if checksum == _checksum(content) else None
+            yield None if content is None else Row(**json.loads(content))
         except (ValueError, TypeError):  # written by another version
             yield None
+
+
+def parse_lines(data: bytes) -> Iterator[bytes | None]:
+    """The JSON in the lines of a file of the state; None for a line that is not as it was."""
+    for line in filter(None, data.split(b"\n")):
+        content, _, checksum = line.rpartition(b"\t")
+        yield content if checksum == _checksum(content) else None
 
 
 def _checksum(content: bytes) -> bytes:
@@ -52,7 +63,7 @@ class RowLog:
         self._output = output
         self._lock = threading.Lock()
         self._start_file()
-        _open.add(self)
+        close_at_stop(self)
 
     def add(self, row: Row) -> None:
         """Add a row.
@@ -96,12 +107,13 @@ class LoggedRows:
         rows: how many there are.
         bytes_in: of the sources of their clips.
         bytes_out: of the clips.
+        damaged: how many of the clips were made from a damaged source.
     """
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._counted: dict[str, tuple[int | None, tuple[int, int, int]]] = {}
-        self.rows = self.bytes_in = self.bytes_out = 0
+        self._counted: dict[str, tuple[int | None, tuple[int, int, int, int]]] = {}
+        self.rows = self.bytes_in = self.bytes_out = self.damaged = 0
 
     def update(self) -> None:
         """Count again, reading only files that have grown.
@@ -117,24 +129,35 @@ class LoggedRows:
                     counts = _count(files.read(entry.url))
                     self._counted[entry.url] = (entry.size, counts)
         every = [counts for _, counts in self._counted.values()]
-        self.rows, self.bytes_in, self.bytes_out = map(sum, zip(*every, (0, 0, 0), strict=True))
+        totals = map(sum, zip(*every, (0, 0, 0, 0), strict=True))
+        self.rows, self.bytes_in, self.bytes_out, self.damaged = totals
 
 
-def _count(data: bytes) -> tuple[int, int, int]:
-    """The number of rows, and the bytes of their sources and clips."""
+def _count(data: bytes) -> tuple[int, int, int, int]:
+    """The number of rows, the bytes of their sources and clips, and the number of damaged ones."""
     rows = [row for row in parse_rows(data) if row is not None and row.status in LISTED]
     return (
         len(rows),
         sum(row.source_bytes or 0 for row in rows),
         sum(row.bytes or 0 for row in rows),
+        sum(row.is_damaged for row in rows),
     )
 
 
-_open: "weakref.WeakSet[RowLog]" = weakref.WeakSet()
+class _Log(Protocol):
+    def close(self) -> None: ...
+
+
+_open: "weakref.WeakSet[_Log]" = weakref.WeakSet()
+
+
+def close_at_stop(log: _Log) -> None:
+    """Have ``flush_all`` close a log, if it still exists then."""
+    _open.add(log)
 
 
 def flush_all(seconds: float) -> None:
-    """Flush all row logs of this process, within ``seconds``."""
+    """Flush all row logs of this process, and what else is written beside them, in ``seconds``."""
 
     def close_all() -> None:
         for log in tuple(_open):

@@ -38,10 +38,10 @@ class LastWithinLimit(beam.PTransform):
     def expand(self, ids: beam.PCollection[str]) -> beam.PCollection[str | None]:
         if self._limit is None:
             return ids.pipeline | "No limit" >> beam.Create([None])
-        return ids | "Last within limit" >> beam.CombineGlobally(_NthSmallest(self._limit))
+        return ids | "Last within limit" >> beam.CombineGlobally(NthSmallest(self._limit))
 
 
-class _NthSmallest(beam.CombineFn):
+class NthSmallest(beam.CombineFn):
     """Combine texts into the n-th of the sorted distinct ones, or the last if there are fewer."""
 
     def __init__(self, count: int) -> None:

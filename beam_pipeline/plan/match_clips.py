@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import apache_beam as beam
 from apache_beam import pvalue
@@ -9,8 +10,8 @@ from apache_beam import pvalue
 from beam_pipeline.batches import Group, JoinByBucket, JoinInputs, groups_in
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Annotation, Archive, ResizeTask, Row, Unannotated, Video
-from beam_pipeline.fetch.reasons import may_ask
 from beam_pipeline.kinetics.file_names import base_name
+from beam_pipeline.output.thumbnails import ClassSizes, is_kept
 from beam_pipeline.plan.candidates import Candidates, find_candidates, group_of, name_of
 from beam_pipeline.plan.decide import (
     decide,
@@ -20,7 +21,9 @@ from beam_pipeline.plan.decide import (
     missing_row,
     without_known_failures,
 )
+from beam_pipeline.plan.exclude_clips import EXCLUDED, excluded_row, first_statements
 from beam_pipeline.plan.resolve_annotations import ResolvedClip, resolve_annotations
+from beam_pipeline.plan.sample_clips import LastRanks, is_sampled
 from beam_pipeline.plan.wanted_clips import record_of
 from beam_pipeline.progress import metrics
 
@@ -40,6 +43,14 @@ KINDS: JoinInputs = {
 """The inputs of the join, each with its type and key; ``outputs`` are videos in the output."""
 
 
+def kinds_of(config: Config) -> JoinInputs:
+    """The inputs of a run's join: statements that exclude clips are one of them if there are any.
+
+    What has no elements would cost a plain run a stage all the same.
+    """
+    return {**KINDS, EXCLUDED: KINDS["annotations"]} if config.exclude_annotations else KINDS
+
+
 class MatchClips(beam.PTransform):
     """Make tasks for the clips that need work, and rows for those that do not.
 
@@ -57,16 +68,22 @@ class MatchClips(beam.PTransform):
         source_count: pvalue.AsSingleton,
         last_clip_id: pvalue.AsSingleton,
         searched: pvalue.AsSingleton,
+        class_sizes: pvalue.AsSingleton,
+        last_ranks: pvalue.AsSingleton | None = None,
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (label_ids, source_count, last_clip_id, searched)
+        inputs = (label_ids, source_count, last_clip_id, searched, class_sizes)
+        self._side_inputs = inputs if last_ranks is None else (*inputs, last_ranks)
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> pvalue.DoOutputsTuple:
-        """Takes ``annotations``, ``videos``, ``members``, ``rows`` and ``outputs``."""
+        """Takes ``annotations``, ``videos``, ``members``, ``rows`` and ``outputs``.
+
+        With --exclude_annotations also ``excluded``.
+        """
         return (
             inputs
-            | JoinByBucket(KINDS)
+            | JoinByBucket(kinds_of(self._config))
             | "Decide"
             >> beam.ParDo(_Decide(self._config), *self._side_inputs)
             .with_output_types(ResizeTask, **{ROWS: Row, UNANNOTATED: Unannotated, WANTED: bytes})
@@ -74,11 +91,19 @@ class MatchClips(beam.PTransform):
         )
 
 
+class Limits(NamedTuple):
+    """The last clip_id of --limit and the last ranks of --limit_per_class; None without them."""
+
+    last_clip_id: str | None
+    last_ranks: LastRanks | None
+
+
 class _Decide(beam.DoFn):
     def __init__(self, config: Config) -> None:
         self._config = config
 
     def setup(self) -> None:
+        self._kinds = kinds_of(self._config)
         self._dialects = self._config.dialects()
 
     def process(
@@ -88,19 +113,25 @@ class _Decide(beam.DoFn):
         _source_count: int,  # unused: makes this step wait for the check that there are files
         last_clip_id: str | None,
         searched: list[Archive],
+        class_sizes: ClassSizes,
+        last_ranks: LastRanks | None = None,
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
         _, bucket = element
+        limits = Limits(last_clip_id, last_ranks)
         records: list[bytes] = []
         unannotated: list[Unannotated] = []
-        for group in groups_in(KINDS, bucket).values():
+        for group in groups_in(self._kinds, bucket).values():
             clips = resolve_annotations(group["annotations"], label_ids)
             candidates = find_candidates(clips, group["videos"] + group["members"])
             if any(candidates.unannotated):
                 unannotated.append(candidates.unannotated)
             if clips:
-                yield from self._decide(
-                    clips, candidates, group, last_clip_id, bool(searched), records
-                )
+                decided = self._decide(clips, candidates, group, limits, bool(searched), records)
+                for output in decided:
+                    if isinstance(output, ResizeTask):
+                        yield output._replace(thumbnail=is_kept(output.clip, class_sizes))
+                    else:
+                        yield output
         if unannotated:
             yield pvalue.TaggedOutput(UNANNOTATED, add_unannotated(unannotated))
         if searched:
@@ -111,10 +142,11 @@ class _Decide(beam.DoFn):
         clips: Sequence[ResolvedClip],
         candidates: Candidates,
         group: Group,
-        last_clip_id: str | None,
+        limits: Limits,
         searched: bool,
         records: list[bytes],
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
+        excluded = first_statements(group.get(EXCLUDED, ()))
         finished = finished_rows(group["rows"], group["outputs"], self._config.output)
         clips_per_video = (
             Counter(resolved.clip.youtube_id for resolved in clips) if searched else {}
@@ -122,11 +154,13 @@ class _Decide(beam.DoFn):
         for resolved in clips:
             clip = resolved.clip
             path = self._config.clip_path(clip)
-            within_limit = last_clip_id is None or clip.clip_id <= last_clip_id
-            requested = within_limit and self._config.includes(clip)
+            requested = self._is_requested(resolved, limits)
+            left_out = self._left_out(resolved, excluded)
             made = path in finished and not is_doubtful(finished[path])
-            wanted = requested and not resolved.conflict and not made
-            decision = decide(resolved, candidates, path, finished.get(path), group["rows"])
+            wanted = requested and not resolved.conflict and not made and left_out is None
+            decision = left_out or decide(
+                resolved, candidates, path, finished.get(path), group["rows"]
+            )
             if searched:
                 is_only_clip = clips_per_video[clip.youtube_id] == 1
                 doubtful = is_doubtful(finished.get(path))
@@ -138,7 +172,7 @@ class _Decide(beam.DoFn):
             if isinstance(decision, ResizeTask) and not self._config.resize:
                 decision = listed_row(decision)
             self._check_lists(path, decision)
-            is_work = searched or isinstance(decision, ResizeTask) or self._is_fetched(decision)
+            is_work = searched or isinstance(decision, ResizeTask) or self._config.fetches(decision)
             if wanted and is_work and self._config.shard is None:
                 metrics.count_planned()
             if isinstance(decision, Row):
@@ -153,9 +187,21 @@ class _Decide(beam.DoFn):
                 yield pvalue.TaggedOutput(ROWS, missing_row(clip, group["rows"]))
             yield decision
 
-    def _is_fetched(self, row: Row) -> bool:
-        fetch = self._config.fetch
-        return fetch is not None and may_ask(row.status, row.reason, row.source, fetch.again)
+    def _is_requested(self, resolved: ResolvedClip, limits: Limits) -> bool:
+        clip = resolved.clip
+        if limits.last_clip_id is not None and clip.clip_id > limits.last_clip_id:
+            return False
+        if not self._config.includes(clip):
+            return False
+        if limits.last_ranks is None:
+            return True
+        return not resolved.conflict and is_sampled(clip, self._config.seed, limits.last_ranks)
+
+    def _left_out(self, resolved: ResolvedClip, excluded: dict[str, Annotation]) -> Row | None:
+        """The row of a clip that is excluded; one that is in conflict has failed in any case."""
+        if not excluded or resolved.conflict:
+            return None
+        return excluded_row(resolved.clip, excluded, self._config.exclude_from)
 
     def _check_lists(self, path: str, decision: ResizeTask | Row) -> None:
         """Raise InputError if a trainer would misread a path that is, or may be, in the lists."""

@@ -10,10 +10,10 @@ from beam_pipeline.config import Config
 from beam_pipeline.earlier.find_earlier_runs import EarlierRuns
 from beam_pipeline.elements import LISTED, Row, Split, Unannotated, Video
 from beam_pipeline.errors import DamagedError, InputError
-from beam_pipeline.fetch.reasons import may_ask
 from beam_pipeline.kinetics.file_names import base_name
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import LABEL_IDS, MANIFESTS, SUMMARY
+from beam_pipeline.output.thumbnails import ClassSizes
 from beam_pipeline.plan.candidates import group_of
 from beam_pipeline.plan.decide import finished_rows, missing_row
 from beam_pipeline.progress import metrics
@@ -33,6 +33,7 @@ class FetchPlan(NamedTuple):
     label_ids: one element, the id of each class (dict).
     unannotated, passed_over: one element each, what the last run has counted.
     size: one element, the number of clips; empty if there is none.
+    class_sizes: one element, how many clips each class has (``ClassSizes``).
     """
 
     rows: beam.PCollection[Row]
@@ -40,6 +41,7 @@ class FetchPlan(NamedTuple):
     unannotated: beam.PCollection[Unannotated]
     passed_over: beam.PCollection[dict[str, Any]]
     size: beam.PCollection[int]
+    class_sizes: beam.PCollection[ClassSizes]
 
 
 class PlanFetch(beam.PTransform):
@@ -72,6 +74,25 @@ class PlanFetch(beam.PTransform):
             output | "Passed over" >> beam.Map(_passed_over).with_output_types(dict[str, Any]),
             planned
             | "Count" >> beam.CombineGlobally(beam.combiners.CountCombineFn()).without_defaults(),
+            planned | "Class sizes" >> _CountRows(self._config),
+        )
+
+
+class _CountRows(beam.PTransform):
+    """Make one element, the ``ClassSizes`` of the manifests; empty if no thumbnails are kept."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self._config = config
+
+    def expand(self, rows: beam.PCollection[Row]) -> beam.PCollection[ClassSizes]:
+        if not self._config.keeps_thumbnails:
+            return rows.pipeline | "None" >> beam.Create([{}])
+        return (
+            rows
+            | "Labels" >> beam.Map(lambda row: row.label)
+            | "Count labels" >> beam.combiners.Count.PerElement()
+            | "All" >> beam.combiners.ToDict()
         )
 
 
@@ -88,11 +109,9 @@ def _rows_of(split: Split, config: Config) -> Iterator[Row]:
 
 
 def _decide(element: tuple[int, dict[str, Iterable[bytes]]], config: Config) -> Iterator[Row]:
-    fetch = config.fetch
-    assert fetch is not None
     for group in groups_in(_KINDS, element[1]).values():
         for row in decide_again(group, config):
-            if may_ask(row.status, row.reason, row.source, fetch.again):
+            if config.fetches(row):
                 metrics.count_planned()
             yield row
 

@@ -12,6 +12,7 @@ from beam_pipeline.elements import Archive, Clip, ResizeTask, Row, Unannotated, 
 from beam_pipeline.kinetics.file_names import has_common_extension
 from beam_pipeline.output.output_folder import VIDEOS
 from beam_pipeline.output.path_limits import why_unusable
+from beam_pipeline.output.thumbnails import ClassSizes, is_kept
 from beam_pipeline.plan.candidates import name_of, place_of
 from beam_pipeline.plan.decide import (
     finished_rows,
@@ -43,11 +44,15 @@ class PlanVideos(beam.PTransform):
     """
 
     def __init__(
-        self, config: Config, source_count: pvalue.AsSingleton, searched: pvalue.AsSingleton
+        self,
+        config: Config,
+        source_count: pvalue.AsSingleton,
+        searched: pvalue.AsSingleton,
+        class_sizes: pvalue.AsSingleton,
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (source_count, searched)
+        self._side_inputs = (source_count, searched, class_sizes)
 
     def expand(self, inputs: dict[str, beam.PCollection]) -> pvalue.DoOutputsTuple:
         """Takes ``videos``, ``members``, ``rows`` (Row) and ``outputs`` (Video)."""
@@ -61,7 +66,7 @@ class PlanVideos(beam.PTransform):
             | JoinByBucket(_kinds(self._config, by_root=True))
             | "Decide"
             >> beam.ParDo(
-                _Decide(self._config), *self._side_inputs, pvalue.AsSingleton(last_clip_id)
+                _Decide(self._config), pvalue.AsSingleton(last_clip_id), *self._side_inputs
             )
             .with_output_types(ResizeTask, **{ROWS: Row, DUPLICATES: Unannotated, WANTED: bytes})
             .with_outputs(ROWS, DUPLICATES, WANTED, main=TASKS)
@@ -75,9 +80,10 @@ class _Decide(beam.DoFn):
     def process(
         self,
         element: tuple[int, dict[str, Iterable[bytes]]],
+        last_clip_id: str | None,
         _source_count: int,  # unused: makes this step wait for the check that there are files
         searched: list[Archive],
-        last_clip_id: str | None,
+        class_sizes: ClassSizes,
     ) -> Iterator[ResizeTask | pvalue.TaggedOutput]:
         _, bucket = element
         groups = groups_in(_kinds(self._config), bucket)
@@ -106,7 +112,7 @@ class _Decide(beam.DoFn):
                     if searched:
                         record = record_of(Clip(clip_id), True, True, has_source=True)
                         yield pvalue.TaggedOutput(WANTED, record)
-                    yield decision
+                    yield decision._replace(thumbnail=is_kept(decision.clip, class_sizes))
 
 
 def decide(

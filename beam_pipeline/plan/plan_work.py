@@ -10,7 +10,10 @@ from beam_pipeline.annotations.read_annotations import Annotations
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.find_earlier_runs import EarlierRuns
 from beam_pipeline.elements import Annotation, ResizeTask, Row, Unannotated
-from beam_pipeline.plan.limit_clips import LimitClips
+from beam_pipeline.output.thumbnails import ClassSizes
+from beam_pipeline.plan.count_classes import CountClasses
+from beam_pipeline.plan.exclude_clips import EXCLUDED, ReadExcluded
+from beam_pipeline.plan.limit_clips import LastWithinLimit, LimitClips
 from beam_pipeline.plan.match_clips import (
     ROWS,
     TASKS,
@@ -20,6 +23,7 @@ from beam_pipeline.plan.match_clips import (
     add_unannotated,
 )
 from beam_pipeline.plan.plan_videos import DUPLICATES, PlanVideos, clip_id_of
+from beam_pipeline.plan.sample_clips import SampleClips
 from beam_pipeline.plan.take_part import TakePart
 from beam_pipeline.sources.find_sources import Sources
 
@@ -34,6 +38,7 @@ class Plan(NamedTuple):
     wanted: parts of the table of clips to look for in all other archives (bytes).
     unannotated: one element, the numbers of files that belong to no clip; empty if each does.
     size: one element, the maximum number of clips; empty if there is none.
+    class_sizes: one element, about how many clips each class has (``ClassSizes``).
     """
 
     tasks: beam.PCollection[ResizeTask]
@@ -41,6 +46,7 @@ class Plan(NamedTuple):
     wanted: beam.PCollection[bytes]
     unannotated: beam.PCollection[Unannotated]
     size: beam.PCollection[int]
+    class_sizes: beam.PCollection[ClassSizes]
 
 
 class PlanWork(beam.PTransform):
@@ -54,31 +60,44 @@ class PlanWork(beam.PTransform):
         annotations, sources, earlier = steps
         source_count = pvalue.AsSingleton(sources.count)
         searched = pvalue.AsSingleton(sources.archives.searched)
+        class_sizes = (annotations, sources) | "Class sizes" >> CountClasses(self._config)
+        sizes = pvalue.AsSingleton(class_sizes)
         inputs = {
             "videos": sources.videos,
             "members": sources.archives.members,
             "rows": earlier.rows,
             "outputs": earlier.outputs,
         }
+        sample = None
         if self._config.annotations:
-            last_clip_id = annotations.statements | LimitClips(self._config)
+            label_ids = pvalue.AsSingleton(annotations.label_ids)
+            if self._config.limit_per_class is None:
+                last_clip_id = annotations.statements | LimitClips(self._config)
+            else:
+                sample = annotations.statements | SampleClips(self._config, label_ids)
+                last_clip_id = sample.clip_ids | LastWithinLimit(self._config.limit)
+            if self._config.exclude_annotations:
+                pipeline = annotations.statements.pipeline
+                inputs[EXCLUDED] = pipeline | "Excluded" >> ReadExcluded(self._config)
             planned = {"annotations": annotations.statements, **inputs} | MatchClips(
                 self._config,
-                pvalue.AsSingleton(annotations.label_ids),
+                label_ids,
                 source_count,
                 pvalue.AsSingleton(last_clip_id),
                 searched,
+                sizes,
+                None if sample is None else pvalue.AsSingleton(sample.last_ranks),
             )
             unannotated = planned[UNANNOTATED]
             count = beam.CombineGlobally(beam.combiners.CountCombineFn()).without_defaults()
             size = annotations.statements | "Count" >> count
         else:
-            planned = inputs | PlanVideos(self._config, source_count, searched)
+            planned = inputs | PlanVideos(self._config, source_count, searched, sizes)
             unannotated = planned[DUPLICATES]
             size = sources.count
         tasks = planned[TASKS]
         if self._config.shard is not None:
-            ids = self._requested_ids(annotations, sources)
+            ids = self._requested_ids(annotations, sources) if sample is None else sample.clip_ids
             tasks = {"tasks": tasks, "ids": ids} | TakePart(self._config.shard, self._config.limit)
         return Plan(
             tasks,
@@ -87,6 +106,7 @@ class PlanWork(beam.PTransform):
             unannotated
             | "Count unannotated" >> beam.CombineGlobally(add_unannotated).without_defaults(),
             size,
+            class_sizes,
         )
 
     def _requested_ids(self, annotations: Annotations, sources: Sources) -> beam.PCollection[str]:

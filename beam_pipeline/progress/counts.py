@@ -2,32 +2,37 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 from beam_pipeline.elements import LISTED, Row
+from beam_pipeline.progress.rate import MovingRate
 
 
 class Counts:
     """Counts of clips: planned (``tasks``), and done (``succeeded`` or ``failed``).
 
-    ``bytes_in`` is the size of the files that were read for them, ``bytes_out`` that of the clips.
+    ``damaged`` of the succeeded were made from a damaged source. ``bytes_in`` is the size of the
+    files that were read for them, ``bytes_out`` that of the clips. ``clock`` gives seconds.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lock = threading.RLock()  # a signal's handler asks for the rate, anywhere
+        self._clock = clock
         self.clear()
 
     def clear(self) -> None:
-        self.tasks = self.done = self.succeeded = self.failed = 0
+        self.tasks = self.done = self.succeeded = self.failed = self.damaged = 0
         self.bytes_in = self.bytes_out = 0
         self.checking_leases = False  # waiting for a heartbeat of another run
-        self._started = 0.0
-        self._done_at_start = 0  # by a remote run, when its counts were first read
+        self._begun = self._clock()
+        self._rate = MovingRate()
 
     def plan(self) -> None:
         """Count one more clip to make."""
         with self._lock:
             self.tasks += 1
-            self._started = self._started or time.monotonic()
+            if not self._rate.has_started:
+                self._rate.start(self._clock(), self.done)
 
     def finish(self, row: Row) -> None:
         """Count one more clip that is done, whether it succeeded or failed."""
@@ -35,25 +40,44 @@ class Counts:
             self.done += 1
             self.succeeded += row.status in LISTED
             self.failed += row.status == "failed"
+            self.damaged += row.is_damaged
             self.bytes_in += row.source_bytes or 0
             self.bytes_out += row.bytes or 0
+            self._note_done()
 
     def set(
-        self, tasks: int, succeeded: int, failed: int, bytes_in: int = 0, bytes_out: int = 0
+        self,
+        tasks: int,
+        succeeded: int,
+        failed: int,
+        bytes_in: int = 0,
+        bytes_out: int = 0,
+        damaged: int = 0,
     ) -> None:
         """Set the counts to those of a remote run."""
         with self._lock:
             self.tasks, self.done = tasks, succeeded + failed
-            self.succeeded, self.failed = succeeded, failed
+            self.succeeded, self.failed, self.damaged = succeeded, failed, damaged
             self.bytes_in, self.bytes_out = bytes_in, bytes_out
-            if tasks and not self._started:
-                self._started, self._done_at_start = time.monotonic(), self.done
+            if tasks:
+                self._note_done()
+
+    def _note_done(self) -> None:
+        if self._rate.has_started:
+            self._rate.add(self._clock(), self.done)
+        else:
+            self._rate.start(self._clock(), self.done)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the counts were cleared."""
+        return self._clock() - self._begun
 
     @property
     def rate(self) -> float:
-        """Clips per second since the first was planned, or since the first ``set`` with tasks."""
-        done = self.done - self._done_at_start
-        return done / (time.monotonic() - self._started) if done else 0.0
+        """Clips per second over the last minutes, see ``MovingRate``."""
+        with self._lock:
+            return self._rate.per_second(self._clock())
 
 
 LOCAL_COUNTS = Counts()

@@ -1,5 +1,6 @@
-"""The live line: the progress of a run on the terminal."""
+"""The live line: the progress of a run on the terminal, as lines, or as JSON."""
 
+import logging
 import sys
 import threading
 from collections.abc import Callable
@@ -8,17 +9,36 @@ from types import TracebackType
 from typing import Any, Self, TextIO, cast
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
 from beam_pipeline.progress.counts import LOCAL_COUNTS, Counts
+from beam_pipeline.progress.reporting import Reporting
+from beam_pipeline.progress.state import (
+    CHECKING_LEASES,
+    READING,
+    State,
+    elapsed_text,
+    json_of,
+    line_of,
+    parts_of,
+    state_of,
+)
 
-LINE_INTERVAL = 30.0
-"""Seconds between two lines if there is no terminal."""
+LINE_INTERVAL = 60.0
+"""Seconds between two lines of a log, or if there is no terminal."""
 
+JSON_INTERVAL = 5.0
 REFRESH_INTERVAL = 0.5
 
-CHECKING_LEASES = "all clips are done; checking whether another run is active in this output"
+ASK_INTERVAL = 15.0
+"""Seconds between two questions to a remote service for its counts."""
 
+BAR_WIDTH = 40
+LEAST_BAR = 8
+"""Columns of the bar, at most and at least; where there are fewer it is left out."""
+
+_logger = logging.getLogger(__name__)
 
 _drawing = threading.RLock()  # reentrant: a signal may interrupt a write of the main thread
 _stopped = False
@@ -75,24 +95,33 @@ class _Narrower:
 
 
 class LiveLine:
-    """While the block runs: a progress bar on a terminal, otherwise a plain line at intervals.
+    """While the block runs: the progress, as is asked for, and each minute in the log.
 
-    For a remote run, ``update`` refreshes the counts before each line. Its lines are always
-    plain, because the messages of its service appear between them.
+    For a remote run, ``update`` refreshes the counts. Its lines are never a bar, because the
+    messages of its service appear between them.
     """
 
     def __init__(
-        self, counts: Counts = LOCAL_COUNTS, update: Callable[[], None] | None = None
+        self,
+        counts: Counts = LOCAL_COUNTS,
+        update: Callable[[], None] | None = None,
+        reporting: Reporting | None = None,
     ) -> None:
         self._counts = counts
         self._update = update
+        self._reporting = reporting or Reporting()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._report, daemon=True)
+        self._threads = [threading.Thread(target=self._report, daemon=True)]
+        if _logger.isEnabledFor(logging.INFO):
+            self._threads.append(threading.Thread(target=self._log, daemon=True))
+        if update is not None:
+            self._threads.append(threading.Thread(target=self._ask, daemon=True))
         self._console = Console(file=cast("TextIO", _Stderr(sys.stderr)))
 
     def __enter__(self) -> Self:
         self._counts.clear()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
@@ -102,8 +131,13 @@ class LiveLine:
         traceback: TracebackType | None,
     ) -> None:
         self._stop.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         self._update_counts()
+
+    def _ask(self) -> None:
+        while not self._stop.wait(min(ASK_INTERVAL, LINE_INTERVAL / 2)):
+            self._update_counts()
 
     def _update_counts(self) -> None:
         if self._update is not None:
@@ -111,54 +145,66 @@ class LiveLine:
                 self._update()
 
     def _report(self) -> None:
-        if self._console.is_terminal and self._update is None:
+        shown = self._reporting.shown
+        if shown == "json":
+            self._print_json()
+        elif shown == "auto" and self._console.is_terminal and self._update is None:
             self._draw_bar()
-        else:
-            self._print_lines()
+        elif shown == "auto" and not self._reporting.verbose:  # which says it itself
+            while not self._stop.wait(LINE_INTERVAL):
+                _print(line_of(state_of(self._counts)))
+
+    def _print_json(self) -> None:
+        while True:
+            _print(json_of(state_of(self._counts)))
+            if self._stop.wait(JSON_INTERVAL):
+                return
 
     def _draw_bar(self) -> None:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:.1f} clips/s"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[failed]} failed"),
-        )
+        text = Column(no_wrap=True, overflow="ellipsis")
+        bar_column = BarColumn(BAR_WIDTH)
+        columns = (bar_column, TextColumn("{task.description}", table_column=text))
         with _Bar(*columns, console=self._console, transient=True) as bar:
-            line = bar.add_task("reading annotations, listing videos", total=None, rate=0, failed=0)
+            line = bar.add_task(READING, total=None)
             while True:
                 stopped = self._stop.wait(REFRESH_INTERVAL)
-                counts = self._counts
-                description = "resizing" if counts.tasks else None
-                bar.update(
-                    line,
-                    description=CHECKING_LEASES if counts.checking_leases else description,
-                    total=counts.tasks or None,
-                    completed=counts.done,
-                    rate=counts.rate,
-                    failed=counts.failed,
-                )
+                state = state_of(self._counts)
+                said = bar_text(state, self._console.width - len("^C"))
+                room = self._console.width - len("^C") - len(said) - 1
+                bar_column.bar_width = min(room, BAR_WIDTH) if room >= LEAST_BAR else 0
+                total = state.planned if state.phase != "reading" else None
+                bar.update(line, description=said, total=total, completed=state.done)
                 if stopped:
                     return
 
-    def _print_lines(self) -> None:
-        counts = self._counts
-        while not self._stop.wait(LINE_INTERVAL):
-            self._update_counts()
-            if counts.checking_leases:
-                line = CHECKING_LEASES
-            elif not counts.tasks:
-                line = "reading annotations, listing videos"
-            else:
-                rate = counts.rate
-                seconds = (counts.tasks - counts.done) / rate if rate else None
-                time_left = "time left unknown"
-                if seconds is not None:
-                    time_left = f"{seconds / 60:.0f} min left"
-                line = (
-                    f"{counts.done} of {counts.tasks} clips, {rate:.1f} clips/s, {time_left}, "
-                    f"{counts.failed} failed"
-                )
-            if not _stopped:
-                print(line, file=sys.stderr, flush=True)
+    def _log(self) -> None:
+        """Log each phase as it begins, and the progress each minute."""
+        phase, seconds = None, 0.0
+        while not self._stop.wait(0 if phase is None else REFRESH_INTERVAL):
+            state, seconds = state_of(self._counts), seconds + REFRESH_INTERVAL
+            if state.phase != phase:
+                _logger.info("phase: %s", state.phase)
+                phase = state.phase
+            if seconds >= LINE_INTERVAL:
+                _logger.info("%s", line_of(state))
+                seconds = 0.0
+
+
+def bar_text(state: State, width: int) -> str:
+    """What stands behind the bar: as much as fits, the most important first."""
+    if state.phase == "checking leases":
+        return CHECKING_LEASES[:width]
+    if state.phase == "reading":
+        return f"{READING}, {elapsed_text(state)}"[:width]
+    text = f"{state.done:,}/{state.planned:,}"
+    for part in parts_of(state):
+        if len(text) + 2 + len(part) > width:
+            break
+        text += f"  {part}"
+    return text
+
+
+def _print(line: str) -> None:
+    with _drawing:
+        if not _stopped:
+            print(line, file=sys.stderr, flush=True)

@@ -13,6 +13,7 @@ from apache_beam.metrics.metric import MetricResults, MetricsFilter
 
 from beam_pipeline.elements import Row
 from beam_pipeline.progress.counts import LOCAL_COUNTS, Counts
+from beam_pipeline.progress.events import log_row
 
 WORK, CLIPS = "work", "clips"
 
@@ -29,6 +30,9 @@ def count_planned() -> None:
 def count_finished(row: Row, cpu_seconds: float | None) -> None:
     """Count a finished clip and its processor time in seconds (None if unknown)."""
     LOCAL_COUNTS.finish(row)
+    log_row(row)
+    if row.is_damaged:
+        Metrics.counter(WORK, "damaged").inc()
     for name in _counter_names(row):
         Metrics.counter(WORK, name).inc()
     Metrics.counter(WORK, "bytes_in").inc(row.source_bytes or 0)
@@ -66,4 +70,11 @@ def update_counts(metrics: MetricResults, counts: Counts) -> None:
 def set_counts(work: Counter[str], counts: Counts) -> None:
     """Set the counts from the counters in namespace ``work``, by name."""
     succeeded = sum(work[status] for status in ("resized", "copied"))
-    counts.set(work[PLANNED], succeeded, work["failed"], work["bytes_in"], work["bytes_out"])
+    counts.set(
+        work[PLANNED],
+        succeeded,
+        work["failed"],
+        work["bytes_in"],
+        work["bytes_out"],
+        work["damaged"],
+    )

@@ -51,7 +51,7 @@ def print_results(summary: dict[str, Any], config: Config, counts: Counts) -> No
         print(f"  {count:,} damaged: {kind}")
     for warning in summary["warnings"]:
         print(f"  note: {one_line(warning)}")
-    lists = ", ".join(f"{split}.csv" for split in config.splits)
+    lists = ", ".join(f"{split}.csv" for split in config.listed_splits())
     written = [f"Lists ({lists})", "manifest"] if config.annotations else ["Manifest"]
     *first, last = [*written, "clips"] if config.resize else written
     print(f"{', '.join(first)} and {last} are in {one_line(config.output.root)}")

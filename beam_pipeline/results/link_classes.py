@@ -20,13 +20,17 @@ EXTENSIONS = (".mp4", ".avi")
 
 
 class ListedClip(NamedTuple):
-    """An existing clip: resized, at ``path`` in the output, or the original, at ``source``."""
+    """An existing clip: resized, at ``path`` in the output, or the original, at ``source``.
+
+    ``frames`` is None where nobody has asked for it.
+    """
 
     clip_id: str
     label: str | None
     label_id: int
     path: str | None
     source: str
+    frames: int | None = None
 
 
 def link_classes(split: Split, clips: Sequence[ListedClip], output: Output) -> None:

@@ -14,10 +14,9 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import LISTED, NOT_MADE, Clip, Row, Split
 from beam_pipeline.errors import DamagedError, InputError
 from beam_pipeline.output import manifest
-from beam_pipeline.output.list_formats import TORCHVISION
 from beam_pipeline.output.output_folder import MANIFESTS, Output
 from beam_pipeline.results.link_classes import check_classes
-from beam_pipeline.results.write_lists import listed_clips, write_lists
+from beam_pipeline.results.write_lists import Sums, listed_clips, write_lists
 
 SplitShards = tuple[Split, list[str]]
 """A split, and the paths of its shards in order."""
@@ -29,23 +28,26 @@ _NO_SHARD = (0, "")
 class Merged(NamedTuple):
     """A split whose manifest and lists are written.
 
-    ``lists`` are the names of the lists with their SHA-256, ``notes`` are for the user.
+    ``lists`` are the names of the lists with their SHA-256, None of those that are gone; ``notes``
+    are for the user.
     """
 
     split: Split
-    lists: dict[str, str]
+    lists: Sums
     notes: list[str]
 
 
 class MergeSplits(beam.PTransform):
     """Merge shards, (split, (number, path)); returns each merged split once.
 
-    Every requested split gets its files, even if they are empty.
+    Every requested split gets its files, even if they are empty. ``label_ids`` is the id of every
+    class, which Hugging Face's list needs.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, label_ids: pvalue.AsSingleton | None = None) -> None:
         super().__init__()
         self._config = config
+        self._side_inputs = () if label_ids is None else (label_ids,)
 
     def expand(
         self, shards: beam.PCollection[tuple[Split, tuple[int, str]]]
@@ -61,7 +63,7 @@ class MergeSplits(beam.PTransform):
         every = pvalue.AsList(collected)
         checked = collected | "Check splits" >> beam.Map(_check, self._config, every)
         return collected | "Merge" >> beam.Map(
-            _merge, self._config, every, pvalue.AsList(checked)
+            _merge, self._config, every, pvalue.AsList(checked), *self._side_inputs
         ).with_output_types(Merged)
 
 
@@ -78,8 +80,9 @@ def _merge(
     config: Config,
     every: list[SplitShards],
     _checked: list[None],  # unread: no file is replaced before all splits are checked
+    label_ids: Mapping[str, int] | None = None,
 ) -> Merged:
-    return merge_split(*collected, config, every)
+    return merge_split(*collected, config, every, label_ids)
 
 
 def check_split(
@@ -92,19 +95,24 @@ def check_split(
     """
     if not config.shrink:
         _refuse_to_shrink(split, paths, config, every)
-    if TORCHVISION in config.list_formats:
+    if split in config.class_folder_splits():
         check_classes(listed_clips(config.output, paths), split)
 
 
 def _refuse_to_shrink(
     split: Split, paths: Sequence[str], config: Config, every: Sequence[SplitShards]
 ) -> None:
-    if gone := sorted(clip_id for clip_id, _ in _gone(split, paths, config, every)):
+    refuse_lost([clip_id for clip_id, _ in _gone(split, paths, config, every)], split, config)
+
+
+def refuse_lost(clip_ids: Iterable[str], split: Split, config: Config) -> None:
+    """Raise InputError if there are clips of a finished output that this run would not list."""
+    if gone := sorted(clip_ids):
         raise InputError(
             f"{config.output.root} would get smaller: {len(gone):,} of its {split} clips are no "
-            f"longer annotated, or not within --classes and --limit, first {gone[0]}; type "
-            "another --output, or --shrink to take them out of lists and manifest (their files "
-            "stay)"
+            f"longer annotated, or not within --classes, --limit and --limit_per_class, first "
+            f"{gone[0]}; type another --output, or --shrink to take them out of lists and manifest "
+            "(their files stay)"
         )
 
 
@@ -117,24 +125,44 @@ def _gone(
     """
     output, gone = config.output, set()
     if config.annotations:
-        now = {clip_id for clip_id, _ in _clips(output, paths)}
+        now = {clip_id for clip_id, _ in clips_in(output, paths)}
         with suppress(FileNotFoundError, DamagedError):  # it tells nothing of earlier clips
-            earlier = _clips(output, [f"{MANIFESTS}/{split}.parquet"])
+            earlier = clips_in(output, [f"{MANIFESTS}/{split}.parquet"])
             gone = {(clip_id, path) for clip_id, path in earlier if clip_id not in now}
     if gone:
         others = (path for other, shards in every if other != split for path in shards)
-        moved = {clip_id for clip_id, _ in _clips(output, others)}
+        moved = {clip_id for clip_id, _ in clips_in(output, others)}
         gone = {(clip_id, path) for clip_id, path in gone if clip_id not in moved}
     return gone
 
 
-def _clips(output: Output, paths: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+def _newly_excluded(split: Split, paths: Sequence[str], config: Config) -> int:
+    """The number of clips that the manifest lists, and that the shards have as excluded."""
+    if split not in config.exclude_from:
+        return 0
+    excluded = {
+        clip_id
+        for table in manifest.read_tables(config.output, paths, ["clip_id", "status"])
+        for clip_id, _ in manifest.values_of(manifest.with_status(table, ["excluded"]))
+    }
+    with suppress(FileNotFoundError, DamagedError):  # it tells nothing of earlier clips
+        earlier = clips_in(config.output, [f"{MANIFESTS}/{split}.parquet"])
+        return sum(path is not None and clip_id in excluded for clip_id, path in earlier)
+    return 0
+
+
+def clips_in(output: Output, paths: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+    """(clip_id, path) of the rows in manifests or shards, given by their paths in the output."""
     for table in manifest.read_tables(output, paths, ["clip_id", "path"]):
         yield from manifest.values_of(table)
 
 
 def merge_split(
-    split: Split, paths: Sequence[str], config: Config, every: Sequence[SplitShards] = ()
+    split: Split,
+    paths: Sequence[str],
+    config: Config,
+    every: Sequence[SplitShards] = (),
+    label_ids: Mapping[str, int] | None = None,
 ) -> Merged:
     """Write ``manifest/<split>.parquet`` and the split's lists from its shards, in order.
 
@@ -149,6 +177,10 @@ def merge_split(
         clips = "1 clip is" if left == 1 else f"{left:,} clips are"
         whose = "its file stays" if left == 1 else "their files stay"
         notes.append(f"{split}: {clips} in no list any more; {whose}")
+    if left := _newly_excluded(split, paths, config):
+        notes.append(
+            f"{split}: {left:,} listed before, now left out by --exclude_annotations; files stay"
+        )
     made = _made_meanwhile(config, name, paths)
     try:
         unchanged = not made and _is_unchanged(config, name, paths)
@@ -159,7 +191,7 @@ def merge_split(
         with output.writing(name) as file:
             tables = (_with_rows(table, made) for table in manifest.read_tables(output, paths))
             manifest.write_parquet(file, tables, config.identity())
-    lists, replaced = write_lists(split, config) if config.annotations else ({}, [])
+    lists, replaced = write_lists(split, config, label_ids) if config.annotations else ({}, [])
     output.sync()
     notes += [
         f"{name} was not what the last finished run had written; it was written anew"

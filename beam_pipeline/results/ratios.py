@@ -17,14 +17,16 @@ def total_of(summary: dict[str, Any], splits: Sequence[Split]) -> Counter[str]:
 
 def failure_ratio(counts: Mapping[str, int]) -> float:
     """The share of failed clips among all clips that have a file."""
-    found = _size(counts) - counts["missing"]
+    found = _sought(counts) - counts["missing"]
     return counts["failed"] / found if found else 0.0
 
 
 def missing_ratio(counts: Mapping[str, int]) -> float:
-    """The share of annotated clips that have no file."""
-    return counts["missing"] / _size(counts) if _size(counts) else 0.0
+    """The share of annotated clips that have no file; those that are excluded do not count."""
+    sought = _sought(counts)
+    return counts["missing"] / sought if sought else 0.0
 
 
-def _size(counts: Mapping[str, int]) -> int:
-    return sum(counts[status] for status in STATUSES)
+def _sought(counts: Mapping[str, int]) -> int:
+    """The number of annotated clips that are not excluded."""
+    return sum(counts[status] for status in STATUSES if status != "excluded")

@@ -88,8 +88,9 @@ class _Settle(PooledDoFn):
                     if path in left:
                         left.remove(path)
                         clip = rows[path].clip
-                        make = make_clip_anew
-                        submit_member(member, path, clip, self._clips, self._pool, make)
+                        submit_member(
+                            member, path, clip, self._clips, self._pool, make=make_clip_anew
+                        )
                         results += self._clips.collect()
                     if not left:
                         break

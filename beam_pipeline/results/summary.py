@@ -61,6 +61,7 @@ def summarize(
         "inputs": {
             "annotations": [public_address(url) for url in config.annotations],
             "videos": [public_address(url) for url in config.videos],
+            "exclude_annotations": [public_address(url) for url in config.exclude_annotations],
         },
         "splits": splits,
         "total": total,
@@ -98,6 +99,10 @@ def summarize(
             "limit": config.limit,
             "classes": None if config.classes is None else sorted(config.classes),
             "dataset": config.dataset,
+            "exclude_from": list(config.exclude_from),
+            "test_from": config.test_from,
+            "limit_per_class": config.limit_per_class,
+            "seed": config.seed,
         },
         "versions": {
             "beam_pipeline": __version__,

@@ -48,13 +48,18 @@ def warnings_about(
             )
     yield from _unlabelled_folder(results, config)
     total = sum((result.statuses for result in results), Counter[str]())
-    empty = [result.split for result in results if not result.statuses.total()]
+    empty = [
+        result.split
+        for result in results
+        if not result.statuses.total() and config.lists_of(result.split)
+    ]
     if not total:
         yield f"there are no annotations in {', '.join(config.annotations)}"
     elif empty:
         lists = ", ".join(f"{split}.csv" for split in empty)
         yield f"there are no annotations for {' and '.join(empty)}; without lines: {lists}"
     yield from (*broken, *joined)
+    yield from _of_exclusion(results, config)
     if missing_ratio(total) == 1 and not broken and config.videos:
         yield (
             "no annotated clip has a file: files are matched by name, "
@@ -62,12 +67,23 @@ def warnings_about(
         )
     elif missing_ratio(total) > MISSING_NOTED:
         yield (
-            f"{total['missing']:,} of {total.total():,} annotated clips have no file; "
+            f"{total['missing']:,} of {total.total() - total['excluded']:,} annotated clips have "
+            "no file; "
             "missing.csv lists them"
         )
     if total["missing"] and (suffixes := passed_over["suffixes"]):
         kinds = (f"{count:,} {name or 'without suffix'}" for name, count in suffixes.items())
         yield f"clips are missing, and these files were not taken for videos: {', '.join(kinds)}"
+
+
+def _of_exclusion(results: Sequence[SplitResults], config: Config) -> Iterator[str]:
+    """A warning if --exclude_annotations shares no YouTube id with what it is to leave out."""
+    counts = [each.statuses for each in results if each.split in config.exclude_from]
+    if config.exclude_annotations and not any(each["excluded"] for each in counts):
+        yield (
+            f"--exclude_annotations excludes no clip: none of its YouTube ids is annotated in "
+            f"{' or '.join(config.exclude_from)}"
+        )
 
 
 def _unlabelled_folder(results: Sequence[SplitResults], config: Config) -> Iterator[str]:

@@ -1,20 +1,29 @@
 """Write a split's lists, in each requested trainer's format."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from beam_pipeline.config import Config
 from beam_pipeline.elements import LISTED, Split
 from beam_pipeline.errors import DamagedError, OutputError
 from beam_pipeline.output import manifest
-from beam_pipeline.output.list_formats import SLOWFAST, TORCHVISION
+from beam_pipeline.output.huggingface import read_huggingface, write_huggingface
+from beam_pipeline.output.list_formats import FRAMES, HUGGINGFACE, SLOWFAST, TORCHVISION, Entry
 from beam_pipeline.output.output_folder import LISTS, MANIFESTS, SUMMARY, Output
 from beam_pipeline.results.link_classes import ListedClip, link_classes
 from beam_pipeline.storage import files
 
+Sums = dict[str, str | None]
+"""The SHA-256 of each list, by its path in the output; None of one that was removed."""
 
-def write_lists(split: Split, config: Config) -> tuple[dict[str, str], list[str]]:
-    """Write a split's lists of existing clips from its manifest, in every requested format.
+
+def write_lists(
+    split: Split, config: Config, label_ids: Mapping[str, int] | None = None
+) -> tuple[Sums, list[str]]:
+    """Write the lists of a split's existing clips from its manifest, in every requested format.
+
+    With ``--test_from val`` the clips of val are in the lists of test too, and those of test in
+    none. ``label_ids`` is the id of every class, which Hugging Face's list needs.
 
     Returns the names of the lists with their SHA-256, and the names of those that somebody else
     had changed, or had put there, since the last finished run.
@@ -23,27 +32,70 @@ def write_lists(split: Split, config: Config) -> tuple[dict[str, str], list[str]
         InputError: a trainer would misread a list.
         OutputError: a list cannot be written, or differs when read back.
     """
-    output = config.output
-    clips = listed_clips(output, [f"{MANIFESTS}/{split}.parquet"])
-    entries = [(config.listed_path(clip.path, clip.source), clip.label_id) for clip in clips]
-    lists: dict[str, str] = {}
-    replaced = []
-    for dialect in config.dialects():
-        relative = f"{LISTS}/{dialect.name}/{split}.csv"
-        if dialect.name == SLOWFAST:
-            relative = f"{split}.csv"
-        data = dialect.write(entries).encode()
-        earlier = output.write_if_new(relative, data)
-        lists[relative] = hashlib.sha256(data).hexdigest()
-        if _is_of_others(relative, earlier, data, config):
-            replaced.append(relative)
-        if dialect.misreads(files.read(output.url(relative)).decode(), entries):
-            raise OutputError(
-                f"{output.url(relative)} differs from what was written; run the same command again"
-            )
-    if TORCHVISION in config.list_formats:
-        link_classes(split, clips, output)
+    names = config.lists_of(split)
+    if not names:
+        return {}, []
+    with_frames = FRAMES in config.list_formats
+    clips = listed_clips(config.output, [f"{MANIFESTS}/{split}.parquet"], with_frames)
+    entries = [entry_of(clip, config.listed_path(clip.path, clip.source)) for clip in clips]
+    lists: Sums = {}
+    replaced: list[str] = []
+    for name in names:
+        _write_texts(name, entries, config, lists, replaced)
+        if HUGGINGFACE in config.list_formats:
+            _write_huggingface(name, entries, label_ids or {}, config, lists, replaced)
+        if TORCHVISION in config.list_formats:
+            link_classes(name, clips, config.output)
     return lists, replaced
+
+
+def _write_texts(
+    name: Split, entries: Sequence[Entry], config: Config, lists: Sums, replaced: list[str]
+) -> None:
+    """Write the lists ``<name>.csv``, and add them to ``lists`` and ``replaced``."""
+    for dialect in config.dialects():
+        relative = f"{LISTS}/{dialect.name}/{name}.csv"
+        if dialect.name == SLOWFAST:
+            relative = f"{name}.csv"
+        data = dialect.write(entries).encode()
+        _write_list(relative, data, config, lists, replaced)
+        if dialect.misreads(files.read(config.output.url(relative)).decode(), entries):
+            raise _differs(relative, config)
+
+
+def _write_huggingface(
+    name: Split,
+    entries: Sequence[Entry],
+    label_ids: Mapping[str, int],
+    config: Config,
+    lists: Sums,
+    replaced: list[str],
+) -> None:
+    """Write ``<name>.parquet``, or remove it if there are no clips: nothing could load it."""
+    relative = f"{LISTS}/{HUGGINGFACE}/{name}.parquet"
+    if not entries:
+        config.output.remove(relative)
+        lists[relative] = None
+        return
+    _write_list(relative, write_huggingface(entries, label_ids), config, lists, replaced)
+    there = read_huggingface(files.read(config.output.url(relative)))
+    if there != [(entry.path, entry.label_id, entry.clip_id) for entry in entries]:
+        raise _differs(relative, config)
+
+
+def _write_list(
+    relative: str, data: bytes, config: Config, lists: Sums, replaced: list[str]
+) -> None:
+    earlier = config.output.write_if_new(relative, data)
+    lists[relative] = hashlib.sha256(data).hexdigest()
+    if _is_of_others(relative, earlier, data, config):
+        replaced.append(relative)
+
+
+def _differs(relative: str, config: Config) -> OutputError:
+    return OutputError(
+        f"{config.output.url(relative)} differs from what was written; run the same command again"
+    )
 
 
 def _is_of_others(relative: str, earlier: bytes | None, data: bytes, config: Config) -> bool:
@@ -60,9 +112,18 @@ def _is_of_others(relative: str, earlier: bytes | None, data: bytes, config: Con
     return bool(recorded.get(relative) != hashlib.sha256(earlier).hexdigest())
 
 
-def listed_clips(output: Output, paths: Iterable[str]) -> list[ListedClip]:
+def entry_of(clip: ListedClip, path: str) -> Entry:
+    """The entry of a clip in the lists, where its path is this one."""
+    return Entry(path, clip.label_id, clip.label, clip.clip_id, clip.frames)
+
+
+def listed_clips(
+    output: Output, paths: Iterable[str], with_frames: bool = False
+) -> list[ListedClip]:
     """The existing clips of these manifests or shards, in order."""
-    columns = ("clip_id", "label", "label_id", "path", "source", "status")
+    columns = ["clip_id", "label", "label_id", "path", "source", "status"]
+    if with_frames:
+        columns.insert(-1, "frames")
     return [
         ListedClip(*values[:-1])
         for table in manifest.read_tables(output, paths, columns)

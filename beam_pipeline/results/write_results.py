@@ -10,10 +10,12 @@ from beam_pipeline.annotations.read_annotations import Annotations
 from beam_pipeline.batches import Gather
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.find_earlier_runs import EarlierRuns
-from beam_pipeline.elements import ReadArchive, Row, Unannotated
+from beam_pipeline.elements import MergedReleases, ReadArchive, Row, Unannotated
+from beam_pipeline.output.list_formats import HUGGINGFACE
 from beam_pipeline.plan.plan_fetch import FetchPlan
 from beam_pipeline.plan.plan_work import Plan
 from beam_pipeline.results.merge_splits import MergeSplits
+from beam_pipeline.results.tell_merge import told_merge
 from beam_pipeline.results.write_shards import WriteShards
 from beam_pipeline.results.write_summary import WriteSummary
 from beam_pipeline.sources.find_sources import Sources
@@ -33,6 +35,7 @@ class Told(NamedTuple):
     archives: beam.PCollection[list[ReadArchive]]
     notes: beam.PCollection[str]
     row_files: beam.PCollection[tuple[str, int]]
+    merged: beam.PCollection[MergedReleases] | None
 
 
 class WriteResults(beam.PTransform):
@@ -46,6 +49,10 @@ class WriteResults(beam.PTransform):
         self, steps: tuple[Annotations, Sources, EarlierRuns, Plan, Work]
     ) -> beam.PCollection[None]:
         annotations, sources, earlier, plan, work = steps
+        notes, merged = (earlier.notes, *work.notes), None
+        if annotations.merge:
+            notes = (*notes, annotations.merge.notes)
+            merged = annotations.merge.merged
         told = Told(
             annotations.label_ids,
             plan.size,
@@ -53,8 +60,9 @@ class WriteResults(beam.PTransform):
             sources.passed_over,
             work.retries,
             work.archives,
-            (earlier.notes, *work.notes) | "Notes" >> beam.Flatten(),
+            notes | "Notes" >> beam.Flatten(),
             earlier.row_files,
+            merged,
         )
         return _write((*work.rows, plan.rows), told, self._config)
 
@@ -68,9 +76,13 @@ class WriteFetched(beam.PTransform):
 
     def expand(self, steps: tuple[EarlierRuns, FetchPlan, Fetched]) -> beam.PCollection[None]:
         earlier, plan, fetched = steps
-        no_archives = earlier.rows.pipeline | "No archives" >> beam.Create([]).with_output_types(
-            ReadArchive
-        )
+        root, merged = earlier.rows.pipeline, None
+        if self._config.releases:
+            output = root | "Merged output" >> beam.Create([self._config.output])
+            merged = output | "Merged releases" >> beam.Map(told_merge).with_output_types(
+                MergedReleases
+            )
+        no_archives = root | "No archives" >> beam.Create([]).with_output_types(ReadArchive)
         told = Told(
             plan.label_ids,
             plan.size,
@@ -80,6 +92,7 @@ class WriteFetched(beam.PTransform):
             no_archives | "All read archives" >> Gather(),
             (earlier.notes, fetched.notes) | "Notes" >> beam.Flatten(),
             earlier.row_files,
+            merged,
         )
         return _write((fetched.rows, plan.rows), told, self._config)
 
@@ -89,18 +102,21 @@ def _write(
 ) -> beam.PCollection[None]:
     """Write the rows of all stages, the first that tells most of a clip."""
     archives = pvalue.AsSingleton(told.archives)
+    label_ids = pvalue.AsSingleton(told.label_ids)
+    named = label_ids if HUGGINGFACE in config.list_formats else None
     return (
         tuple(stages)
         | WriteShards(config, pvalue.AsSingleton(told.size, 0), archives)
-        | MergeSplits(config)
+        | MergeSplits(config, named)
         | WriteSummary(
             config,
-            pvalue.AsSingleton(told.label_ids),
+            label_ids,
             pvalue.AsSingleton(told.unannotated, Unannotated()),
             pvalue.AsSingleton(told.passed_over, NOTHING),
             pvalue.AsSingleton(told.retries, 0),
             archives,
             pvalue.AsList(told.notes),
             pvalue.AsList(told.row_files),
+            None if told.merged is None else pvalue.AsSingleton(told.merged),
         )
     )

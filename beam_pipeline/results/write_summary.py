@@ -13,7 +13,14 @@ from apache_beam import pvalue
 
 from beam_pipeline.batches import Gather
 from beam_pipeline.config import Config
-from beam_pipeline.elements import ALL, SPLITS, ReadArchive, Split, Unannotated
+from beam_pipeline.elements import (
+    ALL,
+    SPLITS,
+    MergedReleases,
+    ReadArchive,
+    Split,
+    Unannotated,
+)
 from beam_pipeline.errors import DamagedError, OutputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
@@ -23,6 +30,7 @@ from beam_pipeline.results.merge_splits import Merged
 from beam_pipeline.results.spent_runs import is_spent
 from beam_pipeline.results.split_results import SplitResults, read_split
 from beam_pipeline.results.summary import about_the_output, summarize
+from beam_pipeline.results.tell_merge import files_of, merge_notes, merge_summary
 from beam_pipeline.storage import files, urls
 from beam_pipeline.storage.retries import RETRY_COUNT
 
@@ -39,12 +47,13 @@ class WriteSummary(beam.PTransform):
         retries: pvalue.AsSingleton,
         read: pvalue.AsSingleton,
         notes: pvalue.AsList,
-        row_files: pvalue.AsList | None = None,
+        row_files: pvalue.AsList | tuple[()] = (),
+        merged_releases: pvalue.AsSingleton | None = None,
     ) -> None:
         super().__init__()
         self._config = config
         inputs = (label_ids, unannotated, passed_over, retries, read, notes)
-        self._side_inputs = inputs if row_files is None else (*inputs, row_files)
+        self._side_inputs = (*inputs, row_files, merged_releases)
 
     def expand(self, merged: beam.PCollection[Merged]) -> beam.PCollection[None]:
         return (
@@ -67,6 +76,7 @@ def finish(
     read: Sequence[ReadArchive],
     earlier_notes: Sequence[str] = (),
     row_files: Iterable[tuple[str, int]] = (),
+    merged_releases: MergedReleases | None = None,
 ) -> None:
     """Write the files for the whole output from the merged manifests, then remove the run's state.
 
@@ -76,7 +86,7 @@ def finish(
     ``passed_over`` is as ``CountPassedOver`` gives it, ``retries`` the number of retried requests
     in earlier stages, ``read`` the list of archives that were read, ``earlier_notes`` the notes
     about what earlier runs have left, ``row_files`` those of their row files that were read, with
-    their size in bytes.
+    their size in bytes, ``merged_releases`` what the merge of several releases has done.
 
     On a disk everything is synced before the summary appears, and the summary before the state
     goes, so that a power cut leaves a finished output or one that the next run can finish.
@@ -87,6 +97,8 @@ def finish(
     output = config.output
     with _unless_another_finishes(output):
         notes = sorted({*earlier_notes})
+        if merged_releases is not None:
+            notes += merge_notes(merged_releases)
         if config.annotations:
             notes += _write(output, LABEL_IDS, _json(label_ids))
         notes += [note for each in merged for note in each.notes]
@@ -106,16 +118,20 @@ def finish(
                 earlier = None
                 notes.append(f"{error.what}; it was written anew")
             notes = list(dict.fromkeys(notes))  # each once, also if the manifests are read again
-            archives = _archives_summary(earlier, read, unannotated.members)
+            archives = archives_summary(earlier, read, unannotated.members)
             summary = summarize(
                 results, config, label_ids, unannotated.files, passed_over, archives, notes
             )
             if archives:
                 summary["archives"] = archives
+            if merged_releases is not None:
+                summary["merged"] = merge_summary(merged_releases)
+                summary["inputs"]["annotations"] = files_of(merged_releases)
             lists = dict((earlier or {}).get("lists", {}))
             for each in merged:
                 lists |= each.lists
-            summary["lists"] = dict(sorted(lists.items()))
+            there = {name: sha256 for name, sha256 in lists.items() if sha256 is not None}
+            summary["lists"] = dict(sorted(there.items()))
             retries += RETRY_COUNT.read_and_reset()
             summary["retries"] = retries
             output.sync()
@@ -178,7 +194,7 @@ def _splits_in(manifests: Iterable[files.Entry], config: Config) -> list[Split]:
     ]
 
 
-def _archives_summary(
+def archives_summary(
     earlier: dict[str, Any] | None, read: Sequence[ReadArchive], unannotated: int
 ) -> dict[str, Any] | None:
     """The entry about archives: of this run, or of an earlier one that read more of them.

@@ -1,6 +1,6 @@
 """Step 2, sources: every file that may contain a clip."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -10,9 +10,20 @@ from beam_pipeline.batches import Gather
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, Video
 from beam_pipeline.errors import InputError
-from beam_pipeline.kinetics.file_names import ARCHIVE_EXTENSIONS, EXTENSIONS
+from beam_pipeline.kinetics.file_names import (
+    ANNOTATION_EXTENSIONS,
+    ARCHIVE_EXTENSIONS,
+    EXTENSIONS,
+    UNREAD_ARCHIVES,
+)
 from beam_pipeline.output.archive_names import ArchiveNames
-from beam_pipeline.sources.list_videos import ARCHIVES, PASSED_OVER, VIDEO_FILES, ListVideos
+from beam_pipeline.sources.list_videos import (
+    ARCHIVES,
+    PASSED_OVER,
+    UNPACK,
+    VIDEO_FILES,
+    ListVideos,
+)
 from beam_pipeline.sources.name_members import NamedArchives, NameMembers, in_order
 from beam_pipeline.sources.passed_over import CountPassedOver
 
@@ -50,6 +61,10 @@ class FindSources(beam.PTransform):
             | ListVideos(config.output.root, config.mirror, config.allow_local)
         )
         videos, archives = listed[VIDEO_FILES], listed[ARCHIVES]
+        passed_over = (
+            listed[PASSED_OVER]
+            | "Passed over" >> beam.CombineGlobally(CountPassedOver()).without_defaults()
+        )
         # Counted before they are put together: a runner would store every file once more.
         count = (
             (
@@ -58,7 +73,7 @@ class FindSources(beam.PTransform):
             )
             | "Both counts" >> beam.Flatten()
             | "Count files" >> beam.CombineGlobally(sum)
-            | "Check files" >> beam.Map(check_found, config.videos)
+            | "Check files" >> beam.Map(check_found, config.videos, pvalue.AsList(passed_over))
         )
         named = (
             archives
@@ -66,26 +81,38 @@ class FindSources(beam.PTransform):
             | "Check archives" >> beam.FlatMap(check_archives, config).with_output_types(Archive)
             | "Names" >> NameMembers(config, pvalue.AsList(names))
         )
-        passed_over = (
-            listed[PASSED_OVER]
-            | "Passed over" >> beam.CombineGlobally(CountPassedOver()).without_defaults()
-        )
         return Sources(videos, named, passed_over, count)
 
 
-def check_found(count: int, arguments: Iterable[str]) -> int:
-    """Return the number of files unchanged.
+def check_found(
+    count: int, arguments: Iterable[str], passed_over: Sequence[dict[str, Any]] = ()
+) -> int:
+    """Return the number of files unchanged. ``passed_over`` is what was there instead.
 
     Raises:
         InputError: it is 0, so an argument must be wrong.
     """
     arguments = tuple(arguments)
     if arguments and not count:
+        suffixes = {name: n for passed in passed_over for name, n in passed["suffixes"].items()}
         raise InputError(
-            f"no video under {', '.join(arguments)}; --videos searches for {' '.join(EXTENSIONS)} "
-            f"files and {' '.join(ARCHIVE_EXTENSIONS)} archives"
+            f"no video under {', '.join(arguments)}; {_what_is_there(suffixes)}--videos searches "
+            f"for {' '.join(EXTENSIONS)} files and {' '.join(ARCHIVE_EXTENSIONS)} archives"
         )
     return count
+
+
+def _what_is_there(suffixes: Mapping[str, int]) -> str:
+    """The commonest files that were passed over, and what helps, with a semicolon; '' if none."""
+    common = sorted(suffixes, key=lambda name: (-suffixes[name], name))[:3]
+    if not common:
+        return ""
+    there = ", ".join(f"{suffixes[name]:,} {name or 'without a suffix'}" for name in common)
+    if common[0] in UNREAD_ARCHIVES:
+        return f"there are {there}: {UNPACK}; "
+    if common[0] in ANNOTATION_EXTENSIONS:
+        return f"there are {there}: annotations go with --annotations; "
+    return f"there are {there}; "
 
 
 def check_archives(archives: Sequence[Archive], config: Config) -> list[Archive]:

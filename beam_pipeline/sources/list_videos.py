@@ -15,6 +15,7 @@ from beam_pipeline.kinetics.file_names import (
     ARCHIVE_EXTENSIONS,
     EXTENSIONS,
     LISTING_EXTENSION,
+    UNREAD_ARCHIVES,
     is_archive,
     is_hidden,
     is_listing,
@@ -22,15 +23,19 @@ from beam_pipeline.kinetics.file_names import (
     is_video,
     search_root,
 )
-from beam_pipeline.output.output_folder import STATE, VIDEOS
+from beam_pipeline.output.output_folder import MANIFESTS, STATE, SUMMARY, VIDEOS
 from beam_pipeline.privacy import one_line
 from beam_pipeline.sources.read_listing import read_listing
 from beam_pipeline.storage import files, urls
+from beam_pipeline.storage.retries import why_unread
+from beam_pipeline.storage.typed_paths import near_path
 
 Folder = tuple[int, str, str]
 """A folder to search: rank, path or URL, and the real path of the folder the search began in."""
 
 FOLDERS, VIDEO_FILES, ARCHIVES, PASSED_OVER = "folders", "videos", "archives", "passed over"
+
+UNPACK = "videos in such archives are not read; unpack them, or pack them as .tar"
 
 MAX_SUFFIXES = 1000
 """Suffixes of a listing that are counted apart; any others count as none."""
@@ -168,11 +173,13 @@ def resolve_argument(
         named = files.info(argument)
     except FileNotFoundError:
         if not urls.is_glob(argument):
-            raise InputError(f"--videos {argument}: there is no such file or folder") from None
+            raise InputError(
+                f"--videos {argument}: there is no such file or folder{_or_near(argument)}"
+            ) from None
         yield from _expand_glob(rank, argument, output)
         return
     except OSError as error:
-        raise InputError(f"--videos {argument}: {error.strerror or error}") from error
+        raise InputError(f"--videos {argument}: {why_unread(error)}") from error
     if named.is_folder:
         yield rank, argument, urls.real(argument)
     elif is_listing(argument):
@@ -182,8 +189,10 @@ def resolve_argument(
     elif urls.without_query(argument).lower().endswith(ANNOTATION_EXTENSIONS):
         raise InputError(
             f"--videos {argument} is an annotation file; type --annotations {argument}, and the "
-            "folder of the videos as --videos"
+            f"folder of the videos as --videos; a list of paths has the suffix {LISTING_EXTENSION}"
         )
+    elif argument.lower().endswith(UNREAD_ARCHIVES):
+        raise InputError(f"--videos {argument}: {UNPACK}")
     else:
         raise InputError(
             f"--videos {argument}: not a folder, a video ({' '.join(EXTENSIONS)}), an archive "
@@ -191,11 +200,16 @@ def resolve_argument(
         )
 
 
+def _or_near(path: str) -> str:
+    near = near_path(path)
+    return f"; did you mean {near}?" if near else ""
+
+
 def _expand_glob(rank: int, pattern: str, output: str) -> Iterator[Found]:
     try:
         matches = files.glob(pattern)
     except OSError as error:
-        raise InputError(f"--videos {pattern}: {error.strerror or error}") from error
+        raise InputError(f"--videos {pattern}: {why_unread(error)}") from error
     if not matches:
         raise InputError(f"--videos {pattern}: nothing matches")
     named = search_root(pattern)
@@ -230,9 +244,14 @@ def list_folder(folder: Folder, output: str | None) -> Iterator[Found]:
         yield PassedOver("folders", one_line(f"{_as_text(url)} ({reason})"))
         return
     suffixes: Counter[str] = Counter()
+    names = {posixpath.basename(entry.url.rstrip("/")) for entry in entries}
+    only_videos = output is not None and {SUMMARY, MANIFESTS, VIDEOS} <= names
     for entry in entries:
-        if output is not None and is_hidden(posixpath.basename(entry.url)):
+        name = posixpath.basename(entry.url)
+        if output is not None and is_hidden(name):
             continue
+        if only_videos and entry.is_folder and name != VIDEOS:
+            continue  # another output: its lists and shards hold the same clips once more
         if entry.is_folder:
             if not _is_visited_elsewhere(entry.url, url, root) and (
                 output is None or not _is_output(urls.real(entry.url), urls.real(output))

@@ -71,7 +71,9 @@ def first_searched_rank(videos: Sequence[str], splits: Collection[str] = ()) -> 
     """The rank from which on archives are searched without knowing their names.
 
     These are the last: nothing yields to them. ``splits`` are arguments whose archives hold one
-    split each. No clip is in two splits, so those at the end do not yield to each other.
+    split each. No clip is in two splits, so those at the end do not yield to each other. Of
+    Kinetics-710 a clip may be in the archives of several releases. Reading all their names first
+    would take longer than making some of its clips twice, see ``results/settle_clips.py``.
     """
     rank = len(videos) - 1
     while rank > 0 and {videos[rank], videos[rank - 1]} <= {*splits}:

@@ -7,6 +7,7 @@ from functools import partial
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.datasets import mirrored
 from beam_pipeline.storage import files, responses, urls, web_addresses
+from beam_pipeline.storage.retries import why_unread
 
 MAX_LINE = 16 * 1024
 """Bytes of a line. Paths and addresses have less."""
@@ -45,7 +46,7 @@ def _lines(listing: str) -> Iterator[str]:
                     )
                 yield line.decode("utf-8-sig" if number == 1 else "utf-8")
     except OSError as error:
-        raise InputError(f"--videos {listing}: {error.strerror or error}") from error
+        raise InputError(f"--videos {listing}: {why_unread(error)}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"--videos {listing}: not UTF-8 text") from error
 

@@ -1,6 +1,8 @@
 """S3 and what speaks its protocol: s3fs, with limits for what servers send."""
 
+import asyncio
 import errno
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,11 +13,36 @@ from s3fs import S3FileSystem
 
 from beam_pipeline.storage import responses
 from beam_pipeline.storage.request_retries import timed
-from beam_pipeline.storage.retries import Changed, one_line
+from beam_pipeline.storage.retries import Changed, Unavailable, one_line
+
+FIRST_ANSWER = 12
+"""Seconds for the first answer of all to a request, with the search for credentials."""
+
+_any_answer = threading.Event()
 
 
 class AmazonFileSystem(S3FileSystem):
     """Buckets of Amazon and others. Objects are read as they are stored, one request each."""
+
+    async def _call_s3(self, method: str, *arguments: Any, **options: Any) -> Any:
+        """Send a request. Until the first answer to one, there is little time for it.
+
+        Raises:
+            Unavailable: nobody answers; s3fs would try for minutes.
+        """
+        if _any_answer.is_set():
+            return await super()._call_s3(method, *arguments, **options)
+        try:
+            async with asyncio.timeout(FIRST_ANSWER):
+                answer = await super()._call_s3(method, *arguments, **options)
+        except TimeoutError:
+            raise Unavailable(errno.EIO, f"no answer in {FIRST_ANSWER} s") from None
+        except Exception as error:
+            if isinstance(error, ClientError) or isinstance(error.__cause__, ClientError):
+                _any_answer.set()
+            raise
+        _any_answer.set()
+        return answer
 
     async def _cat_file(
         self,

@@ -1,6 +1,7 @@
 """Which fsspec file system opens a path or URL, and with which options."""
 
 import errno
+import inspect
 import json
 from typing import Any, TypeAlias
 
@@ -65,6 +66,21 @@ def filesystem(url: str) -> FileSystem:
     except Exception as error:
         message = f"{protocol}:// cannot be used: {one_line(error)}; check --storage_options"
         raise Unavailable(errno.EINVAL, message) from error
+
+
+def missing_options(url: str) -> list[str]:
+    """The options without which the file system of a path or URL cannot be made, by name."""
+    if (protocol := urls.protocol_of(url)) == "file":
+        return []
+    _, *parameters = inspect.signature(filesystem_class(url).__init__).parameters.values()
+    given = _options_of(protocol)
+    return [
+        parameter.name
+        for parameter in parameters
+        if parameter.default is parameter.empty
+        and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        and parameter.name not in given
+    ]
 
 
 def filesystem_class(url: str) -> type[FileSystem]:

@@ -3,9 +3,13 @@
 import errno
 from typing import Any
 
+import google.auth
+import google.auth.exceptions
 from aiohttp import ClientResponse
 from gcsfs.core import GCSFileSystem
+from gcsfs.credentials import GoogleCredentials
 from gcsfs.retry import validate_response
+from google.auth.compute_engine import detect_gce_residency_linux
 
 from beam_pipeline.storage import responses
 from beam_pipeline.storage.request_retries import TIMEOUT, timed, with_backoff
@@ -25,6 +29,21 @@ class _LimitedResponse(ClientResponse):
         return await super().read()
 
 
+def _has_credentials() -> bool:
+    """Whether gcsfs will find credentials. Without any it asks Google's machines for them for 15 s.
+
+    On such a machine it is left to gcsfs: the service that has them may be late.
+    """
+    is_googles = detect_gce_residency_linux()  # type: ignore[no-untyped-call]
+    if is_googles or GoogleCredentials.tokens:
+        return True
+    try:
+        google.auth.default()
+    except google.auth.exceptions.DefaultCredentialsError:
+        return False
+    return True
+
+
 class GoogleFileSystem(GCSFileSystem):
     """Buckets, with Google's default credentials unless ``--storage_options`` gives others.
 
@@ -36,6 +55,8 @@ class GoogleFileSystem(GCSFileSystem):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if kwargs.get("token") is None and not _has_credentials():
+            kwargs["token"] = "anon"
         session = {"response_class": _LimitedResponse, **(kwargs.pop("session_kwargs", None) or {})}
         super().__init__(*args, **{"requests_timeout": TIMEOUT, **kwargs}, session_kwargs=session)
 

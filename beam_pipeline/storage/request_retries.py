@@ -15,13 +15,14 @@ import tenacity
 from gcsfs.retry import HttpError, is_retriable
 
 from beam_pipeline.storage import responses
-from beam_pipeline.storage.retries import RETRY_COUNT, Unavailable
+from beam_pipeline.storage.retries import Unavailable, note_retry
 
-DEADLINE, FIRST_DEADLINE = 40, 12
+DEADLINE, FIRST_DEADLINE = 40, 8
 """Seconds for which one request is retried: a run that cannot write has to end within a minute.
-The second applies until the first response: without one, the address is more likely wrong."""
+The second applies until the first response: without one, the address is more likely wrong, or there
+is no network, which a person should know within 15 s."""
 
-TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=30)
+TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=4, sock_read=30)
 """Seconds without data after which a request is retried. ``responses.Pace`` ends those that are
 only slow."""
 
@@ -55,8 +56,8 @@ def with_backoff(request: Callable[..., Awaitable[T]]) -> Callable[..., Awaitabl
         attempts = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(_is_transient),
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=10),
-            stop=tenacity.stop_after_delay(DEADLINE if _any_response.is_set() else FIRST_DEADLINE),
-            before_sleep=RETRY_COUNT.add,
+            stop=tenacity.stop_before_delay(DEADLINE if _any_response.is_set() else FIRST_DEADLINE),
+            before_sleep=note_retry,
             reraise=True,
         )
         try:
@@ -100,6 +101,8 @@ async def timed(request: Awaitable[T]) -> T:
     try:
         async with asyncio.timeout(seconds):
             return await request
+    except aiohttp.ServerTimeoutError:  # of a connection, which has less time
+        raise
     except TimeoutError:
         raise TimeoutError(f"no answer in {seconds:g} s") from None
 

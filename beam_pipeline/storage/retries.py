@@ -2,11 +2,14 @@
 
 import errno
 import functools
+import logging
 import threading
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 import tenacity
+
+from beam_pipeline.privacy import one_line as public_line
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,7 +43,7 @@ class _Count:
         self._lock = threading.Lock()
         self._count = 0
 
-    def add(self, _: object = None) -> None:
+    def add(self) -> None:
         """Count one more."""
         with self._lock:
             self._count += 1
@@ -53,6 +56,16 @@ class _Count:
 
 
 RETRY_COUNT = _Count()
+
+_logger = logging.getLogger(__name__)
+
+
+def note_retry(call: tenacity.RetryCallState) -> None:
+    """Count a retry that is about to come, and tell Python's logging why."""
+    RETRY_COUNT.add()
+    error = call.outcome and call.outcome.exception()
+    what = " ".join(argument for argument in call.args if isinstance(argument, str))
+    _logger.info("%s", public_line(f"retry {call.attempt_number}: {what}: {error!r}"))
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -67,7 +80,7 @@ _retry = tenacity.retry(
     retry=tenacity.retry_if_exception(_is_transient),
     wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
     stop=tenacity.stop_after_attempt(5),
-    before_sleep=RETRY_COUNT.add,
+    before_sleep=note_retry,
     reraise=True,
 )
 """Retries a storage call with backoff while its error is transient."""
@@ -93,6 +106,23 @@ def with_retries(call: Callable[P, T]) -> Callable[P, T]:
     return retried
 
 
+_HINTS = {
+    "NoCredentialsError": "type aws configure, or for a public bucket --storage_options "
+    """'{"s3": {"anon": true}}'""",
+}
+"""What to do about errors of a protocol's package, by their names: it may not be installed."""
+
+
+def why_unread(error: OSError) -> str:
+    """Why an address that a person has typed cannot be read, and what to do about it."""
+    reason = error.strerror or str(error)
+    if not isinstance(error, Unavailable) or "; " in reason:  # which says what to do
+        return reason
+    return f"{reason}; check that the address is right and the network works"
+
+
 def one_line(error: Exception) -> str:
-    """Type and message of an error, in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    """Type and message of an error, in one line, and what to do where that is known."""
+    name = type(error).__name__
+    hint = f"; {_HINTS[name]}" if name in _HINTS else ""
+    return " ".join(f"{name}: {error}{hint}".split())

@@ -23,6 +23,7 @@ from beam_pipeline.fetch.pace import Pace
 from beam_pipeline.fetch.package import interface_problem, package_problem
 from beam_pipeline.fetch.reasons import Unavailable, may_ask
 from beam_pipeline.output.output_folder import as_write_error
+from beam_pipeline.output.thumbnails import ClassSizes, is_kept
 from beam_pipeline.privacy import public_address
 from beam_pipeline.storage import files
 from beam_pipeline.work.make_clip import Source, make_clip
@@ -70,15 +71,14 @@ class Fetched(NamedTuple):
 class FetchClips(beam.PTransform):
     """Fetch clips: of the rows that are planned those that are in no other collection of rows."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, class_sizes: pvalue.AsSingleton) -> None:
         super().__init__()
         self._config = config
+        self._class_sizes = class_sizes
 
     def expand(self, rows: tuple[beam.PCollection[Row], ...]) -> Fetched:
-        fetch = self._config.fetch
-        assert fetch is not None
         planned, *tried = rows
-        missing = planned | "Not found" >> beam.Filter(_may_ask, fetch.again)
+        missing = planned | "Not found" >> beam.Filter(self._config.fetches)
         if tried:
             named = (
                 tried
@@ -95,15 +95,11 @@ class FetchClips(beam.PTransform):
             | "Together" >> batch_by_key(int, _one_key)
             | "All videos" >> beam.GroupByKey()
             | "Fetch"
-            >> beam.ParDo(_Fetch(self._config))
+            >> beam.ParDo(_Fetch(self._config), self._class_sizes)
             .with_output_types(Row, **{NOTES: str, RETRIES: int})
             .with_outputs(NOTES, RETRIES, main=ROWS)
         )
         return Fetched(fetched[ROWS], fetched[RETRIES], fetched[NOTES])
-
-
-def _may_ask(row: Row, again: bool) -> bool:
-    return may_ask(row.status, row.reason, row.source, again)
 
 
 def _name_of(row: Row) -> Named:
@@ -121,7 +117,9 @@ def _one_key(_row: Row) -> int:
 
 
 class _Fetch(PooledDoFn):
-    def process(self, element: tuple[int, Iterable[bytes]]) -> Iterator[Row | pvalue.TaggedOutput]:
+    def process(
+        self, element: tuple[int, Iterable[bytes]], class_sizes: ClassSizes
+    ) -> Iterator[Row | pvalue.TaggedOutput]:
         known = {
             row.clip_id: row
             for row in self._pool.rows_of_run.answers()
@@ -134,22 +132,25 @@ class _Fetch(PooledDoFn):
             else:
                 videos.setdefault(row.youtube_id or "", []).append(row)
         if videos:
-            yield from fetch_videos(videos, self._clips, self._pool)
+            yield from fetch_videos(videos, class_sizes, self._clips, self._pool)
 
 
 def fetch_videos(
-    videos: dict[str, list[Row]], clips: ClipsInFlight, pool: WorkerPool
+    videos: dict[str, list[Row]],
+    class_sizes: ClassSizes,
+    clips: ClipsInFlight,
+    pool: WorkerPool,
 ) -> Iterator[Row | pvalue.TaggedOutput]:
     """Fetch videos by their YouTube ids, and make the clips of each; yields rows and notes.
 
-    ``videos`` has the planned rows of the clips. Once the site wants no more requests, the clips
-    of the other videos get no new row.
+    ``videos`` has the planned rows of the clips; thumbnails are kept by ``class_sizes``. Once the
+    site wants no more requests, the clips of the other videos get no new row.
 
     Raises:
         InputError: yt-dlp or the cookie file is not on this machine.
         OutputError: a clip or a video cannot be written.
     """
-    fetcher = _Fetcher(pool)
+    fetcher = _Fetcher(pool, class_sizes)
     if note := fetcher.site.note(next(iter(videos))):
         yield pvalue.TaggedOutput(NOTES, note)
     for done, (youtube_id, planned) in enumerate(videos.items(), start=1):
@@ -172,7 +173,7 @@ def _stopped(why: str, left: int) -> str:
 class _Fetcher:
     """Fetches the videos of a run, one at a time."""
 
-    def __init__(self, pool: WorkerPool) -> None:
+    def __init__(self, pool: WorkerPool, class_sizes: ClassSizes) -> None:
         settings = pool.config.fetch
         assert settings is not None
         if problem := package_problem() or interface_problem():
@@ -182,6 +183,7 @@ class _Fetcher:
         clip = pool.config.clip
         cookies = None if settings.cookies is None else _cookies(settings.cookies)
         self._pool = pool
+        self._class_sizes = class_sizes
         self._address = site.watch_address
         self.site = site.VideoSite(settings, cookies, clip.short_edge, clip.audio != "drop")
         self.pace = Pace(settings.pause)
@@ -208,7 +210,8 @@ class _Fetcher:
                     self.pace.succeeded()
                     source = self._source(youtube_id, fetched, folder)
                     for row in wanted:
-                        clips.submit(_make, row.clip, source)
+                        thumbnail = is_kept(row.clip, self._class_sizes)
+                        clips.submit(_make, row.clip, source, thumbnail)
                 for result in clips.collect(1):
                     yield result.row
             return
@@ -231,9 +234,10 @@ class _Fetcher:
         return Source(self._address(youtube_id), path, fetched.bytes, youtube_id, True, remark)
 
 
-def _make(clip: Clip, source: Source, pool: WorkerPool) -> ClipResult:
+def _make(clip: Clip, source: Source, thumbnail: bool, pool: WorkerPool) -> ClipResult:
     """Make a clip from a fetched video; a failure is logged, so that it is not fetched again."""
-    result = make_clip(clip, pool.config.clip_path(clip), source, time.monotonic(), pool)
+    path = pool.config.clip_path(clip)
+    result = make_clip(clip, path, source, time.monotonic(), pool, thumbnail)
     if result.row.status == "failed":
         pool.row_log.add(result.row)
     return result

@@ -59,7 +59,7 @@ def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
     for path, size in task.sources:
         with ExitStack() as stack:
             try:
-                content, size = _fetch(path, size, pool, stack)
+                content, size = fetch(path, size, pool, stack)
             except OSError as error:
                 reason: Reason = "too_large" if isinstance(error, TooLarge) else "unreadable"
                 outcome = Outcome.failed(reason, error.strerror or str(error))
@@ -67,7 +67,7 @@ def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
                 result = ClipResult(row, None)
             else:
                 source = Source(path, content, size, base_name(path))
-                result = make_clip(task.clip, task.path, source, start, pool)
+                result = make_clip(task.clip, task.path, source, start, pool, task.thumbnail)
         cpu_seconds += result.cpu_seconds or 0.0
         if result.row.status != "failed":
             return ClipResult(result.row, cpu_seconds)
@@ -76,22 +76,33 @@ def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
 
 
 def make_clip(
-    clip: Clip, relative: str, source: Source, start: float, pool: WorkerPool
+    clip: Clip,
+    relative: str,
+    source: Source,
+    start: float,
+    pool: WorkerPool,
+    thumbnail: bool = False,
 ) -> ClipResult:
     """Make a clip at ``relative`` in the output, unless this run has made it from this source.
 
-    ``start`` is the ``time.monotonic()`` at which work on the clip began.
+    ``start`` is the ``time.monotonic()`` at which work on the clip began. With ``thumbnail`` a
+    small picture of the clip is kept.
 
     Raises:
         OutputError: the clip cannot be written.
     """
     if (made := pool.rows_of_run.find(relative, source.path)) is not None:
         return ClipResult(made, None)
-    return make_clip_anew(clip, relative, source, start, pool)
+    return make_clip_anew(clip, relative, source, start, pool, thumbnail)
 
 
 def make_clip_anew(
-    clip: Clip, relative: str, source: Source, start: float, pool: WorkerPool
+    clip: Clip,
+    relative: str,
+    source: Source,
+    start: float,
+    pool: WorkerPool,
+    thumbnail: bool = False,
 ) -> ClipResult:
     """Make a clip whatever is there; see ``make_clip``.
 
@@ -103,11 +114,7 @@ def make_clip_anew(
         temporary: str | None = None
         if isinstance(source.content, str):
             temporary = stack.enter_context(output.temporary_path())
-        segment = _segment(clip, source.name, source.is_whole_video)
-        request = Request(source.content, temporary, pool.config.clip, segment)
-        outcome = _run(request, pool.config.timeout_of(clip, source.size), pool.codecs)
-        if source.remark is not None:
-            outcome = replace(outcome, detail=join_remarks(source.remark, outcome.detail))
+        outcome = encode(clip, source, temporary, pool, thumbnail)
         if outcome.write_error is not None:
             with as_write_error(output.url(relative)):
                 raise outcome.write_error
@@ -126,6 +133,9 @@ def make_clip_anew(
                 raise
             refused = Outcome.failed("bad_name", problem, outcome.facts)
             row = row_of(clip, relative, source.path, source.size, refused, start)
+        else:
+            if outcome.thumbnail is not None:
+                pool.thumbnails.add(clip.clip_id, row.sha256, outcome.thumbnail)
         return ClipResult(row, outcome.cpu_seconds)
 
 
@@ -143,6 +153,22 @@ def _publish(
         output.write(relative, content)
     if not output.is_local:
         pool.row_log.add(row)  # any file of another run is replaced by now
+
+
+def encode(
+    clip: Clip, source: Source, temporary: str | None, pool: WorkerPool, thumbnail: bool = False
+) -> Outcome:
+    """Run the codecs on one clip, within its limits.
+
+    ``temporary`` is where a clip goes that is made from a file; others are in the outcome. So is
+    the thumbnail, if one is asked for.
+    """
+    segment = _segment(clip, source.name, source.is_whole_video)
+    request = Request(source.content, temporary, pool.config.clip, segment, thumbnail)
+    outcome = _run(request, pool.config.timeout_of(clip, source.size), pool.codecs)
+    if source.remark is None:
+        return outcome
+    return replace(outcome, detail=join_remarks(source.remark, outcome.detail))
 
 
 def _run(request: Request, timeout: float, codecs: CodecPool) -> Outcome:
@@ -164,8 +190,8 @@ def row_of(
     clip: Clip, relative: str, source: str, size: int | None, outcome: Outcome, start: float
 ) -> Row:
     """The row of a finished clip, made or failed."""
-    assert outcome.status != "decoded"  # that was not asked for
-    assert outcome.status != "joined"
+    # Nothing else was asked for.
+    assert outcome.status in ("resized", "copied", "failed")
     return Row.of(
         clip,
         outcome.status,
@@ -179,7 +205,7 @@ def row_of(
     )
 
 
-def _segment(clip: Clip, name: str, is_whole_video: bool = False) -> Segment | None:
+def _segment(clip: Clip, name: str, is_whole_video: bool) -> Segment | None:
     """The segment to cut from the source; None if the source is named by the clip's own id.
 
     A source named by the video's id may be the whole video.
@@ -190,7 +216,7 @@ def _segment(clip: Clip, name: str, is_whole_video: bool = False) -> Segment | N
     return Segment(*times, of_whole_video=is_whole_video)
 
 
-def _fetch(
+def fetch(
     path: str, size: int | None, pool: WorkerPool, stack: ExitStack
 ) -> tuple[bytes | str, int]:
     """A source's content and size in bytes.

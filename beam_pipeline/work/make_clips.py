@@ -52,8 +52,11 @@ class MakeClips(beam.PTransform):
 
     def expand(self, steps: tuple[Annotations, Sources, Plan]) -> Work:
         annotations, sources, plan = steps
-        label_ids = pvalue.AsSingleton(annotations.label_ids)
-        wanted = pvalue.AsList(plan.wanted)
+        tables = (
+            pvalue.AsSingleton(annotations.label_ids),
+            pvalue.AsSingleton(plan.class_sizes),
+            pvalue.AsList(plan.wanted),
+        )
         # Not a Partition, which loses the type of the tasks and with it their coder.
         loose = plan.tasks | "Loose" >> beam.Filter(lambda task: task.archive is None)
         in_archives = plan.tasks | "In archives" >> beam.Filter(
@@ -61,9 +64,7 @@ class MakeClips(beam.PTransform):
         )
         clips = loose | "Clips" >> ResizeClips(self._config)
         members = in_archives | "Members" >> ResizeMembers(self._config)
-        searched = sources.archives.searched | "Archives" >> SearchArchives(
-            self._config, label_ids, wanted
-        )
+        searched = sources.archives.searched | "Archives" >> SearchArchives(self._config, *tables)
         left = (clips[NEXT], members[NEXT]) | "Left" >> beam.Flatten()
         others = (
             left
@@ -76,14 +77,15 @@ class MakeClips(beam.PTransform):
             | "Failed" >> beam.FlatMap(_key_of_failed).with_output_types(bytes)
         )
         again = searched[SEARCHED] | "Archives again" >> SearchAgain(
-            self._config, label_ids, wanted, pvalue.AsList(failed)
+            self._config, *tables, pvalue.AsList(failed)
         )
         stages = [clips, members, searched, others, again]
         rows = [stage[ROWS] for stage in stages]
         retries = [stage[RETRIES] for stage in stages]
         notes: tuple[beam.PCollection[str], ...] = ()
         if self._config.fetch is not None:
-            fetched = (plan.rows, *rows) | "Fetch" >> FetchClips(self._config)
+            class_sizes = pvalue.AsSingleton(plan.class_sizes)
+            fetched = (plan.rows, *rows) | "Fetch" >> FetchClips(self._config, class_sizes)
             rows.append(fetched.rows)
             retries.append(fetched.retries)
             notes = (fetched.notes,)

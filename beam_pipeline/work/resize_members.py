@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
+from functools import partial
 
 import apache_beam as beam
 from apache_beam import pvalue
@@ -89,7 +90,7 @@ def resize_members(
             task = wanted.get(path)
             if task is None or _is_made(tried.get(task.path)):
                 continue
-            tried[task.path] = submit_member(member, path, task.clip, clips, pool)
+            tried[task.path] = submit_member(member, path, task.clip, clips, pool, task.thumbnail)
             yield from tagged(clips.collect())
             if len(tried) == len(tasks):
                 yield from tagged(clips.collect(1))
@@ -118,9 +119,12 @@ def submit_member(
     clip: Clip,
     clips: ClipsInFlight,
     pool: WorkerPool,
+    thumbnail: bool = False,
     make: Callable[..., ClipResult] = make_clip,
 ) -> "Future[ClipResult]":
     """Read a member, whose public name is ``path``, and make a clip from it in the pool.
+
+    With ``thumbnail`` a small picture of it is kept.
 
     Raises:
         BrokenArchive: the archive ends inside the member.
@@ -131,7 +135,7 @@ def submit_member(
         return clips.submit(_fail, clip, relative, path, outcome, start)
     with ExitStack() as stack:
         source = source_of(member, path, pool, stack)
-        future = clips.submit(make, clip, relative, source, start)
+        future = clips.submit(partial(make, thumbnail=thumbnail), clip, relative, source, start)
         cleanup = stack.pop_all()
         future.add_done_callback(lambda _: cleanup.close())
         return future

@@ -10,6 +10,7 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, Clip, ReadArchive, Row, SearchedArchive
 from beam_pipeline.kinetics.datasets import class_of_archive
 from beam_pipeline.output.archive_names import ArchiveNames, write_names
+from beam_pipeline.output.thumbnails import ClassSizes, is_kept
 from beam_pipeline.plan.decide import ambiguous_row
 from beam_pipeline.plan.plan_videos import clip_id_from_path, may_clash
 from beam_pipeline.plan.wanted_clips import Match, WantedClips, split_keys
@@ -30,11 +31,15 @@ class SearchArchives(beam.PTransform):
     """
 
     def __init__(
-        self, config: Config, label_ids: pvalue.AsSingleton, wanted: pvalue.AsList
+        self,
+        config: Config,
+        label_ids: pvalue.AsSingleton,
+        class_sizes: pvalue.AsSingleton,
+        wanted: pvalue.AsList,
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (label_ids, wanted)
+        self._side_inputs = (label_ids, class_sizes, wanted)
 
     def expand(self, archives: beam.PCollection[list[Archive]]) -> pvalue.DoOutputsTuple:
         return (
@@ -56,12 +61,13 @@ class SearchAgain(beam.PTransform):
         self,
         config: Config,
         label_ids: pvalue.AsSingleton,
+        class_sizes: pvalue.AsSingleton,
         wanted: pvalue.AsList,
         failed: pvalue.AsList,
     ) -> None:
         super().__init__()
         self._config = config
-        self._side_inputs = (label_ids, wanted, failed)
+        self._side_inputs = (label_ids, class_sizes, wanted, failed)
 
     def expand(self, searched: beam.PCollection[SearchedArchive]) -> pvalue.DoOutputsTuple:
         return (
@@ -90,6 +96,7 @@ class _Search(PooledDoFn):
         self,
         searched: SearchedArchive,
         label_ids: dict[str, int],
+        class_sizes: ClassSizes,
         wanted: list[bytes],
         failed: list[bytes] | None = None,
     ) -> Iterator[Row | pvalue.TaggedOutput]:
@@ -108,10 +115,10 @@ class _Search(PooledDoFn):
         if done or not (label is None or self._table.wants_class(label)):
             yield pvalue.TaggedOutput(SEARCHED, searched)
             return
-        yield from self._read(archive, self._search)
+        yield from self._read(archive, self._search, class_sizes)
 
     def _read(
-        self, archive: Archive, search: "_ArchiveSearch"
+        self, archive: Archive, search: "_ArchiveSearch", class_sizes: ClassSizes
     ) -> Iterator[Row | pvalue.TaggedOutput]:
         unannotated = 0
         passed: set[bytes] = set()
@@ -130,7 +137,8 @@ class _Search(PooledDoFn):
                         continue
                     if not self._config.annotations or self._config.shard is not None:
                         metrics.count_planned()  # it was not known that there is such a member
-                    future = submit_member(member, path, clip, self._clips, self._pool)
+                    thumbnail = is_kept(clip, class_sizes)
+                    future = submit_member(member, path, clip, self._clips, self._pool, thumbnail)
                     search.add_pending(clip, future)
                 yield from tagged(self._clips.collect())
                 if search.may_be_done and not search.needs_checksum:

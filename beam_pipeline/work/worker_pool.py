@@ -18,6 +18,7 @@ from beam_pipeline.elements import ResizeTask, Row
 from beam_pipeline.output.leases import acquire_lease
 from beam_pipeline.output.row_log import RowLog
 from beam_pipeline.output.rows_of_run import RowsOfRun
+from beam_pipeline.output.thumbnails import ThumbnailLog
 from beam_pipeline.progress import metrics
 from beam_pipeline.storage.retries import RETRY_COUNT
 from beam_pipeline.work.budget import Budget
@@ -61,7 +62,9 @@ class WorkerPool:
         self.config = config
         self.codecs = CodecPool(workers)
         self.row_log = RowLog(config.output)
+        self.thumbnails = ThumbnailLog(config.output)
         self.rows_of_run = RowsOfRun(config.output)
+        self.workers = workers
         self.max_in_flight = workers + READ_AHEAD
         self.threads = ThreadPoolExecutor(self.max_in_flight)
         self.memory = Budget(memory_for(workers))
@@ -151,11 +154,12 @@ class ClipsInFlight:
         return results
 
     def drain(self) -> Iterator[ClipResult]:
-        """Yield the results of all remaining clips, then flush the row log and sync the clips."""
+        """Yield the results of all remaining clips, then flush the logs and sync the clips."""
         while self._pending:
             yield from self.collect(1)
         # The rows of a part are all that will tell of its clips, so they are as durable.
         self._pool.row_log.close(synced=self._pool.config.shard is not None)
+        self._pool.thumbnails.close()
         self._pool.config.output.sync()
 
 

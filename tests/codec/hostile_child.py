@@ -114,6 +114,9 @@ RUBBISH: dict[str, Callable[[Connection, str], None]] = {
     "a length below zero": lambda pipe, path: _state_a_length(pipe, -7),
     "a clip of 2 GB": lambda pipe, path: _promise_a_clip(pipe, 2**31 - 1),
     "a reason of its own": lambda pipe, path: _say(pipe, _answer(reason="boredom")),
+    "a thumbnail that is none": lambda pipe, path: _say(
+        pipe, _answer(status="resized", reason=None, detail=None, thumbnail="PHNjcmlwdD4=")
+    ),
     "a write error in memory": lambda pipe, path: _say(
         pipe, _answer(write_error=[28, "No space left on device"])
     ),

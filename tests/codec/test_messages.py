@@ -58,17 +58,20 @@ def test_an_error_of_the_disk_comes_over() -> None:
 @pytest.mark.parametrize("in_memory", [False, True])
 @pytest.mark.parametrize("fps", [None, Fraction(30000, 1001)])
 @pytest.mark.parametrize("segment", [None, Segment(Fraction(1, 3), Fraction(7))])
+@pytest.mark.parametrize("thumbnail", [False, True])
 def test_a_request_comes_over_as_it_was(
-    in_memory: bool, fps: Fraction | None, segment: Segment | None
+    in_memory: bool, fps: Fraction | None, segment: Segment | None, thumbnail: bool
 ) -> None:
     settings = ClipSettings(short_edge=64, fps=fps, upscale=False)
-    header = encode_request(settings, segment, in_memory)
-    assert decode_request(header) == (settings, segment, in_memory)
+    header = encode_request(settings, segment, in_memory, thumbnail)
+    assert decode_request(header) == (settings, segment, in_memory, thumbnail)
 
 
 @pytest.mark.parametrize("in_memory", [False, True])
-def test_a_clip_to_decode_comes_over_without_settings(in_memory: bool) -> None:
-    assert decode_request(encode_request(None, None, in_memory)) == (None, None, in_memory)
+@pytest.mark.parametrize("thumbnail", [False, True])
+def test_a_clip_to_decode_comes_over_without_settings(in_memory: bool, thumbnail: bool) -> None:
+    header = encode_request(None, None, in_memory, thumbnail)
+    assert decode_request(header) == (None, None, in_memory, thumbnail)
 
 
 def test_a_detail_is_one_short_line() -> None:

@@ -53,6 +53,7 @@ def test_what_google_needs_has_to_be_given(name: str) -> None:
 @pytest.mark.parametrize("flag", [
     "--annotations=k400/annotations", "--videos=gs://mine/k400/videos,k400/videos",
     "--output=k400-256", "--label_map=labels.txt", "--videos=file:///k400/videos",
+    "--exclude_annotations=k600/annotations",
 ])  # fmt: skip
 def test_nothing_may_be_on_this_machine(flag: str) -> None:
     name = flag.partition("=")[0]

@@ -117,6 +117,8 @@ NO_ADDRESSES = ["", "/data/videos", "videos", "file:///data", "s3://k400/v", "gs
 
 VALUES: dict[str, tuple[list[str], list[str]]] = {
     "annotations": (ADDRESSES, NO_ADDRESSES),
+    "exclude_annotations": (ADDRESSES, NO_ADDRESSES),
+    "exclude_from": (["val", "train,test", "train, validate"], ["", "all", "train;val", "train,"]),
     "videos": (ADDRESSES, NO_ADDRESSES),
     "output": (
         ["gs://mine", "gs://mine/", "gs://mine/k400 256"],
@@ -128,9 +130,14 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
     "crf": (["1", "18", "18.5", "51", "51.0"], ["0", "0.5", "51.5", "52", "18."]),
     "gop": (["1", "12", "1000"], ["0", "1001"]),
     "fps": (["30", "29.97", "30000/1001"], ["", "fast", "30/0", "30/"]),
-    "list_format": (["videomae", "mmaction2,pytorchvideo"], ["torchvision", "csv"]),
+    "list_format": (
+        ["videomae", "mmaction2,videomae-pretrain", "huggingface,frames"],
+        ["torchvision", "csv"],
+    ),
     "label_map": (["kinetics700", "gs://mine/map.json"], ["kinetics", "map.json"]),
     "limit": (["1", "20000"], ["0", "-1", "all"]),
+    "limit_per_class": (["1", "20"], ["0", "-1", "all"]),
+    "seed": (["0", "7", "20"], ["", "-1", "07", "x"]),
     "shard": (["1/1", "3/8", "100/100"], ["", "0/8", "8", "1/0", "1/8/2"]),
     "storage_options": (['{"gs": {"project": "p"}}'], ["gs", '"anon"']),
     "clip_timeout": (["90", "0.5"], ["", "1m"]),

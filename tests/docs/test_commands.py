@@ -72,6 +72,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in videos[1::2]:
         path.unlink()  # missing clips are made sooner
     videos = videos[::2]
+    for name in ("k600", "k700"):
+        shutil.copytree(made, folder / name, copy_function=os.link)
     for path in videos:
         link(path, made / "resized" / path.name)
     for path in videos[:FEW]:
@@ -79,6 +81,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         link(path, folder / "youtube" / f"{youtube_id}{path.suffix}")
         link(path, folder / "any" / "folder" / path.relative_to(made / "videos"))
         link(path, folder / "replacement" / path.name)
+    for path in (made / "annotations").iterdir():
+        link(path, folder / "k600" / "annotations" / path.name)
     pack(made / "train_targz" / "part_0.tar.gz", made / "videos" / "train")
     pack(made / "val_targz" / "part_0.tar.gz", made / "videos" / "val")
     pack(made / "replacement_for_corrupted_k400.tgz", folder / "replacement")

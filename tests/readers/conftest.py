@@ -81,6 +81,8 @@ def labelled(tmp_path_factory: pytest.TempPathFactory, readers_are_there: None) 
     kinetics.add("dZumba_0000_000004_000014", "train", "zumba", small_clip(frames=25))
     kinetics.add("eTest_00000_000005_000015", "test", None, small_clip(frames=12))
     output = tmp_path_factory.mktemp("labelled") / "output"
-    ended = kinetics.write().prepare(output, "--list_format=torchvision,pytorchvideo")
+    ended = kinetics.write().prepare(
+        output, "--list_format=torchvision,pytorchvideo,huggingface,fiftyone"
+    )
     assert ended.status == 0, ended.err
     return output

@@ -2,8 +2,8 @@
 
 It runs in the readers' environment and imports nothing of the project. The request is a JSON list
 of clips, each with ``path`` and ``middles``: for every frame a time in seconds while it is shown.
-The answer has, in the same order, a reading of each clip. ``videofolder``, ``torchvision.Kinetics``
-and ``pytorchvideo.Kinetics`` are asked for the samples of a data set instead.
+The answer has, in the same order, a reading of each clip. The readers in ``SAMPLES`` are asked
+for the samples of a data set instead.
 
 A reading has
 
@@ -201,13 +201,49 @@ def samples_of_pytorchvideo(request: dict[str, Any]) -> Any:
     return {"samples": samples}
 
 
+def samples_of_huggingface(request: dict[str, str]) -> Any:
+    """The class names, in the order of their ids, and the samples of each split of our list."""
+    from datasets import load_dataset
+
+    read = load_dataset(request["folder"], cache_dir=request["cache"])
+    classes = {tuple(split.features["label"].names) for split in read.values()}
+    samples = {
+        name: [[row["label"], len(row["video"]), row["clip_id"]] for row in split]
+        for name, split in read.items()
+    }
+    return {"classes": [list(names) for names in classes], "samples": samples}
+
+
+def samples_of_fiftyone(request: dict[str, str]) -> Any:
+    """What FiftyOne's importer makes of our list; the data set itself needs a running MongoDB."""
+    import fiftyone as fo
+    from fiftyone.utils.csv import CSVDatasetImporter
+
+    importer = CSVDatasetImporter(
+        dataset_dir=request["folder"], data_path=".", labels_path=request["list"],
+        fields={
+            "ground_truth": lambda name: fo.Classification(label=name), "label_id": int,
+            "clip_id": None,
+        },
+    )  # fmt: skip
+    with importer:
+        return [
+            {"path": each.filepath, "kind": each.media_type, "clip_id": each["clip_id"],
+             "label_id": each["label_id"],
+             "label": each["ground_truth"].label if "ground_truth" in each else None}
+            for each in importer
+        ]  # fmt: skip
+
+
 SAMPLES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "videofolder": samples_of_videofolder,
+    "huggingface": samples_of_huggingface,
+    "fiftyone": samples_of_fiftyone,
     "torchvision.Kinetics": samples_of_torchvision,
     "pytorchvideo.Kinetics": samples_of_pytorchvideo,
 }
 
-PACKAGES = ("torchcodec", "decord", "av", "torchvision", "pytorchvideo", "datasets")
+PACKAGES = ("torchcodec", "decord", "av", "torchvision", "pytorchvideo", "datasets", "fiftyone")
 
 
 def answer(reader: str, request: Any) -> Any:

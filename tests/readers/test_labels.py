@@ -53,3 +53,26 @@ def test_pytorchvideo_reads_its_list(labelled: Path) -> None:
     assert said["samples"] == [
         [row["label_id"], 10, Path(row["path"]).name] for row in manifest(labelled, "train")
     ]
+
+
+def test_hugging_face_reads_its_list_with_our_ids(labelled: Path, tmp_path: Path) -> None:
+    folder = f"{labelled}/lists/huggingface"
+    said = ask("huggingface", {"folder": folder, "cache": str(tmp_path)})
+    assert said["classes"] == [list(json.loads((labelled / "label2id.json").read_bytes()))]
+    assert said["samples"] == {
+        name: [
+            [row["label_id"], row["frames"], row["clip_id"]] for row in manifest(labelled, split)
+        ]
+        for name, split in (("train", "train"), ("test", "test"))
+    }
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_fiftyone_reads_its_list(labelled: Path, split: str) -> None:
+    folder = f"{labelled}/lists/fiftyone"
+    said = ask("fiftyone", {"folder": folder, "list": f"{split}.csv"})
+    assert sorted(said, key=lambda sample: sample["clip_id"]) == [
+        {"path": f"{labelled}/{row['path']}", "kind": "video", "clip_id": row["clip_id"],
+         "label_id": row["label_id"], "label": row["label"]}
+        for row in manifest(labelled, split)
+    ]  # fmt: skip

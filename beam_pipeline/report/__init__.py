@@ -1,0 +1,1 @@
+"""The report of an output, for people to look at."""
