@@ -89,7 +89,9 @@ def test_an_excluded_clip_is_neither_made_nor_looked_for_in_archives() -> None:
             config,
             *(
                 pvalue.AsSingleton(pipeline | f"Side {number}" >> beam.Create([value]))
-                for number, value in enumerate(({"zumba": 0}, 2, None, [Archive("/a.tar", 1, 5)]))
+                for number, value in enumerate(
+                    ({"zumba": 0}, 2, None, [Archive("/a.tar", 1, 5)], {})
+                )
             ),
         )
         assert_that(

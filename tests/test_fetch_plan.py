@@ -1,15 +1,20 @@
 """What earlier answers of the site mean for a run, and what ``fetch OUTPUT`` plans."""
 
+from dataclasses import replace
 from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.util import assert_that, equal_to
 
 from beam_pipeline.elements import Clip, ReadArchive, Row, Video
 from beam_pipeline.fetch.reasons import WATCH
 from beam_pipeline.output.row_log import _count, row_line
 from beam_pipeline.plan.decide import missing_row
-from beam_pipeline.plan.plan_fetch import decide_again
+from beam_pipeline.plan.plan_fetch import CountRows, decide_again
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.results.resolve_rows import explain_missing
-from tests.kinetics import configured
+from tests.kinetics import configured, on_beam
 
 CLIP = Clip("a_000001_000011", "a", 1, 11, "train", "zumba", 0)
 OTHER = Clip("a_000020_000030", "a", 20, 30, "train", "zumba", 0)
@@ -69,6 +74,17 @@ def planned(row: Row, output: Path, *rows: Row, size: int | None = None) -> Row:
     files = [] if size is None else [Video(config.output.url(PATH), 0, size)]
     (decided,) = decide_again({"planned": [row], "rows": [row, *rows], "outputs": files}, config)
     return decided
+
+
+@pytest.mark.parametrize(
+    ("report", "sizes"), [(True, {"zumba": 2, None: 1}), (False, {})], ids=["report", "none"]
+)
+def test_thumbnails_are_kept_by_the_classes_of_the_manifests(report: bool, sizes: dict) -> None:
+    config = replace(configured("--fetch", "youtube"), report=report)
+    rows = [MADE, answer("private", clip=OTHER), answer("private", clip=CLIP._replace(label=None))]
+    with on_beam() as pipeline:
+        planned_rows = pipeline | beam.Create(rows).with_output_types(Row)
+        assert_that(planned_rows | CountRows(config), equal_to([sizes]))
 
 
 def test_a_clip_that_is_there_is_reused(tmp_path: Path) -> None:

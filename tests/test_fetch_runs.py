@@ -1,9 +1,7 @@
 """Clips that are found nowhere: the command and ``fetch OUTPUT``, against a stand-in."""
 
 import json
-import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,113 +10,17 @@ from beam_pipeline.batches import pack
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip
 from beam_pipeline.elements import Row as ManifestRow
+from beam_pipeline.fetch.reasons import WATCH
 from beam_pipeline.output.leases import acquire_lease, release_all
-from beam_pipeline.output.row_log import row_line
+from beam_pipeline.output.thumbnails import kept_thumbnails
 from beam_pipeline.work.fetch_clips import _Fetch
 from tests.codec import made_of
-from tests.kinetics import (
-    SHORT_EDGE,
-    Finished,
-    Kinetics,
-    Row,
-    all_rows,
-    lines,
-    run,
-    summary,
-    table,
-    without,
-)
-from tests.make_clips import Sound, clip, remuxed
-from tests.standin import CONFIG, NO_PAUSE, Answer, Media, StandIn, both, pictures_only, sound_only
+from tests.kinetics import SHORT_EDGE, Kinetics, all_rows, lines, run, summary, table, without
+from tests.make_clips import clip
+from tests.standin import NO_PAUSE, StandIn
+from tests.standin.data_set import EXPECTED, FETCH, ONE, PAGES, SIZE, Made, told
 
-SIZE = (96, 64)
-FETCH = ("--fetch", "youtube", "--fetch_options", str(NO_PAUSE))
-ONE = {"formats": [both("18", SIZE)]}
-WATCH = "https://www.youtube.com/watch?v="
-
-PAGES: dict[str, Answer | list[Answer]] = {
-    "aWhole": ONE,
-    "bApart": {"formats": [pictures_only("p", SIZE), sound_only("s", 128)]},
-    "cPrivate": {"error": "Private video. Sign in if you've been granted access to this video"},
-    "dRemoved": {"error": "Video unavailable. This video has been removed by the uploader"},
-    "eShort": ONE,
-    "fBroken": ONE,
-    "gDown": [500, ONE],
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Made:
-    """A data set of which nothing is there, what the site has of it, and runs on it."""
-
-    kinetics: Kinetics
-    site: StandIn
-
-    def prepare(self, output: Path, *flags: str, videos: Path | None = None) -> Finished:
-        annotations = (str(self.kinetics.annotations / name) for name in ("train.json", "val.csv"))
-        there = ("--videos", str(videos)) if videos else ()
-        self.site.asked.clear()
-        return run(
-            "--annotations", *annotations, "--output", str(output), "--splits", "train,val",
-            "--short_edge", str(SHORT_EDGE), "--max_failure_ratio=1", *there, *flags,
-        )  # fmt: skip
-
-    def fetch(self, output: Path, *flags: str) -> Finished:
-        self.site.asked.clear()
-        return run("fetch", str(output), "--fetch_options", str(NO_PAUSE), *flags)
-
-
-@pytest.fixture(scope="module")
-def whole() -> bytes:
-    return clip(size=SIZE, frames=12 * 25, sounds=[Sound(seconds=12)])
-
-
-@pytest.fixture(scope="module")
-def kinetics(tmp_path_factory: pytest.TempPathFactory) -> Kinetics:
-    made = Kinetics(tmp_path_factory.mktemp("fetched"))
-    made.add("aWhole_000000_000002", "train", "zumba")
-    made.add("aWhole_000003_000005", "train", "zumba")
-    made.add("bApart_000001_000003", "val", "zumba")
-    made.add("cPrivate_000001_000011", "train", "air drumming")
-    made.add("dRemoved_000001_000011", "val", "air drumming")
-    made.add("eShort_000020_000030", "train", "zumba")
-    made.add("fBroken_000001_000011", "val", "zumba")
-    return made.write()
-
-
-@pytest.fixture
-def site(whole: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    silent = remuxed(whole, options=["-an"])
-    heard = remuxed(whole, options=["-vn"])
-    media = {
-        ("aWhole", "18"): Media(whole), ("eShort", "18"): Media(whole),
-        ("bApart", "p"): Media(silent), ("bApart", "s"): Media(heard),
-        ("fBroken", "18"): Media(b"<html>" * 99), ("gDown", "18"): Media(whole),
-    }  # fmt: skip
-    with StandIn(dict(PAGES), media) as serving:
-        monkeypatch.setenv("STANDIN", serving.address)
-        monkeypatch.setenv("XDG_CONFIG_HOME", str(CONFIG))
-        yield serving
-
-
-@pytest.fixture
-def made(kinetics: Kinetics, site: StandIn) -> Made:
-    return Made(kinetics, site)
-
-
-def told(row: Row) -> tuple[str, str | None]:
-    return row["status"], row["reason"]
-
-
-EXPECTED = {
-    "aWhole_000000_000002": ("resized", None),
-    "aWhole_000003_000005": ("resized", None),
-    "bApart_000001_000003": ("resized", None),
-    "cPrivate_000001_000011": ("missing", "private"),
-    "dRemoved_000001_000011": ("missing", "removed"),
-    "eShort_000020_000030": ("failed", "outside_video"),
-    "fBroken_000001_000011": ("failed", "not_a_video"),
-}
+pytest_plugins = ["tests.standin.fixtures"]
 
 
 def files_in(folder: Path) -> set[str]:
@@ -192,7 +94,12 @@ def test_fetching_later_gives_the_same_output(made: Made, tmp_path: Path, whole:
     (videos / "aWhole_000000_000002.mp4").write_bytes(whole)
     (videos / "fBroken_000001_000011.mp4").write_bytes(b"<html>")
     (videos / "stranger_000001_000011.mp4").write_bytes(b"<html>")
-    flags = ("--list_format", "videomae")
+    excluded = tmp_path / "test.csv"
+    excluded.write_text("youtube_id,time_start,time_end\ncPrivate,1,11\n")
+    flags = (
+        "--list_format", "videomae,huggingface", "--test_from", "val", "--seed", "3",
+        "--limit_per_class", "9", "--exclude_annotations", str(excluded),
+    )  # fmt: skip
     at_once, later = tmp_path / "at_once", tmp_path / "later"
     assert made.prepare(at_once, *flags, *FETCH, videos=videos).status == 0
     assert "watch/fBroken" not in made.site.asked
@@ -203,13 +110,16 @@ def test_fetching_later_gives_the_same_output(made: Made, tmp_path: Path, whole:
     assert (ended.status, ended.err) == (0, "")
     assert json.loads(ended.out)["fetch"]["fetched"] == 2
     assert files_in(later) == files_in(at_once)
-    for name in ("train.csv", "val.csv", "lists/videomae/train.csv", "label2id.json"):
+    assert all_rows(later)["cPrivate_000001_000011"]["status"] == "excluded"
+    lists = summary(at_once)["lists"]
+    assert {name.split("/")[0] for name in lists} == {"train.csv", "val.csv", "test.csv", "lists"}
+    for name in ("label2id.json", *lists):
         assert (later / name).read_bytes() == (at_once / name).read_bytes(), name
     ours, theirs = all_rows(later), all_rows(at_once)
     for name in ours:
         ignored = ("seconds", "status")
         assert without(ours[name], *ignored) == without(theirs[name], *ignored)
-    about = ("date", "duration", "command", "splits", "total", "warnings", "settings", "lists")
+    about = ("date", "duration", "command", "splits", "total", "warnings")
     assert without(summary(later), *about) == without(summary(at_once), *about)
     assert summary(later)["unannotated"] == 1
     assert f"fetch {later}" in summary(later)["command"]
@@ -261,6 +171,7 @@ def test_what_a_worker_has_asked_for_before_it_died_is_not_asked_for_again(
     )  # fmt: skip
     clips = [
         Clip("aWhole_000000_000002", "aWhole", 0, 2, "train", "zumba", 0),
+        Clip("aWhole_000003_000005", "aWhole", 3, 5, "train", "yoga", 1),
         Clip("cPrivate_000001_000011", "cPrivate", 1, 11, "train", "zumba", 0),
     ]
     planned = [tuple(ManifestRow.of(each, "missing", reason="no_file")) for each in clips]
@@ -270,36 +181,47 @@ def test_what_a_worker_has_asked_for_before_it_died_is_not_asked_for_again(
         worker = _Fetch(config)
         worker.setup()
         worker.start_bundle()
-        rows = worker.process((0, [pack(planned)]), {"zumba": 2})
+        rows = list(worker.process((0, [pack(planned)]), {"zumba": 1, "yoga": 10**9}))
         told_to.append([row[:7] for row in rows])
         list(worker.finish_bundle())
         worker.teardown()
     assert {row[4] for row in told_to[0]} == {"resized", "missing"}
     assert sorted(told_to[1]) == sorted(told_to[0])
     assert site.asked == ["watch/aWhole", "media/aWhole/18", "watch/cPrivate"]
+    # Of the clips that it has made some keep a thumbnail, as of any other source.
+    sums = {row.clip_id: row.sha256 for row in rows if row.sha256}
+    assert len(sums) == 2
+    assert [*kept_thumbnails(config.output, sums)] == ["aWhole_000000_000002"]
     release_all(5)
 
 
-def test_what_a_killed_run_has_fetched_is_not_fetched_again(made: Made, tmp_path: Path) -> None:
-    """The state of a run that died amid its work: some rows and clips, and half a video."""
-    output = tmp_path / "output"
-    assert made.prepare(output, *FETCH).status == 0
-    rows = [ManifestRow(**row) for name, row in all_rows(output).items() if name[0] in "abc"]
-    dead = output / "_state" / uuid.uuid4().hex
-    (dead / "rows").mkdir(parents=True)
-    (dead / "rows" / "1.jsonl").write_bytes(b"".join(map(row_line, rows)))
-    (dead / "tmp" / "folder").mkdir(parents=True)
-    (dead / "tmp" / "folder" / "video.part").write_bytes(b"half")
-    (output / "_state" / "settings.json").write_text(json.dumps(summary(output)["settings"]))
-    for path in (*output.glob("*.csv"), *output.glob("manifest/*"), output / "summary.json"):
-        path.unlink()
-    assert made.prepare(output, *FETCH).status == 0
-    asked = {name for name in made.site.asked if name.startswith("watch")}
-    assert asked == {"watch/dRemoved", "watch/eShort", "watch/fBroken"}
-    assert {name: told(row)[1] for name, row in all_rows(output).items()} == {
-        name: reason for name, (_, reason) in EXPECTED.items()
-    }
-    assert not (output / "_state").exists()
+def test_an_output_of_merged_releases_stays_one(tmp_path: Path, site: StandIn) -> None:
+    """Its summary tells what the merge has done, and the label ids are those of the merge."""
+    folders = []
+    for number, label in enumerate(("yoga", "zumba", "yoga")):
+        release = Kinetics(tmp_path / f"release{number}")
+        release.add("gDown_000001_000003", "val", label)
+        release.add("aWhole_000000_000002", "train", "zumba")
+        folders.append(str(release.write().annotations))
+    videos, output = tmp_path / "videos", tmp_path / "output"
+    videos.mkdir()
+    (videos / "gDown_000001_000003.mp4").write_bytes(clip(size=SIZE, frames=5))
+    ended = run(
+        "--dataset", "kinetics710", "--annotations", *folders, "--videos", str(videos),
+        "--output", str(output), "--short_edge", str(SHORT_EDGE),
+    )  # fmt: skip
+    assert (ended.status, ended.err) == (0, "")
+    before, ids = summary(output), (output / "label2id.json").read_bytes()
+    assert before["merged"]["unequal_labels"] == 1
+    assert Made(Kinetics(tmp_path), site).fetch(output).status == 0
+    after = summary(output)
+    assert after["fetch"]["fetched"] == 1
+    for key in ("merged", "inputs", "settings"):
+        assert after[key] == before[key], key
+    assert (output / "label2id.json").read_bytes() == ids
+    (note,) = (each for each in before["warnings"] if each.startswith("merged "))
+    assert note in after["warnings"]
+    assert any(each.endswith("have that of the newest one: 1") for each in after["warnings"])
 
 
 BAD: dict[str, Callable[[Path], tuple[str, ...]]] = {

@@ -74,11 +74,11 @@ class PlanFetch(beam.PTransform):
             output | "Passed over" >> beam.Map(_passed_over).with_output_types(dict[str, Any]),
             planned
             | "Count" >> beam.CombineGlobally(beam.combiners.CountCombineFn()).without_defaults(),
-            planned | "Class sizes" >> _CountRows(self._config),
+            planned | "Class sizes" >> CountRows(self._config),
         )
 
 
-class _CountRows(beam.PTransform):
+class CountRows(beam.PTransform):
     """Make one element, the ``ClassSizes`` of the manifests; empty if no thumbnails are kept."""
 
     def __init__(self, config: Config) -> None:
