@@ -205,7 +205,7 @@ def row_of(
     )
 
 
-def _segment(clip: Clip, name: str, is_whole_video: bool) -> Segment | None:
+def _segment(clip: Clip, name: str, is_whole_video: bool = False) -> Segment | None:
     """The segment to cut from the source; None if the source is named by the clip's own id.
 
     A source named by the video's id may be the whole video.
