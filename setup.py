@@ -69,6 +69,8 @@ setup(
         # The last two pack the code that Beam sends to remote workers.
         "gcp": ["apache-beam[gcp]>=2.77,<3", "build>=1.2", "setuptools>=65"],
         "s3": ["s3fs>=2026.9,<2027"],
+        # Pinned from below, for it follows the site; fetch/package.py says the same.
+        "youtube": ["yt-dlp[default]>=2026.10"],
         "test": [
             # Buckets on this machine, and what stands between them and us.
             "aiohttp>=3.10",
@@ -89,6 +91,7 @@ setup(
             "pytest>=9,<10",
             "pytest-cov>=7.1",
             "pytest-xdist>=3.8",
+            "yt-dlp>=2026.10",
         ],
         # It drives the Chromium that is installed; it need not download one.
         "test-browser": ["playwright>=1.50"],

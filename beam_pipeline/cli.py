@@ -31,11 +31,12 @@ OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
 EXAMPLE = (
     "python -m beam_pipeline --annotations k400/annotations --videos k400/videos --output k400-256"
 )
-SUBCOMMANDS = ("plan", "report", "verify", "compare", "stats", "overlap")
+SUBCOMMANDS = ("plan", "report", "verify", "compare", "stats", "overlap", "fetch")
 """What the first argument may be, in place of a flag: each is a file in ``commands/``."""
 
-LIKE_A_RUN = ("plan",)
-"""Subcommands that end with the status of a run that fails as they do."""
+JOBS = ("plan", "fetch")
+"""Those of them that run steps of the job. One that could not do its work ends with status 1, as a
+run."""
 
 SIGNAL_STATUS = 128
 """Exit status of a stopped run, plus the signal's number: 130 after Ctrl-C."""
@@ -94,8 +95,8 @@ def _not_begun(arguments: list[str]) -> str | None:
 
 
 def _run_subcommand(name: str, *arguments: str) -> int:
-    """Look at an output, or plan a run; status 2 if nothing can be said about an output."""
-    _on_signal(lambda: "stopped")
+    """Plan a run, look at an output, or fetch for it; status 2 if nothing can be said about it."""
+    _on_signal(lambda: INTERRUPTED if name == "fetch" else "stopped")
     with import_of_beam(arguments):
         command = import_module(f"beam_pipeline.commands.{name}")
 
@@ -106,13 +107,12 @@ def _run_subcommand(name: str, *arguments: str) -> int:
         _complain(str(error))
         return BAD_USAGE
     except RunError as error:
-        if name in LIKE_A_RUN:
-            _complain(str(error))
-            return RUN_FAILED
         if isinstance(error, DamagedError):
             _complain(f"{error.what}; the command that made this output writes it anew")
         else:
             _complain(str(error))
+        if name in JOBS:
+            _exit_now(RUN_FAILED)  # threads of Beam may still wait
         return BAD_USAGE
 
 

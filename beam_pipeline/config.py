@@ -14,8 +14,11 @@ from typing import Any, Literal, Self, get_args
 import av
 
 from beam_pipeline.codec.settings import ENCODERS, REVISION, ClipSettings
-from beam_pipeline.elements import ALL, SPLITS, Annotation, Clip, Split
+from beam_pipeline.elements import ALL, SPLITS, Annotation, Clip, Row, Split
 from beam_pipeline.errors import UsageError
+from beam_pipeline.fetch.package import interface_problem, package_problem
+from beam_pipeline.fetch.reasons import may_ask
+from beam_pipeline.fetch.settings import FetchSettings, check_proxy, parse_options
 from beam_pipeline.kinetics.classes import class_folder
 from beam_pipeline.kinetics.datasets import DATASETS, Dataset, mirrored
 from beam_pipeline.kinetics.file_names import is_text, path_under_root
@@ -38,7 +41,7 @@ from beam_pipeline.privacy import HIDDEN, public_address
 from beam_pipeline.privacy import configure as configure_privacy
 from beam_pipeline.progress.reporting import Reporting
 from beam_pipeline.shard import Shard
-from beam_pipeline.storage import file_systems, urls, web_addresses
+from beam_pipeline.storage import file_systems, files, urls, web_addresses
 from beam_pipeline.storage.typed_paths import split_by_spaces, unexpanded
 
 Layout = Literal["class", "flat"]
@@ -62,8 +65,8 @@ class Config:
     ``exclude_from`` whose YouTube ids are in ``exclude_annotations`` are left out. ``test_from`` is
     the split whose clips the lists of test hold. ``prepared`` are the ``videos``, one for each
     release that ``dataset`` merges, whose manifests take the place of ``annotations`` if they are
-    outputs; empty if the annotations were given. ``reporting`` is what the
-    run says, and decides nothing else.
+    outputs; empty if the annotations were given. ``fetch`` says how clips that are found nowhere
+    are fetched, None if they are not. ``reporting`` is what the run says, and decides nothing else.
     """
 
     annotations: tuple[str, ...]
@@ -99,6 +102,7 @@ class Config:
     seed: int = 0
     report: bool = True
     prepared: tuple[str, ...] = ()
+    fetch: FetchSettings | None = None
 
     @classmethod
     def from_flags(cls, **flags: Any) -> Self:
@@ -128,7 +132,8 @@ class Config:
         full_names = options.source_names == "full"
         configure_privacy(full_names, {})
         for name in ("videos", "output"):
-            if not getattr(options, name) and (name == "output" or options.dataset is None):
+            is_needed = name == "output" or (options.dataset is None and options.fetch is None)
+            if not getattr(options, name) and is_needed:
                 raise UsageError(f"--{name} is missing; type --{name} FOLDER")
         configure_storage(options.storage_options, full_names)
         if options.dataset_mirror is not None and options.dataset is None:
@@ -156,6 +161,7 @@ class Config:
                 "--overwrite would delete what other parts have recorded, so it does not go with "
                 "--shard; leave it out, or type another --output"
             )
+        _check_fetch(options)
         if not is_text(options.output):
             raise UsageError(f"--output {options.output!r} is not UTF-8 text; type another")
         _refuse_unexpanded("--output", options.output)
@@ -205,6 +211,7 @@ class Config:
             limit_per_class=options.limit_per_class,
             seed=options.seed,
             prepared=_prepared(options),
+            fetch=None if options.fetch is None else fetch_settings(options),
             reporting=_reporting(options, output),
             report=options.report,
         )  # fmt: skip
@@ -306,6 +313,12 @@ class Config:
         in_classes = self.classes is None or clip.label in self.classes
         return in_classes and clip.split in self.splits
 
+    def fetches(self, row: Row) -> bool:
+        """Whether the clip of a row is fetched, if it is in no archive either."""
+        return self.fetch is not None and may_ask(
+            row.status, row.reason, row.source, self.fetch.again
+        )
+
     def clip_path(self, clip: Clip) -> str:
         """The path of a clip, relative to the output."""
         if clip.split is None:  # no annotations: the id is a path
@@ -397,6 +410,64 @@ class Config:
         if self.annotations:
             clip["layout"] = self.layout
         return {**mode, **clip, "av": av.__version__, "revision": REVISION}
+
+
+def _check_fetch(options: KineticsOptions) -> None:
+    """Raise UsageError if flags of fetching do not go with others."""
+    if options.fetch is None:
+        _refuse(options, FETCH_FLAGS, "there is no --fetch youtube")
+        return
+    if options.annotations is None and options.dataset is None:
+        raise UsageError(
+            "--fetch fetches annotated clips; type --annotations FOLDER or --dataset "
+            f"{' or '.join(DATASETS)}"
+        )
+    if not options.resize:
+        raise UsageError("--resize false makes no clips, so --fetch would do nothing; leave it out")
+    if options.shard is not None:
+        raise UsageError(
+            "--shard would have every part ask the site at once; leave --fetch out, and type it in "
+            "the run without --shard"
+        )
+
+
+def fetch_settings(flags: Any) -> FetchSettings:
+    """How clips are fetched, from the flags of a run or of ``fetch OUTPUT``.
+
+    Raises:
+        UsageError: a flag cannot be used, or yt-dlp is not there.
+    """
+    if problem := package_problem() or interface_problem():
+        raise UsageError(problem)
+    cookies = flags.cookies and urls.absolute(flags.cookies)
+    if cookies is not None:
+        check_protocol("--cookies", cookies)
+        if urls.is_local(cookies) and not os.path.isfile(urls.local_path(cookies)):
+            raise UsageError(f"--cookies {cookies}: there is no such file; type the path of one")
+    if flags.proxy is not None and (problem := check_proxy(flags.proxy)):
+        raise UsageError(f"--proxy: {problem}")
+    settings = FetchSettings(
+        site=flags.fetch, cookies=cookies, proxy=flags.proxy, again=flags.fetch_again
+    )
+    if flags.fetch_options is not None:
+        options, pause = _read_fetch_options(flags.fetch_options)
+        settings = replace(settings, options=options, pause=pause)
+    return settings
+
+
+def _read_fetch_options(path: str) -> tuple[dict[str, Any], tuple[float, float]]:
+    address = urls.absolute(path)
+    check_protocol("--fetch_options", address)
+    try:
+        return parse_options(files.read(address).decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise UsageError(
+            f"--fetch_options {address}: there is no such file; type the path of one"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"--fetch_options {address}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UsageError(f"--fetch_options {address}: {error}") from error
 
 
 def _clip_settings(options: KineticsOptions) -> ClipSettings:
@@ -535,6 +606,7 @@ _ANNOTATION_FLAGS = (
     "splits", "classes", "layout", "path_prefix", "separator", "label_map", "list_format",
     "exclude_annotations", "test_from", "limit_per_class",
 )  # fmt: skip
+FETCH_FLAGS = ("cookies", "proxy", "fetch_options", "fetch_again")
 _CLIP_FLAGS = (
     "short_edge", "encoder", "preset", "crf", "gop", "tune", "coder", "audio", "fps", "upscale",
     "square_pixels", "layout",

@@ -231,6 +231,19 @@ class Row(NamedTuple):
             **columns,
         ).without_secrets()
 
+    @property
+    def clip(self) -> Clip:
+        """The clip of this row, as it is annotated."""
+        return Clip(
+            self.clip_id,
+            self.youtube_id,
+            None if self.time_start is None else int(self.time_start),
+            None if self.time_end is None else int(self.time_end),
+            self.split,
+            self.label,
+            self.label_id,
+        )
+
     def without_secrets(self) -> "Row":
         """This row with public names for the addresses that it holds."""
         return self._replace(

@@ -12,6 +12,7 @@ from beam_pipeline import __version__
 from beam_pipeline.codec.settings import AUDIO, CODERS, ENCODERS, PRESETS, TUNES, ClipSettings
 from beam_pipeline.elements import SPLITS
 from beam_pipeline.errors import UsageError
+from beam_pipeline.fetch.settings import PAUSE, SITES
 from beam_pipeline.kinetics.datasets import DATASETS
 from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.kinetics.spelling import meant
@@ -103,6 +104,16 @@ class KineticsOptions(PipelineOptions):
             help="false: make no clips, list the original videos by their own paths "
             "(default: true)",
         )
+
+        fetch = parser.add_argument_group("clips that are found nowhere")
+        fetch.add_argument(
+            "--fetch",
+            choices=SITES,
+            metavar="SITE",
+            help="fetch annotated clips that are found nowhere: youtube, with the package yt-dlp; "
+            "its terms of use are yours to read (default: such clips are missing)",
+        )
+        add_fetch_flags(fetch)
 
         how = parser.add_argument_group("how clips are made")
         of_encoder = " (default: that of --encoder)"
@@ -342,6 +353,39 @@ class KineticsOptions(PipelineOptions):
         )
 
 
+def add_fetch_flags(parser: Any) -> None:
+    """Add the flags that say how clips are fetched, to a parser or a group of one."""
+    parser.add_argument(
+        "--cookies",
+        metavar="FILE",
+        help="cookie file in Netscape's format, for videos that need a login (default: none)",
+    )
+    parser.add_argument(
+        "--proxy",
+        metavar="URL",
+        help="proxy to fetch through, http://HOST:PORT or socks5://HOST:PORT (default: none)",
+    )
+    parser.add_argument(
+        "--fetch_options",
+        metavar="FILE",
+        help="file of yt-dlp's options, JSON by their names in Python or the lines of its config "
+        "file; sleep_interval and max_sleep_interval are the pause between two requests, in "
+        "seconds (default: none, and a pause of "
+        f"{PAUSE[0]:g} to {PAUSE[1]:g} seconds)",
+    )
+    parser.add_argument(
+        "--fetch_again",
+        type=_boolean,
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="BOOL",
+        help="ask again for clips of which the site has said that they are private, removed, "
+        "blocked in this region, restricted by age or in no format that can be fetched "
+        "(default: false)",
+    )
+
+
 class Parser(argparse.ArgumentParser):
     """Raises an error of one line instead of printing the usage of two hundred flags."""
 
@@ -428,8 +472,8 @@ def _help_parser() -> argparse.ArgumentParser:
         description="Resize the clips of Kinetics and write the lists that trainers read.",
         epilog="All Apache Beam options are accepted too, such as --runner. Give several values "
         "separated by spaces or commas, or repeat the flag. To look ahead: python -m "
-        "beam_pipeline plan; to look at an output: report, verify, compare, stats or overlap; each "
-        "with --help.",
+        "beam_pipeline plan; to look at an output: report, verify, compare, stats or overlap; to "
+        "fetch what one lacks: fetch; each with --help.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"beam_pipeline {__version__}")

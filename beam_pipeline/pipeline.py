@@ -9,7 +9,8 @@
          +--- label ids    |  |  rows                       go straight to the results)
          |                 |  |
          +------------> MakeClips                          loose files and archives, all at once,
-         |                 |  |                            one codec process per core
+         |                 |  |                            one codec process per core; with --fetch
+         |                 |  |                            what is found nowhere, at last
          +------------> WriteResults                       lists, manifests, summary.json last
 
 Each step is a folder; its transform is in the file that is named after it. The elements between
@@ -24,14 +25,17 @@ the job may be gone when it ends.
 from typing import NamedTuple
 
 import apache_beam as beam
+from apache_beam import pvalue
 
 from beam_pipeline.annotations.read_annotations import Annotations, ReadAnnotations
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.find_earlier_runs import EarlierRuns, FindEarlierRuns
+from beam_pipeline.plan.plan_fetch import PlanFetch
 from beam_pipeline.plan.plan_work import Plan, PlanWork
 from beam_pipeline.results.keep_part import KeepPart
-from beam_pipeline.results.write_results import WriteResults
+from beam_pipeline.results.write_results import WriteFetched, WriteResults
 from beam_pipeline.sources.find_sources import FindSources, Sources
+from beam_pipeline.work.fetch_clips import FetchClips
 from beam_pipeline.work.make_clips import MakeClips
 
 
@@ -67,3 +71,11 @@ def build_plan(pipeline: beam.Pipeline, config: Config, writes: bool = True) -> 
     sources = earlier.names | "Sources" >> FindSources(config)
     plan = (annotations, sources, earlier) | "Plan" >> PlanWork(config)
     return Planned(annotations, sources, earlier, plan)
+
+
+def build_fetch(pipeline: beam.Pipeline, config: Config) -> None:
+    """Add the steps of ``fetch OUTPUT``, whose manifests stand in for annotations and sources."""
+    earlier = pipeline | "Earlier runs" >> FindEarlierRuns(config)
+    plan = earlier | "Plan" >> PlanFetch(config)
+    fetched = (plan.rows,) | "Fetch" >> FetchClips(config, pvalue.AsSingleton(plan.class_sizes))
+    (earlier, plan, fetched) | "Results" >> WriteFetched(config)

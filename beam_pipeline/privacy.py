@@ -27,6 +27,9 @@ _ADDRESS = re.compile(rf"({_PROTOCOL})({USER})?(.*)", re.DOTALL)
 _REQUEST = re.compile(r"([^?#]*)(?:\?([^#]*))?(#.*)?", re.DOTALL)
 _MARK = re.compile(r"#[0-9a-f]{8}(/.*)?", re.DOTALL)
 
+_WATCH = re.compile(r"https://www\.youtube\.com/watch\?v=[\w%.~-]+", re.ASCII)
+"""The public address of a video, whose query is its name."""
+
 # In a text, the path of an address may hold spaces: a query is also found without its address.
 _IN_TEXT = re.compile(
     rf"(?P<address>{_PROTOCOL}(?:{_USER_IN_TEXT})?[^\s'\"<>]*)"
@@ -100,7 +103,7 @@ def public_address(url: str, full: bool | None = None) -> str:
     'https://host/a.mp4#d9fc91d4'
     """
     address = _ADDRESS.fullmatch(url)
-    if address is None:
+    if address is None or _WATCH.fullmatch(url):
         return url
     if full is None:
         full = _current().full

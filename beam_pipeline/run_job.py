@@ -1,8 +1,10 @@
 """One run, from its settings to its summary."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
+import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline import __version__, pipeline
@@ -66,10 +68,15 @@ def summary_of(config: Config) -> dict[str, Any] | None:
     return config.output.read_json(SUMMARY) if config.shard is None else None
 
 
-def run(engine: Engine, config: Config) -> bool:
-    """Run the job on a configured engine; False if only a template was written. See ``prepare``."""
+def run(
+    engine: Engine, config: Config, build: Callable[[beam.Pipeline, Config], None] = pipeline.build
+) -> bool:
+    """Run the job on a configured engine; False if only a template was written. See ``prepare``.
+
+    ``build`` adds the steps to an empty pipeline.
+    """
     job = engine.pipeline()
-    pipeline.build(job, config)
+    build(job, config)
     try:
         return engine.run(job, config)
     except BaseException:

@@ -81,6 +81,10 @@ EXCLUDED = {
     "log_file": "the launcher's disk is gone with it; the service keeps the logs of the workers",
     "quiet": "the launcher says nothing that anybody would miss",
     "verbose": "the launcher has nothing more to say; the logs of the workers have it",
+    **dict.fromkeys(
+        ("fetch", "cookies", "proxy", "fetch_options", "fetch_again"),
+        "sites block the addresses of data centres, and the image has no yt-dlp",
+    ),
 }
 """Options that are not parameters, with the reason."""
 

@@ -59,6 +59,12 @@ REASONS = {
     "bad_name",
 }  # fmt: skip
 
+UNAVAILABLE = {
+    "private", "removed", "region_blocked", "age_restricted", "no_format", "rate_limited",
+    "network", "fetch_failed",
+}  # fmt: skip
+"""Reasons of a missing clip that a site was asked for."""
+
 Row = dict[str, Any]
 
 
@@ -319,7 +325,8 @@ def _check_row(row: Row, split: str, layout: str) -> None:
     else:
         assert {row[column] for column in ABOUT_AN_OUTPUT} == {None}
     if row["status"] == "missing":
-        assert row["reason"] == "no_file"
+        assert row["reason"] in {"no_file", *UNAVAILABLE}
+        assert bool(row["detail"]) or row["reason"] == "no_file"
         assert row["source"] is None
     if row["status"] == "excluded":
         assert row["reason"] is None

@@ -21,6 +21,7 @@ OPTIONS = {
     "without annotations": {"videos": "v"},
     "listed": {"annotations": "a", "videos": "v", "resize": "false"},
     "a part": {"annotations": "a", "videos": "v", "shard": "1/2"},
+    "fetched": {"annotations": "a", "fetch": "youtube"},
     "limited": {"annotations": "a", "videos": "v", "limit": 3},
     "limited without annotations": {"videos": "v", "limit": 3},
     "excluded": {"annotations": "a", "videos": "v", "exclude_annotations": "b"},

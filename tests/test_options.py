@@ -75,6 +75,7 @@ VALUES: list[tuple[str, str, Callable[[Config], object], object]] = [
     ("--log_file", "/x/run.log", lambda c: c.reporting.log_file, "/x/run.log"),
     ("--quiet", "true", lambda c: c.reporting.quiet, True),
     ("--verbose", "true", lambda c: c.reporting.verbose, True),
+    ("--fetch", "youtube", lambda c: c.fetch and c.fetch.site, "youtube"),
 ]
 
 ONLY_WITH_OTHERS = {"--dataset_mirror", "--exclude_from", "--seed"}
@@ -101,7 +102,10 @@ def test_every_flag_is_tested_here() -> None:
     parser = argparse.ArgumentParser()
     KineticsOptions._add_argparse_args(parser)
     declared = {flag for action in parser._actions for flag in action.option_strings}
-    assert declared - {"-h", "--help"} == {flag for flag, *_ in VALUES} | ONLY_WITH_OTHERS
+    # tests/test_fetch_settings.py has those of --fetch.
+    with_fetch = {"--cookies", "--proxy", "--fetch_options", "--fetch_again"}
+    tested = {flag for flag, *_ in VALUES} | ONLY_WITH_OTHERS | with_fetch
+    assert declared - {"-h", "--help"} == tested
 
 
 def test_flags_that_go_with_others_take_their_value() -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -19,7 +20,7 @@ from beam_pipeline.commands.estimate import (
     total_of,
 )
 from beam_pipeline.commands.forecast import Room, on_dataflow
-from beam_pipeline.commands.plan_outcome import worst_classes
+from beam_pipeline.commands.plan_outcome import outcome_of, worst_classes
 from beam_pipeline.commands.planned_clips import MAKE, Kind, PlannedClips
 from beam_pipeline.commands.sampling import Population, Reservoir, draw_archives
 from beam_pipeline.commands.try_sample import Tried, archives_for, share_of_archives
@@ -33,6 +34,7 @@ from beam_pipeline.engines.dataflow_cost import (
 )
 from beam_pipeline.output.output_folder import Output
 from beam_pipeline.work.try_clips import Glance
+from tests.kinetics import configured
 
 NOBODY = Sample(Population(0, 0, 0, 0.0), [])
 NO_ARCHIVES = Reading(0, None)
@@ -246,7 +248,7 @@ def test_room_on_the_disk(free: int, needed: Figure, short: bool) -> None:
 
 def test_a_clip_that_is_to_be_made_counts_once_whatever_rows_it_has() -> None:
     for rows_first in (True, False):
-        planned = PlannedClips(Reservoir(1))
+        planned = PlannedClips(configured(), Reservoir(1))
         each = task(1, 5)
         row = Row.of(each.clip, "missing", reason="no_file")
         if rows_first:
@@ -254,6 +256,29 @@ def test_a_clip_that_is_to_be_made_counts_once_whatever_rows_it_has() -> None:
         planned.add_task(each)
         planned.add_row(row)
         assert planned.kinds() == {Kind("train", "zumba", MAKE): 1}
+
+
+def test_what_the_site_will_be_asked_for_is_no_loss_yet() -> None:
+    clip = task(1, 5).clip
+    rows = [Row.of(clip, "missing", reason="no_file"), Row.of(clip, "missing", reason="private")]
+    fetching = configured("--fetch", "youtube")
+    statuses = []
+    for config in (configured(), fetching, replace(fetching, videos=())):
+        for row in rows:
+            planned = PlannedClips(config, Reservoir(1))
+            planned.add_row(row)
+            outcome = outcome_of(planned, config)
+            statuses.append((dict(outcome.total), outcome.failure is None))
+    asked = ({"may_be_fetched": 1}, True)
+    lost = ({"missing": 1}, False)
+    assert statuses == [lost, lost, asked, lost, asked, lost]
+
+
+def test_what_may_be_in_an_archive_is_not_asked_for_yet() -> None:
+    config = configured("--fetch", "youtube")
+    planned = PlannedClips(config, Reservoir(1), searched=[Archive("/a.tar", 0, 5)])
+    planned.add_row(Row.of(task(1, 5).clip, "missing", reason="no_file"))
+    assert outcome_of(planned, config).total == {"may_be_in_archives": 1}
 
 
 def test_classes_that_lose_most_come_first() -> None:

@@ -14,12 +14,19 @@ from multiprocessing.connection import Connection
 
 from beam_pipeline.codec import confinement
 from beam_pipeline.codec.collage import Collage
-from beam_pipeline.codec.messages import READY, AskedCollage, decode_request, encode_outcome
+from beam_pipeline.codec.messages import (
+    JOIN,
+    READY,
+    AskedCollage,
+    decode_request,
+    encode_outcome,
+)
 from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.request import (
     composed,
     inspect_bytes,
     inspect_file,
+    join_files,
     resize_bytes,
     resize_files,
     thumbnail_of_bytes,
@@ -76,7 +83,10 @@ def answer_requests(connection: Connection, beside: socket.socket, output_limit:
 
 def _answer(connection: Connection, beside: socket.socket, output_limit: int) -> Outcome:
     """Wait for a request; its outcome."""
-    asked = decode_request(connection.recv_bytes())
+    header = connection.recv_bytes()
+    if header == JOIN:
+        return _answer_join(beside, output_limit)
+    asked = decode_request(header)
     if isinstance(asked, AskedCollage):
         return composed(Collage.of(connection.recv_bytes(), *asked))
     settings, segment, in_memory, thumbnail = asked
@@ -101,6 +111,19 @@ def _answer(connection: Connection, beside: socket.socket, output_limit: int) ->
         finally:
             for descriptor in received:
                 os.close(descriptor)
+    return replace(outcome, cpu_seconds=time.process_time() - started)
+
+
+def _answer_join(beside: socket.socket, output_limit: int) -> Outcome:
+    """Join the files whose descriptors come."""
+    _, received, _, _ = socket.recv_fds(beside, 1, 3)
+    started = time.process_time()
+    try:
+        pictures, sound, output = received
+        outcome = join_files(pictures, sound, output, output_limit)
+    finally:
+        for descriptor in received:
+            os.close(descriptor)
     return replace(outcome, cpu_seconds=time.process_time() - started)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import seccompy
 
 MAX_OPEN_FILES = 32
-"""A child has about eight: three standard ones, its pipe, its parent, and two files of a clip."""
+"""A child has about eight: three standard ones, its pipe, its parent, and up to three files."""
 
 PERMITTED = (
     # Memory

@@ -19,6 +19,9 @@ from beam_pipeline.codec.timestamps import Segment
 READY = b"ready"
 """What a child says once it waits for clips."""
 
+JOIN = b"join"
+"""The header of two files to join; three descriptors follow."""
+
 MAX_HEADER = 32 * 1024
 """Bytes of a header. The longest has a ``detail`` of letters that JSON takes 12 bytes each for, and
 a thumbnail."""
@@ -76,7 +79,9 @@ def encode_request(
     if settings is not None:
         # Not asdict, which takes as long as everything else here: there is nothing to copy.
         values = {**vars(settings), "fps": None if settings.fps is None else str(settings.fps)}
-    place = None if segment is None else [str(segment.start), str(segment.end)]
+    place = None
+    if segment is not None:
+        place = [str(segment.start), str(segment.end), segment.of_whole_video]
     return json.dumps(
         {"settings": values, "segment": place, "in_memory": in_memory, "thumbnail": thumbnail}
     ).encode()
@@ -90,7 +95,7 @@ def decode_request(header: bytes) -> Asked | AskedCollage:
     values, place = message["settings"], message["segment"]
     if values is not None and values["fps"] is not None:
         values["fps"] = Fraction(values["fps"])
-    segment = None if place is None else Segment(Fraction(place[0]), Fraction(place[1]))
+    segment = None if place is None else Segment(Fraction(place[0]), Fraction(place[1]), place[2])
     settings = None if values is None else ClipSettings(**values)
     return Asked(settings, segment, message["in_memory"], message["thumbnail"])
 

@@ -21,9 +21,9 @@ Reason = Literal[
 """Why a clip failed. docs/troubleshooting.md explains each word."""
 
 
-Status = Literal["resized", "copied", "decoded", "composed", "failed"]
-"""What became of a clip; ``decoded`` if nothing else was asked for, ``composed`` if that was a
-sheet."""
+Status = Literal["resized", "copied", "decoded", "joined", "composed", "failed"]
+"""What became of a clip; ``decoded`` or ``joined`` if nothing else was asked for, ``composed`` if
+that was a sheet."""
 
 MAX_DETAIL = 500
 """Characters of a ``detail``: FFmpeg may log a line for every packet of a damaged file."""
@@ -87,7 +87,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result for one clip: ``resized`` or ``copied`` with an output; ``decoded``; ``failed``.
+    """The result for one clip: ``resized`` or ``copied`` with an output, or another status.
 
     ``output`` is the clip's bytes, None if they were written to a file or not at all; that of a
     sheet (``composed``) is a JPEG. ``thumbnail`` is one too, None if none was asked for or made.

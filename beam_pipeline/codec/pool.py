@@ -20,6 +20,7 @@ from beam_pipeline.codec.child import serve
 from beam_pipeline.codec.collage import Collage
 from beam_pipeline.codec.memory_file import MAX_OUTPUT
 from beam_pipeline.codec.messages import (
+    JOIN,
     MAX_HEADER,
     READY,
     Malformed,
@@ -31,6 +32,7 @@ from beam_pipeline.codec.outcome import Outcome, Status
 from beam_pipeline.codec.request import (
     CannotOpen,
     Inspection,
+    Join,
     Request,
     ThumbnailOf,
     open_files,
@@ -52,16 +54,17 @@ GONE = 1.0
 START_TIMEOUT = 120
 """Seconds that a child may take to import the codecs, on a busy machine."""
 
-Asking = Request | Inspection | ThumbnailOf | Collage
-"""What a child is asked for."""
+Job = Request | Inspection | ThumbnailOf | Join | Collage
+"""What a child can do."""
 
-_STATUSES: dict[type, tuple[Status, ...]] = {
+_ANSWERS: dict[type, tuple[Status, ...]] = {
     Request: ("resized", "copied"),
     Inspection: ("decoded",),
     ThumbnailOf: ("decoded",),
+    Join: ("joined",),
     Collage: ("composed",),
 }
-"""What an answer may say, if it is not that the work failed."""
+"""What a child may answer, but for a failure."""
 
 _spawn = multiprocessing.get_context("spawn")  # Beam's workers have threads, so they must not fork
 
@@ -83,8 +86,8 @@ class CodecPool:
         for _ in range(size):
             self._idle.put(None)  # a child starts with its first clip: there may be none to make
 
-    def run(self, request: Asking, timeout: float) -> Outcome:
-        """Have the next idle child work on one clip or sheet, within ``timeout`` seconds.
+    def run(self, request: Job, timeout: float) -> Outcome:
+        """Have the next idle child do one job, within ``timeout`` seconds.
 
         A child that dies or exceeds the timeout is replaced. The outcome of its clip is then
         ``crashed`` or ``timeout``.
@@ -94,7 +97,7 @@ class CodecPool:
         """
         return self._threads.submit(self._run, request, timeout).result()
 
-    def _run(self, request: Asking, timeout: float) -> Outcome:
+    def _run(self, request: Job, timeout: float) -> Outcome:
         child: _Child | None = self._idle.get()
         try:
             if child is None or not child.is_ready():
@@ -152,7 +155,7 @@ class _Child:
                 self.kill()
         return self._ready
 
-    def run(self, request: Asking, timeout: float) -> Outcome:
+    def run(self, request: Job, timeout: float) -> Outcome:
         timed_out = threading.Event()
 
         def kill_on_timeout() -> None:
@@ -187,12 +190,16 @@ class _Child:
             if timed_out.is_set():
                 self.process.join()  # the kill may come just after the child's reply
 
-    def _send(self, request: Asking) -> None:
+    def _send(self, request: Job) -> None:
         """Send a clip to work on: its bytes, or its files, which the child cannot open.
 
         Raises:
             CannotOpen: one of the files.
         """
+        if isinstance(request, Join):
+            with open_files(request.pictures, request.sound, output=request.output_path) as files:
+                self._send_files(JOIN, files)
+            return
         if isinstance(request, Collage):
             self.connection.send_bytes(encode_collage(request))
             self.connection.send_bytes(b"".join(request.pictures))
@@ -209,24 +216,28 @@ class _Child:
             self.connection.send_bytes(header)
             self.connection.send_bytes(request.source)
             return
-        with (
-            open_files(request.source, output) as files,
-            socket.fromfd(self.connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as beside,
-        ):
+        with open_files(request.source, output=output) as files:
+            self._send_files(header, files)
+
+    def _send_files(self, header: bytes, files: list[int]) -> None:
+        """Send a header, and descriptors beside it."""
+        with socket.fromfd(self.connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as beside:
             self.connection.send_bytes(header)
             socket.send_fds(beside, [b"\0"], files)
 
-    def _receive(self, request: Asking) -> Outcome:
+    def _receive(self, request: Job) -> Outcome:
         """The child's answer.
 
         Raises:
             Malformed: it is none.
         """
         outcome = decode_outcome(self._receive_bytes(MAX_HEADER))
-        if outcome.status not in (*_STATUSES[type(request)], "failed"):
+        if outcome.status not in (*_ANSWERS[type(request)], "failed"):
             raise Malformed("something else was asked for")
         if outcome.thumbnail is not None and not _asks_for_thumbnail(request):
             raise Malformed("a thumbnail that was not asked for")
+        if isinstance(request, Join):
+            return outcome
         if isinstance(request, Request) and not isinstance(request.source, bytes):
             return outcome
         if outcome.write_error is not None:
@@ -254,7 +265,7 @@ class _Child:
         self.connection.close()
 
 
-def _asks_for_thumbnail(request: Asking) -> bool:
+def _asks_for_thumbnail(request: Job) -> bool:
     if isinstance(request, Request):
         return request.thumbnail
     return isinstance(request, ThumbnailOf)

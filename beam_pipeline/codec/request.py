@@ -13,6 +13,7 @@ import av.error
 from beam_pipeline.codec.collage import Collage, compose
 from beam_pipeline.codec.decode_clip import decode_clip
 from beam_pipeline.codec.disk_file import DiskFile
+from beam_pipeline.codec.join import join
 from beam_pipeline.codec.memory_file import MemoryFile
 from beam_pipeline.codec.mp4 import OpenOutput
 from beam_pipeline.codec.outcome import BadClip, Facts, Outcome, Status, tidy
@@ -52,6 +53,18 @@ class ThumbnailOf:
     source: bytes | str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Join:
+    """Two local files to join: the pictures of one and the sound of the other.
+
+    The result is written to ``output_path``, an existing file.
+    """
+
+    pictures: str
+    sound: str
+    output_path: str
+
+
 class CannotOpen(Exception):
     """A file of a request cannot be opened; ``outcome`` is what becomes of its clip."""
 
@@ -61,8 +74,8 @@ class CannotOpen(Exception):
 
 
 @contextmanager
-def open_files(source: str, output: str | None) -> Iterator[list[int]]:
-    """Descriptors of a source, and of an output that exists, if there is one.
+def open_files(*sources: str, output: str | None) -> Iterator[list[int]]:
+    """Descriptors of sources, and of an output that exists, if there is one.
 
     Raises:
         CannotOpen: with an outcome that is ``unreadable``, or has a ``write_error``.
@@ -71,7 +84,7 @@ def open_files(source: str, output: str | None) -> Iterator[list[int]]:
     try:
         try:
             # A pipe that has come in the file's place would be waited for.
-            descriptors.append(os.open(source, os.O_RDONLY | os.O_NONBLOCK))
+            descriptors.extend(os.open(path, os.O_RDONLY | os.O_NONBLOCK) for path in sources)
         except OSError as error:
             raise CannotOpen(_unreadable(error)) from error
         try:
@@ -94,7 +107,7 @@ def handle_request(request: Request) -> Outcome:
         return resize_bytes(request.source, request.settings, request.segment, request.thumbnail)
     assert request.output_path is not None
     try:
-        with open_files(request.source, request.output_path) as (source, output):
+        with open_files(request.source, output=request.output_path) as (source, output):
             return resize_files(
                 source, output, request.settings, request.segment, thumbnail=request.thumbnail
             )
@@ -130,6 +143,34 @@ def resize_files(
     write_errors: list[OSError] = []
     file = DiskFile(source, read_errors)
     outcome = _resize(file, lambda: DiskFile(output, write_errors), settings, segment, thumbnail)
+    return _with_disk_errors(outcome, read_errors, write_errors, output, output_limit)
+
+
+def join_files(pictures: int, sound: int, output: int, output_limit: int | None = None) -> Outcome:
+    """Join two open files into a third. The descriptors stay open. See ``resize_files``."""
+    read_errors: list[OSError] = []
+    write_errors: list[OSError] = []
+
+    def joined(_facts: Facts) -> tuple[Status, str | None]:
+        join(
+            DiskFile(pictures, read_errors),
+            DiskFile(sound, read_errors),
+            lambda: DiskFile(output, write_errors),
+        )
+        return "joined", None
+
+    outcome = _outcome_of(joined)
+    return _with_disk_errors(outcome, read_errors, write_errors, output, output_limit)
+
+
+def _with_disk_errors(
+    outcome: Outcome,
+    read_errors: list[OSError],
+    write_errors: list[OSError],
+    output: int,
+    output_limit: int | None,
+) -> Outcome:
+    """An outcome, unless the disk has failed."""
     if write_errors:
         is_full = output_limit is not None and os.fstat(output).st_size >= output_limit
         if is_full and write_errors[0].errno == errno.EFBIG:

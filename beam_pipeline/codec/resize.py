@@ -41,13 +41,13 @@ def resize(
     """Write the training-ready form of a clip.
 
     ``file`` is the source, seekable. ``facts`` is filled in step by step, so that it has what is
-    known even if the resize fails. If the source is so long that it must be the whole video, it
+    known even if the resize fails. If the source is the whole video, or so long that it must be, it
     is cut to ``segment``. ``thumbnail`` is shown the pictures of the clip.
 
     Raises:
         BadClip: the source has no usable clip.
     """
-    if segment is not None and not is_whole_video(file, segment):
+    if not (segment is None or segment.of_whole_video or is_whole_video(file, segment)):
         segment = None
     sound_modes: list[SoundMode] = ["copy", "encode", "drop"]
     if settings.audio == "drop":

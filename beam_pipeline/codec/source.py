@@ -306,11 +306,11 @@ def open_source(file: BinaryIO | RawIOBase) -> Iterator[Source]:
     file.seek(0)
     av.logging.set_level(av.logging.ERROR)
     av.logging.set_skip_repeated(False)  # otherwise a clip's log depends on the previous clip
-    with av.logging.Capture(local=False) as log, _open_container(file, log) as container:
+    with av.logging.Capture(local=False) as log, open_container(file, log) as container:
         for stream in container.streams.audio:
             if _is_decodable(stream):
-                _use_standard_layout(stream)
-        video, audio = _pick_video(container), _pick_audio(container)
+                use_standard_layout(stream)
+        video, audio = pick_video(container), pick_audio(container)
         video.codec_context.thread_count = 1
         check_size(video.codec_context.width, video.codec_context.height)
         if audio is not None:
@@ -341,7 +341,12 @@ def check_size(width: int, height: int) -> None:
         raise BadClip("too_large", f"{width}x{height} pixels; the limit is {MAX_SIDE} per side")
 
 
-def _open_container(file: BinaryIO | RawIOBase, log: list[tuple[int, str, str]]) -> InputContainer:
+def open_container(file: BinaryIO | RawIOBase, log: list[tuple[int, str, str]]) -> InputContainer:
+    """Open a file with the formats that are allowed; FFmpeg's errors so far are in ``log``.
+
+    Raises:
+        BadClip: it is not a video.
+    """
     try:
         return av.open(file, "r", options=OPEN_OPTIONS, metadata_errors="replace")
     except av.error.MemoryError:
@@ -354,7 +359,7 @@ def _open_container(file: BinaryIO | RawIOBase, log: list[tuple[int, str, str]])
         raise BadClip("truncated" if cut else "not_a_video", detail) from error
 
 
-def _pick_video(container: InputContainer) -> VideoStream:
+def pick_video(container: InputContainer) -> VideoStream:
     """The largest stream, preferring a default one: ffmpeg's own choice (ffmpeg_mux_init.c)."""
     streams = [s for s in container.streams.video if Disposition.attached_pic not in s.disposition]
     if not streams:
@@ -365,13 +370,13 @@ def _pick_video(container: InputContainer) -> VideoStream:
     return max(streams, key=lambda s: _score(s, s.codec_context.width * s.codec_context.height))
 
 
-def _pick_audio(container: InputContainer) -> AudioStream | None:
+def pick_audio(container: InputContainer) -> AudioStream | None:
     """The stream with the most channels, preferring a default one."""
     streams = [s for s in container.streams.audio if _is_decodable(s)]
     return max(streams, key=lambda s: _score(s, s.codec_context.channels), default=None)
 
 
-def _use_standard_layout(stream: AudioStream) -> None:
+def use_standard_layout(stream: AudioStream) -> None:
     """Replace an order of channels that is none of FFmpeg's own, as cameras state it.
 
     Call it before anything else asks for the stream's channels. PyAV shares the list of channels

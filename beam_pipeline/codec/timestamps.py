@@ -38,10 +38,14 @@ def to_ticks(seconds: Fraction, time_base: Fraction) -> int:
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of a video: ``start <= t < end``, in seconds after the file's start time."""
+    """A part of a video: ``start <= t < end``, in seconds after the file's start time.
+
+    ``of_whole_video`` if the file is known to be the whole video; otherwise its length decides.
+    """
 
     start: Fraction
     end: Fraction
+    of_whole_video: bool = False
 
     @property
     def duration(self) -> Fraction:

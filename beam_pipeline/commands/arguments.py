@@ -35,7 +35,7 @@ def parser_of(name: str, usage: str, description: str, epilog: str) -> argparse.
         type=at_least_1,
         metavar="N",
         help="clips that are read and decoded at once (default: the number of available cores); "
-        "verify does so, and report for pictures; the others take the flag too",
+        "verify and fetch do so, and report for pictures; the others take the flag too",
     )
     return parser
 

@@ -13,7 +13,7 @@ from beam_pipeline.commands.prepared import Prepared, in_settings, manifest_of
 from beam_pipeline.elements import SPLITS, STATUSES, Split
 from beam_pipeline.errors import DamagedError
 from beam_pipeline.output.list_formats import FRAMES, SLOWFAST, TEXT_FORMATS, list_format
-from beam_pipeline.output.output_folder import SUMMARY, read_error
+from beam_pipeline.output.output_folder import LABEL_IDS, SUMMARY, read_error
 from beam_pipeline.results.fingerprints import fingerprints
 from beam_pipeline.results.link_classes import ListedClip, folder_of_links, links_of
 from beam_pipeline.results.split_results import SplitResults, read_split
@@ -22,7 +22,6 @@ from beam_pipeline.results.write_summary import csv_of
 from beam_pipeline.storage import files, urls
 
 TABLES = ("missing", "failed", "damaged")
-LABEL_IDS = "label2id.json"
 
 
 def read_manifests(prepared: Prepared) -> tuple[list[SplitResults], list[Damage]]:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from beam_pipeline.commands.planned_clips import MAKE, Kind, PlannedClips
+from beam_pipeline.commands.planned_clips import MAKE, MAY_BE_FETCHED, Kind, PlannedClips
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL, Archive, Split, Unannotated
 from beam_pipeline.kinetics.classes import UNLABELLED_FOLDER
@@ -25,7 +25,10 @@ WORST = 10
 MAY_BE = "may_be_in_archives"
 """The outcome of a clip without a known file, while there are archives whose names are unknown."""
 
-OUTCOMES = (MAKE, "reused", "listed", MAY_BE, "missing", "failed")
+UNCERTAIN = (MAY_BE, MAY_BE_FETCHED)
+"""Outcomes of clips that are made if they turn out to be somewhere."""
+
+OUTCOMES = (MAKE, "reused", "listed", *UNCERTAIN, "missing", "failed")
 """What becomes of a clip, in the order of the table."""
 
 THREADS = 16
@@ -109,7 +112,7 @@ def _with_archives(planned: PlannedClips, config: Config) -> "Counter[Kind]":
         return kinds
     changed = Counter[Kind]()
     for kind, count in kinds.items():
-        hidden = kind.status == "missing"
+        hidden = kind.status in ("missing", MAY_BE_FETCHED)
         changed[kind._replace(status=MAY_BE) if hidden else kind] += count  # type: ignore[arg-type]
     return changed
 
@@ -119,9 +122,9 @@ def _as_rows(splits: dict[Split, Counter[str]]) -> dict[str, Counter[str]]:
     rows: dict[str, Counter[str]] = {}
     for split, counts in splits.items():
         rows[split] = Counter(
-            {name: count for name, count in counts.items() if name not in (MAKE, MAY_BE)}
+            {name: count for name, count in counts.items() if name not in (MAKE, *UNCERTAIN)}
         )
-        rows[split]["resized"] = counts[MAKE] + counts[MAY_BE]
+        rows[split]["resized"] = sum(counts[name] for name in (MAKE, *UNCERTAIN))
     return rows
 
 
@@ -197,7 +200,7 @@ def _notes(planned: PlannedClips, config: Config, kinds: "Counter[Kind]") -> Ite
         result = results.get(kind.split or ALL)
         if result is None:
             continue
-        exists = kind.status in (MAKE, MAY_BE)
+        exists = kind.status in (MAKE, *UNCERTAIN)
         result.counts["resized" if exists else kind.status, kind.reason] += count
         if kind.label is None and config.annotations and kind.reason != "conflicting_annotations":
             result.unlabelled += count

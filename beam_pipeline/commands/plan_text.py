@@ -15,11 +15,16 @@ from beam_pipeline.commands.arguments import say
 from beam_pipeline.commands.estimate import STANDARD_ERRORS, Figure
 from beam_pipeline.commands.forecast import Forecast, OnDataflow
 from beam_pipeline.commands.plan_outcome import MAY_BE, OUTCOMES, Outcome
-from beam_pipeline.commands.planned_clips import MAKE
+from beam_pipeline.commands.planned_clips import MAKE, MAY_BE_FETCHED
 from beam_pipeline.config import Config
 from beam_pipeline.privacy import one_line
 
-HEADINGS = {MAKE: "to make", "reused": "to reuse", MAY_BE: "may be in archives"}
+HEADINGS = {
+    MAKE: "to make",
+    "reused": "to reuse",
+    MAY_BE: "may be in archives",
+    MAY_BE_FETCHED: "may be fetched",
+}
 """What stands above the columns that are not named after a status."""
 
 ALWAYS_SHOWN = (MAKE, "missing", "failed")
@@ -82,6 +87,8 @@ def _counts(outcome: Outcome) -> Iterator[str]:
         yield f"{outcome.unannotated.files:,} files match no annotation"
     if outcome.unannotated.members:
         yield f"{outcome.unannotated.members:,} files in archives match no annotation"
+    if count := outcome.total[MAY_BE_FETCHED]:
+        yield f"the site is asked for {count:,} clips; no estimate has what comes of that"
     archives = outcome.archives
     if archives.found:
         unsized = f", without {archives.unsized:,} of unknown size" if archives.unsized else ""

@@ -32,19 +32,22 @@ from beam_pipeline.sources.passed_over import NOTHING
 
 MAKE: Literal["make"] = "make"
 
+MAY_BE_FETCHED: Literal["may_be_fetched"] = "may_be_fetched"
+"""The outcome of a clip that the site will be asked for, if no archive holds it."""
+
 
 class Kind(NamedTuple):
     """What is known of a clip, and what becomes of it: a row's status, or it is to be made."""
 
     split: Split | None
     label: str | None
-    status: "Status | Literal['make']"
+    status: "Status | Literal['make', 'may_be_fetched']"
     reason: str | None = None
 
 
 @dataclass
 class PlannedClips:
-    """What the first four steps have found out.
+    """What the first four steps have found out for a run with this ``config``.
 
     clips: each clip by its id.
     loose: the clips to make from files, as far as a sample may be drawn of them.
@@ -55,6 +58,7 @@ class PlannedClips:
     wanted: parts of the table of clips to look for in these.
     """
 
+    config: Config
     loose: Reservoir
     clips: dict[str, Kind] = field(default_factory=dict)
     members: dict[str, Clip] = field(default_factory=dict)
@@ -80,7 +84,8 @@ class PlannedClips:
 
     def add_row(self, row: Row) -> None:
         """Count a clip that needs no work or cannot be made, unless it is to be made after all."""
-        kind = Kind(row.split, row.label, row.status, row.reason)
+        status = MAY_BE_FETCHED if self.config.fetches(row) else row.status
+        kind = Kind(row.split, row.label, status, row.reason)
         self.clips.setdefault(row.clip_id, self._one(kind))
 
     def _one(self, kind: Kind) -> Kind:
@@ -141,7 +146,7 @@ def plan_clips(config: Config, sample: int) -> PlannedClips:
         "notes": earlier.notes,
     }
     run = uuid.uuid4().hex
-    planned = _Keep.kept[run] = PlannedClips(Reservoir(sample))
+    planned = _Keep.kept[run] = PlannedClips(config, Reservoir(sample))
     try:
         for name, collection in kept.items():
             collection | f"Keep {name}" >> beam.ParDo(_Keep(run, name))

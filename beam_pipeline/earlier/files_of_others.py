@@ -9,6 +9,7 @@ from itertools import chain
 from beam_pipeline.config import Config
 from beam_pipeline.errors import InputError
 from beam_pipeline.output.output_folder import (
+    LABEL_IDS,
     LISTS,
     MANIFESTS,
     REPORT,
@@ -19,7 +20,7 @@ from beam_pipeline.output.output_folder import (
 )
 from beam_pipeline.storage import files, urls
 
-WHOLE_OUTPUT = ("label2id.json", "missing.csv", "failed.csv", "damaged.csv", SUMMARY)
+WHOLE_OUTPUT = (LABEL_IDS, "missing.csv", "failed.csv", "damaged.csv", SUMMARY)
 
 
 def refuse_files_of_others(config: Config, found: Sequence[str] = ()) -> None:

@@ -10,6 +10,7 @@ from beam_pipeline.config import Config
 from beam_pipeline.earlier.find_settings import manifests_in
 from beam_pipeline.elements import LISTED, Row
 from beam_pipeline.errors import DamagedError
+from beam_pipeline.fetch.reasons import is_answer
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import read_error
 from beam_pipeline.output.row_log import parse_rows
@@ -70,7 +71,8 @@ class ReadEach(beam.DoFn):
 def read_rows(url: str, config: Config) -> Iterator[Row | pvalue.TaggedOutput]:
     """The rows in a file that save work, and notes: clips that were made, and files without one.
 
-    A row counts only if it is as it was written. A manifest's failed clips are tried again.
+    A row counts only if it is as it was written. A manifest's failed clips are tried again, but
+    what a site has said of a clip is kept.
 
     Raises:
         FileNotFoundError: the file is gone.
@@ -82,13 +84,17 @@ def read_rows(url: str, config: Config) -> Iterator[Row | pvalue.TaggedOutput]:
     try:
         for table in manifest.read_parquet(url, settings=config.identity()):
             rows_of_table = (Row(*values) for values in manifest.values_of(table))
-            yield from (row for row in rows_of_table if row.status in LISTED)
+            yield from (row for row in rows_of_table if _saves_work(row))
     except DamagedError:  # a manifest, which the results replace, with a note
         return
     except FileNotFoundError:
         raise
     except OSError as error:
         raise read_error(url, error) from error
+
+
+def _saves_work(row: Row) -> bool:
+    return row.status in LISTED or is_answer(row.status, row.reason, row.source)
 
 
 def _read(url: str) -> bytes:

@@ -79,7 +79,9 @@ def configure(options: PipelineOptions, config: Config) -> Config:
     if options.view_as(StandardOptions).streaming:
         raise UsageError("--streaming is for jobs that never end; leave it out")
     google.staging_location = google.staging_location or google.temp_location
-    _check_remote(config, options.view_as(WorkerOptions).sdk_container_image)
+    image = options.view_as(WorkerOptions).sdk_container_image
+    _check_fetch(config, image)
+    _check_remote(config, image)
     _send_code(options)
     _size_workers(options)
     _check_names(options)
@@ -119,6 +121,23 @@ def _check_packages() -> None:
         ) from error
 
 
+def _check_fetch(config: Config, image: str | None) -> None:
+    if config.fetch is None:
+        return
+    if config.fetch.proxy is None:
+        raise UsageError(
+            f"--fetch {config.fetch.site} is not for Dataflow: the site blocks the addresses of "
+            "data centres; leave it out, and afterwards type python -m beam_pipeline fetch "
+            f"{config.output.root} on a machine of your own, or type --proxy URL to fetch through "
+            "one"
+        )
+    if not image:
+        raise UsageError(
+            "--fetch: Dataflow's workers have no package yt-dlp; type --sdk_container_image IMAGE "
+            "with an image that has it"
+        )
+
+
 def _check_remote(config: Config, image: str | None) -> None:
     label_map = config.label_map
     addresses: dict[str, tuple[str, ...]] = {
@@ -127,6 +146,7 @@ def _check_remote(config: Config, image: str | None) -> None:
         "exclude_annotations": config.exclude_annotations,
         "videos": config.videos,
         "output": (config.output.root,),
+        "cookies": () if config.fetch is None else tuple(filter(None, [config.fetch.cookies])),
         "label_map": () if label_map is None or label_map in PUBLISHED else (label_map,),
     }
     for flag, values in addresses.items():

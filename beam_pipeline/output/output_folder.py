@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ STATE = "_state"
 
 SETTINGS = f"{STATE}/settings.json"
 SUMMARY = "summary.json"
+LABEL_IDS = "label2id.json"
 REPORT = "report.html"
 MANIFESTS = "manifest"
 VIDEOS = "videos"
@@ -172,12 +174,31 @@ class Output:
             yield file.name
 
     @contextmanager
+    def temporary_folder(self) -> Iterator[str]:
+        """The path of an empty local folder, removed after the block with all that is in it.
+
+        It is where ``temporary_path`` is: what a killed run leaves in it, the next run removes.
+
+        Raises:
+            OutputError: it cannot be made.
+        """
+        path = os.path.join(self._temporary_place(), uuid.uuid4().hex)
+        with as_write_error(path):
+            os.mkdir(path)
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _temporary_place(self) -> str:
+        if self.is_local:
+            return urls.local_path(self.url(f"{self.state}/{TEMPORARY}"))
+        return tempfile.gettempdir()
+
+    @contextmanager
     def _temporary_file(self) -> Iterator[BinaryIO]:
         """A new file, see ``temporary_path``."""
-        folder = tempfile.gettempdir()
-        if self.is_local:
-            folder = urls.local_path(self.url(f"{self.state}/{TEMPORARY}"))
-        path = os.path.join(folder, uuid.uuid4().hex)
+        path = os.path.join(self._temporary_place(), uuid.uuid4().hex)
         with as_write_error(path):
             file = open(path, "xb")  # noqa: SIM115
         try:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Protocol
 
-from beam_pipeline.elements import Row
+from beam_pipeline.elements import LISTED, Row
 from beam_pipeline.errors import OutputError
 from beam_pipeline.output.output_folder import ROWS, Output
 from beam_pipeline.storage import files
@@ -100,7 +100,8 @@ class RowLog:
 class LoggedRows:
     """Counts the clips that all workers of a run have logged as made, also on other machines.
 
-    A clip that was made twice counts twice. A part logs failures too, which do not count.
+    A clip that was made twice counts twice. What was logged of clips that were not made, by a part
+    or of a site, does not count.
 
     Attributes:
         rows: how many there are.
@@ -134,7 +135,7 @@ class LoggedRows:
 
 def _count(data: bytes) -> tuple[int, int, int, int]:
     """The number of rows, the bytes of their sources and clips, and the number of damaged ones."""
-    rows = [row for row in parse_rows(data) if row is not None and row.status != "failed"]
+    rows = [row for row in parse_rows(data) if row is not None and row.status in LISTED]
     return (
         len(rows),
         sum(row.source_bytes or 0 for row in rows),

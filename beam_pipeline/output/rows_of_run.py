@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from beam_pipeline.elements import Row
+from beam_pipeline.fetch.reasons import is_answer
 from beam_pipeline.output.output_folder import ROWS, Output
 from beam_pipeline.output.row_log import parse_rows
 from beam_pipeline.privacy import public_address
@@ -51,6 +52,17 @@ class RowsOfRun:
         except OSError:
             return None
         return rows[-1] if there else None
+
+    def answers(self) -> list[Row]:
+        """The rows of clips that this run has asked a site for, without getting them."""
+        folder = self._output.url(f"{self._output.state}/{ROWS}")
+        try:
+            found = [entry.url for entry in files.list_folder(folder)]
+        except OSError:  # none yet
+            return []
+        with ThreadPoolExecutor(THREADS) as threads:
+            every = [row for rows in threads.map(_rows_in, found) for row in rows]
+        return [row for row in every if is_answer(row.status, row.reason, row.source)]
 
     def _look(self) -> None:
         """Read the row files that are new, or have grown."""

@@ -5,6 +5,7 @@ from itertools import groupby
 
 from beam_pipeline.elements import Archive, Clip, ResizeTask, Row, Video
 from beam_pipeline.errors import InputError
+from beam_pipeline.fetch.reasons import FINAL, is_answer
 from beam_pipeline.output.output_folder import Output
 from beam_pipeline.plan.candidates import Candidates
 from beam_pipeline.plan.resolve_annotations import ResolvedClip
@@ -67,7 +68,24 @@ def decide(
         return failure
     if ambiguous := candidates.ambiguous.get(clip.youtube_id or ""):
         return ambiguous_row(clip, ambiguous[0].path)
-    return Row.of(clip, "missing", reason="no_file")
+    return missing_row(clip, earlier)
+
+
+def missing_row(clip: Clip, earlier: Iterable[Row]) -> Row:
+    """The row of a clip without a file, with what a site has said of it to an earlier run.
+
+    Of several answers a final one counts, then the first that was given: their details begin with
+    the date.
+    """
+    answers = [
+        row
+        for row in earlier
+        if row.clip_id == clip.clip_id and is_answer(row.status, row.reason, row.source)
+    ]
+    if not answers:
+        return Row.of(clip, "missing", reason="no_file")
+    first = min(answers, key=lambda row: (row.reason not in FINAL, row.detail or ""))
+    return first.for_clip(clip)
 
 
 def without_known_failures(

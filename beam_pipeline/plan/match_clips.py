@@ -18,6 +18,7 @@ from beam_pipeline.plan.decide import (
     finished_rows,
     is_doubtful,
     listed_row,
+    missing_row,
     without_known_failures,
 )
 from beam_pipeline.plan.exclude_clips import EXCLUDED, excluded_row, first_statements
@@ -171,7 +172,7 @@ class _Decide(beam.DoFn):
             if isinstance(decision, ResizeTask) and not self._config.resize:
                 decision = listed_row(decision)
             self._check_lists(path, decision)
-            is_work = searched or isinstance(decision, ResizeTask)
+            is_work = searched or isinstance(decision, ResizeTask) or self._config.fetches(decision)
             if wanted and is_work and self._config.shard is None:
                 metrics.count_planned()
             if isinstance(decision, Row):
@@ -183,7 +184,7 @@ class _Decide(beam.DoFn):
                 if isinstance(decision, Row):
                     continue
             elif decision.archive or decision.later:
-                yield pvalue.TaggedOutput(ROWS, Row.of(clip, "missing", reason="no_file"))
+                yield pvalue.TaggedOutput(ROWS, missing_row(clip, group["rows"]))
             yield decision
 
     def _is_requested(self, resolved: ResolvedClip, limits: Limits) -> bool:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from beam_pipeline.elements import Row
+from beam_pipeline.elements import LISTED, Row
 from beam_pipeline.progress.rate import MovingRate
 
 
@@ -38,7 +38,7 @@ class Counts:
         """Count one more clip that is done, whether it succeeded or failed."""
         with self._lock:
             self.done += 1
-            self.succeeded += row.status != "failed"
+            self.succeeded += row.status in LISTED
             self.failed += row.status == "failed"
             self.damaged += row.is_damaged
             self.bytes_in += row.source_bytes or 0

@@ -43,6 +43,8 @@ def print_results(summary: dict[str, Any], config: Config, counts: Counts) -> No
     print(f"  {_speed(counts, time.time() - config.started)}")
     for reason, count in summary["reasons"].items():
         print(f"  {count:,} failed: {reason}")
+    for reason, count in summary.get("fetch", {}).get("reasons", {}).items():
+        print(f"  {count:,} missing: {reason}")
     if summary["unannotated"]:
         print(f"  {summary['unannotated']:,} files match no annotation")
     if unannotated := summary.get("archives", {}).get("unannotated"):
@@ -91,7 +93,8 @@ def failure_message(summary: dict[str, Any], config: Config) -> str | None:
     root = config.output.root
     failed, missing = failure_ratio(total), missing_ratio(total)
     if missing == 1:
-        return f"no annotated clip has a file; {root}/missing.csv lists them all"
+        has = "has a file, or could be fetched" if config.fetch else "has a file"
+        return f"no annotated clip {has}; {root}/missing.csv lists them all"
     if missing > config.max_missing_ratio:
         return (
             f"{missing:.0%} of the annotated clips have no file, more than --max_missing_ratio "

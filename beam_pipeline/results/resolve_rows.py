@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from beam_pipeline.codec.outcome import join_remarks
 from beam_pipeline.elements import LISTED, ReadArchive, Row
+from beam_pipeline.fetch.reasons import NOT_ASKED
 from beam_pipeline.plan.decide import DOUBTFUL, is_doubtful
 from beam_pipeline.privacy import public_address
 from beam_pipeline.storage import urls
@@ -78,7 +79,7 @@ def explain_missing(row: Row, read: Sequence[ReadArchive]) -> Row:
     The clip may have been in the unread rest.
     """
     broken = [archive for archive in read if archive.broken]
-    if row.status != "missing" or not broken:
+    if row.status != "missing" or row.reason != NOT_ASKED or not broken:
         return row
     more = f"; and {len(broken) - 1} more" if len(broken) > 1 else ""
     first = broken[0]

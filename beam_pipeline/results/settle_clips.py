@@ -11,7 +11,7 @@ import apache_beam as beam
 from apache_beam import pvalue
 
 from beam_pipeline.config import Config
-from beam_pipeline.elements import Archive, Clip, ReadArchive, Row
+from beam_pipeline.elements import Archive, ReadArchive, Row
 from beam_pipeline.results.resolve_rows import archive_of
 from beam_pipeline.sources.read_archive import ArchiveReader
 from beam_pipeline.storage import urls
@@ -87,7 +87,7 @@ class _Settle(PooledDoFn):
                     path = urls.member(archive.path, member.name)
                     if path in left:
                         left.remove(path)
-                        clip = _clip_of(rows[path])
+                        clip = rows[path].clip
                         submit_member(
                             member, path, clip, self._clips, self._pool, make=make_clip_anew
                         )
@@ -96,15 +96,3 @@ class _Settle(PooledDoFn):
                         break
             results += self._clips.collect(1)
         return {each.row.clip_id: each.row for each in results if each.row.status != "failed"}
-
-
-def _clip_of(row: Row) -> Clip:
-    return Clip(
-        row.clip_id,
-        row.youtube_id,
-        None if row.time_start is None else int(row.time_start),
-        None if row.time_end is None else int(row.time_end),
-        row.split,
-        row.label,
-        row.label_id,
-    )

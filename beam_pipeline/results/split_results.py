@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_pipeline.elements import LISTED, Split
+from beam_pipeline.fetch.reasons import NOT_ASKED, WATCH
 from beam_pipeline.kinetics.classes import UNLABELLED_FOLDER, UNLABELLED_ID
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import MANIFESTS, Output
@@ -25,6 +27,8 @@ class SplitResults:
     ``damage_kind``, ``classes`` that of existing clips by label. ``unlabelled`` is the number of
     clips without a label. Sizes are in bytes, ``duration`` in seconds, both of existing clips.
     ``missing`` and ``failed`` are the rows with that status, ``damaged`` those of damaged clips.
+    ``fetched`` is the number of clips made from a site, ``lost`` that of clips that it does not
+    have, by (reason, year of the answer).
     ``listed`` holds clip_id, label_id and sha256 of existing clips.
     """
 
@@ -36,6 +40,8 @@ class SplitResults:
     source_bytes: int = 0
     bytes: int = 0
     duration: float = 0.0
+    fetched: int = 0
+    lost: Counter[tuple[str, str]] = field(default_factory=Counter)
     missing: list[pa.Table] = field(default_factory=list)
     failed: list[pa.Table] = field(default_factory=list)
     damaged: list[pa.Table] = field(default_factory=list)
@@ -63,10 +69,12 @@ def _add_rows(results: SplitResults, table: pa.Table) -> None:
     results.counts.update(manifest.values_of(table.select(["status", "reason"])))
     results.unlabelled += _sum(pc.equal(table.column("label_id"), UNLABELLED_ID))
     results.missing.append(manifest.with_status(table, ["missing"]))
+    results.lost.update(_lost(results.missing[-1]))
     results.failed.append(manifest.with_status(table, ["failed"]))
     existing = manifest.with_status(table, LISTED)
     results.listed.append(existing.select(FINGERPRINT_COLUMNS))
     results.source_bytes += _sum(existing.column("source_bytes"))
+    results.fetched += _sum(pc.starts_with(existing.column("source"), WATCH))
     results.bytes += _sum(existing.column("bytes"))
     results.duration += _sum(existing.column("duration"))
     labels = existing.column("label").to_pylist()
@@ -81,6 +89,13 @@ def _add_rows(results: SplitResults, table: pa.Table) -> None:
     details = zip(remarks.column("decode_errors"), remarks.column("detail"), strict=True)
     for errors, detail in details:
         results.damage.update(damage_kinds(errors.as_py(), detail.as_py()))
+
+
+def _lost(missing: pa.Table) -> Iterator[tuple[str, str]]:
+    """Reason and year for each clip of which a site has said that it cannot be had."""
+    asked = missing.filter(pc.not_equal(missing.column("reason"), NOT_ASKED))
+    for reason, detail in manifest.values_of(asked.select(["reason", "detail"])):
+        yield reason, (detail or "")[:4]
 
 
 def _sum(column: pa.ChunkedArray) -> Any:

@@ -66,6 +66,7 @@ def summarize(
         "splits": splits,
         "total": total,
         "reasons": dict(sorted(reasons.items(), key=str)),
+        "fetch": _fetch(results),
         "damaged": {
             "total": sum(len(table) for result in results for table in result.damaged),
             "splits": {result.split: sum(map(len, result.damaged)) for result in results},
@@ -110,6 +111,25 @@ def summarize(
             "av": av.__version__,
             "ffmpeg": av.ffmpeg_version_info,
         },
+    }
+
+
+def _fetch(results: Sequence[SplitResults]) -> dict[str, Any]:
+    """What came of asking a site for clips that are found nowhere.
+
+    ``fetched`` clips are made; ``reasons`` and ``years`` count those that cannot be had, the second
+    by the year in which the site first said so to a run into this output.
+    """
+    reasons = Counter[str]()
+    years: dict[str, Counter[str]] = {}
+    for result in results:
+        for (reason, year), count in result.lost.items():
+            reasons[reason] += count
+            years.setdefault(year, Counter())[reason] += count
+    return {
+        "fetched": sum(result.fetched for result in results),
+        "reasons": dict(sorted(reasons.items())),
+        "years": {year: dict(sorted(years[year].items())) for year in sorted(years)},
     }
 
 

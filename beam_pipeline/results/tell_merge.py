@@ -13,6 +13,7 @@ from beam_pipeline.annotations.merge_releases import (
 )
 from beam_pipeline.elements import SPLITS, MergedReleases
 from beam_pipeline.kinetics.kinetics710 import RELEASES, TITLES
+from beam_pipeline.output.output_folder import SUMMARY, Output
 from beam_pipeline.privacy import public_address
 
 NUMBERS = (CLIPS, REPEATED, OTHER_CLIPS, HELD_OUT, UNEQUAL_LABELS, VAL_AND_TEST)
@@ -29,6 +30,20 @@ def merge_summary(merged: MergedReleases) -> dict[str, Any]:
         },
         **{name: counts.get(name, 0) for name in NUMBERS},
     }
+
+
+def told_merge(output: Output) -> MergedReleases:
+    """What ``summary.json`` of an output tells of its merge; that has no example."""
+    summary = output.read_json(SUMMARY) or {}
+    merged = summary["merged"]
+    stated = {
+        f"{release}/{split}": count
+        for release, counts in merged["stated"].items()
+        for split, count in counts.items()
+        if count
+    }
+    numbers = {name: merged[name] for name in NUMBERS}
+    return MergedReleases({**stated, **numbers}, None, tuple(summary["inputs"]["annotations"]))
 
 
 def files_of(merged: MergedReleases) -> list[str]:
@@ -51,7 +66,7 @@ def merge_notes(merged: MergedReleases) -> Iterator[str]:
     if unequal := numbers[UNEQUAL_LABELS]:
         yield (
             "clips with other labels in other releases have that of the newest one: "
-            f"{unequal:,}, first {merged.example}"
+            f"{unequal:,}" + (f", first {merged.example}" if merged.example else "")
         )
     if both := numbers[VAL_AND_TEST]:
         yield f"clips in val of one release and in test of another are in val: {both:,}"

@@ -60,7 +60,7 @@ def warnings_about(
         yield f"there are no annotations for {' and '.join(empty)}; without lines: {lists}"
     yield from (*broken, *joined)
     yield from _of_exclusion(results, config)
-    if missing_ratio(total) == 1 and not broken:
+    if missing_ratio(total) == 1 and not broken and config.videos:
         yield (
             "no annotated clip has a file: files are matched by name, "
             "<youtube_id>_<start, 6 digits>_<end, 6 digits>.mp4 or <youtube_id>.mp4"

@@ -24,7 +24,7 @@ from beam_pipeline.elements import (
 from beam_pipeline.errors import DamagedError, OutputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
-from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, WEBDATASET, Output
+from beam_pipeline.output.output_folder import LABEL_IDS, MANIFESTS, SUMMARY, WEBDATASET, Output
 from beam_pipeline.privacy import public_address
 from beam_pipeline.report.write_report import mark_of, update_report
 from beam_pipeline.results.merge_splits import Merged
@@ -102,7 +102,7 @@ def finish(
         if merged_releases is not None:
             notes += merge_notes(merged_releases)
         if config.annotations:
-            notes += _write(output, "label2id.json", _json(label_ids))
+            notes += _write(output, LABEL_IDS, _json(label_ids))
         notes += [note for each in merged for note in each.notes]
         manifests = None
         while manifests != (manifests := files.list_folder(output.url(MANIFESTS))):

@@ -34,7 +34,7 @@ class Sources(NamedTuple):
     videos: loose files (Video).
     archives: what is known of archives, see ``NamedArchives``.
     passed_over: what was not taken, see ``CountPassedOver``; empty if everything was.
-    count: one element, the number of files and archives; at least 1.
+    count: one element, the number of files and archives; at least 1 if there are any arguments.
     """
 
     videos: beam.PCollection[Video]
@@ -92,7 +92,8 @@ def check_found(
     Raises:
         InputError: it is 0, so an argument must be wrong.
     """
-    if not count:
+    arguments = tuple(arguments)
+    if arguments and not count:
         suffixes = {name: n for passed in passed_over for name, n in passed["suffixes"].items()}
         raise InputError(
             f"no video under {', '.join(arguments)}; {_what_is_there(suffixes)}--videos searches "

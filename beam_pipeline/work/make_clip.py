@@ -35,13 +35,16 @@ class Source(NamedTuple):
 
     ``path`` is its location, for rows and messages. ``content`` is its bytes, or a local path to
     them. ``size`` is in bytes. ``name`` is its base name, which the path may not end with: an
-    address may have a query.
+    address may have a query. ``is_whole_video`` if it is known to be the whole video. ``remark``
+    is what the row says of it besides, None if nothing.
     """
 
     path: str
     content: bytes | str
     size: int
     name: str
+    is_whole_video: bool = False
+    remark: str | None = None
 
 
 def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
@@ -160,9 +163,12 @@ def encode(
     ``temporary`` is where a clip goes that is made from a file; others are in the outcome. So is
     the thumbnail, if one is asked for.
     """
-    segment = _segment(clip, source.name)
+    segment = _segment(clip, source.name, source.is_whole_video)
     request = Request(source.content, temporary, pool.config.clip, segment, thumbnail)
-    return _run(request, pool.config.timeout_of(clip, source.size), pool.codecs)
+    outcome = _run(request, pool.config.timeout_of(clip, source.size), pool.codecs)
+    if source.remark is None:
+        return outcome
+    return replace(outcome, detail=join_remarks(source.remark, outcome.detail))
 
 
 def _run(request: Request, timeout: float, codecs: CodecPool) -> Outcome:
@@ -199,14 +205,15 @@ def row_of(
     )
 
 
-def _segment(clip: Clip, name: str) -> Segment | None:
+def _segment(clip: Clip, name: str, is_whole_video: bool = False) -> Segment | None:
     """The segment to cut from the source; None if the source is named by the clip's own id.
 
     A source named by the video's id may be the whole video.
     """
     if clip.time_start is None or clip.time_end is None or name == clip.clip_id:
         return None
-    return Segment(Fraction(clip.time_start), Fraction(clip.time_end))
+    times = Fraction(clip.time_start), Fraction(clip.time_end)
+    return Segment(*times, of_whole_video=is_whole_video)
 
 
 def fetch(

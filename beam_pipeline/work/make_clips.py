@@ -14,6 +14,7 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.plan.plan_work import Plan
 from beam_pipeline.plan.wanted_clips import key_of
 from beam_pipeline.sources.find_sources import Sources
+from beam_pipeline.work.fetch_clips import FetchClips
 from beam_pipeline.work.resize_clips import ResizeClips
 from beam_pipeline.work.resize_members import READ, ResizeMembers
 from beam_pipeline.work.search_archives import SEARCHED, SearchAgain, SearchArchives
@@ -27,11 +28,13 @@ class Work(NamedTuple):
     rows: one collection of Row per stage, in order; a clip may have rows in several stages.
     archives: one element, the list of archives that were read (ReadArchive).
     retries: one element, the number of retried storage requests; empty without any work.
+    notes: for the user (str); a collection of each stage that may have some.
     """
 
     rows: tuple[beam.PCollection[Row], ...]
     archives: beam.PCollection[list[ReadArchive]]
     retries: beam.PCollection[int]
+    notes: tuple[beam.PCollection[str], ...]
 
 
 class MakeClips(beam.PTransform):
@@ -39,8 +42,8 @@ class MakeClips(beam.PTransform):
 
     First every clip is made from its best source: a loose file, a member of an archive whose names
     are known, or whichever other archive turns out to hold it. All of this goes on at once. The
-    few clips whose sources were no good are tried again with what comes next, and at last are
-    searched for in the other archives.
+    few clips whose sources were no good are tried again with what comes next, and then are
+    searched for in the other archives. What is found nowhere is fetched at last, with ``--fetch``.
     """
 
     def __init__(self, config: Config) -> None:
@@ -76,16 +79,26 @@ class MakeClips(beam.PTransform):
         again = searched[SEARCHED] | "Archives again" >> SearchAgain(
             self._config, *tables, pvalue.AsList(failed)
         )
-        stages = (clips, members, searched, others, again)
+        stages = [clips, members, searched, others, again]
+        rows = [stage[ROWS] for stage in stages]
+        retries = [stage[RETRIES] for stage in stages]
+        notes: tuple[beam.PCollection[str], ...] = ()
+        if self._config.fetch is not None:
+            class_sizes = pvalue.AsSingleton(plan.class_sizes)
+            fetched = (plan.rows, *rows) | "Fetch" >> FetchClips(self._config, class_sizes)
+            rows.append(fetched.rows)
+            retries.append(fetched.retries)
+            notes = (fetched.notes,)
         return Work(
-            tuple(stage[ROWS] for stage in stages),
+            tuple(rows),
             (sources.archives.read, *(stage[READ] for stage in stages[1:]))
             | "Read archives" >> beam.Flatten()
             | "All read archives" >> Gather()
             | "Check archives" >> beam.Map(check_archives, pvalue.AsSingleton(sources.count)),
-            [stage[RETRIES] for stage in stages]
+            retries
             | "Retries" >> beam.Flatten()
             | "Count retries" >> beam.CombineGlobally(sum).without_defaults(),
+            notes,
         )
 
 
@@ -112,7 +125,8 @@ def check_archives(read: Sequence[ReadArchive], sources: int) -> list[ReadArchiv
             goes_on=known.goes_on or archive.goes_on,
         )
     archives = sorted(by_path.values(), key=lambda archive: archive.path)
-    if len(archives) == sources and all(each.broken and not each.videos for each in archives):
+    none_read = all(each.broken and not each.videos for each in archives)
+    if archives and len(archives) == sources and none_read:
         first = archives[0]
         raise InputError(
             f"none of {len(archives)} archives could be read; {first.path}: {first.broken}; check "

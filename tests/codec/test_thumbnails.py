@@ -25,7 +25,7 @@ from beam_pipeline.codec.messages import (
     encode_outcome,
 )
 from beam_pipeline.codec.outcome import BadClip, Facts, Outcome
-from beam_pipeline.codec.pool import Asking, CodecPool, _Child
+from beam_pipeline.codec.pool import CodecPool, Job, _Child
 from beam_pipeline.codec.request import (
     Inspection,
     Request,
@@ -299,7 +299,7 @@ def test_what_is_no_thumbnail_is_no_answer(wrong: bytes) -> None:
         (Collage((), (Tile(0),), 1, 9), Outcome("decoded")),
     ],
 )
-def test_what_was_not_asked_for_is_no_answer(asked: Asking, answer: Outcome) -> None:
+def test_what_was_not_asked_for_is_no_answer(asked: Job, answer: Outcome) -> None:
     ours, theirs = multiprocessing.Pipe()
     with ours, theirs:
         theirs.send_bytes(encode_outcome(answer))

@@ -10,12 +10,16 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections import defaultdict
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.docs.pages import PAGES, ROOT, Block, blocks, name_of
+from tests.make_clips import clip
+from tests.standin import CONFIG, Media, StandIn, both
 
 CLONED = (
     "Makefile", "MANIFEST.in", "README.md", "pyproject.toml", "setup.py",
@@ -105,7 +109,21 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Path]:
 
 
 @pytest.fixture(scope="session")
-def ran(data: Path, folders: dict[Path, Path]) -> dict[Path, Future[None]]:
+def standin() -> Iterator[StandIn]:
+    """What stands in for YouTube: every video is there, and all are the same."""
+    formats = {"formats": [both("18", (64, 48))]}
+    video = Media(clip(size=(64, 48), frames=200, rate=1))
+    with (
+        StandIn(defaultdict(lambda: formats), defaultdict(lambda: video)) as site,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("STANDIN", site.address)
+        patch.setenv("XDG_CONFIG_HOME", str(CONFIG))
+        yield site
+
+
+@pytest.fixture(scope="session")
+def ran(data: Path, folders: dict[Path, Path], standin: StandIn) -> dict[Path, Future[None]]:
     """The commands of every page under way, two pages at a time."""
     threads = ThreadPoolExecutor(2)
     return {page: threads.submit(run_page, page, data, folders[page]) for page in WITH_COMMANDS}

@@ -16,6 +16,10 @@ import pytest
 
 from beam_pipeline.codec.outcome import Reason
 from beam_pipeline.elements import STATUSES, Row
+from beam_pipeline.fetch.pace import BACK_OFF
+from beam_pipeline.fetch.package import MIN_VERSION
+from beam_pipeline.fetch.reasons import FINAL, PASSING
+from beam_pipeline.fetch.settings import PAUSE
 from tests.docs.pages import PAGES, ROOT, blocks, name_of, table
 
 DOCS, PACKAGE = ROOT / "docs", ROOT / "beam_pipeline"
@@ -63,7 +67,25 @@ def test_every_column_of_the_manifest_is_in_the_table_in_order_with_its_type():
 
 def test_every_reason_is_in_the_table():
     stated = [words(reason)[0] for reason, *_ in table(DOCS / "troubleshooting.md", "reasons")]
-    assert sorted(stated) == sorted(["no_file", *get_args(Reason)])
+    assert sorted(stated) == sorted(["no_file", *get_args(Reason), *FINAL, *PASSING])
+
+
+def test_every_answer_of_the_site_is_in_its_table_with_what_follows():
+    text = (DOCS / "youtube.md").read_text("utf-8")
+    stated = re.findall(r"^\| `(\w+)` \|.*\| (yes|no) \|$", text, re.MULTILINE)
+    expected = [(reason, "no") for reason in FINAL] + [(reason, "yes") for reason in PASSING]
+    assert sorted(stated) == sorted(expected)
+
+
+def test_the_pause_is_the_one_that_is_stated():
+    text = (DOCS / "youtube.md").read_text("utf-8")
+    assert f"pause of {PAUSE[0]:g} to {PAUSE[1]:g} seconds" in text.replace("\n", " ")
+    assert "waits {}, {} and {} pauses".format(*BACK_OFF) in text
+
+
+def test_setup_asks_for_the_yt_dlp_that_the_program_asks_for():
+    setup = (ROOT / "setup.py").read_text("utf-8")
+    assert re.findall(r'"yt-dlp(?:\[default\])?>=([\d.]+)"', setup) == [MIN_VERSION] * 2
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/outputs.md"])

@@ -1,0 +1,164 @@
+"""``fetch OUTPUT``: fetch the clips that an output lacks, and write its lists again.
+
+The settings are those of the run that made the output, as its summary tells them.
+"""
+
+import argparse
+import shlex
+import signal
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from fractions import Fraction
+from typing import Any
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from beam_pipeline import pipeline
+from beam_pipeline.codec.settings import ClipSettings
+from beam_pipeline.commands.arguments import DIFFERS, WHOLE, output_at, parser_of, print_json, say
+from beam_pipeline.commands.prepared import Prepared, find_prepared
+from beam_pipeline.config import Config, fetch_settings
+from beam_pipeline.elements import ALL
+from beam_pipeline.engines.choose import choose_engine
+from beam_pipeline.errors import RunError, UsageError, message_of
+from beam_pipeline.fetch.settings import FetchSettings
+from beam_pipeline.options import add_fetch_flags
+from beam_pipeline.output.output_folder import SUMMARY, Output
+from beam_pipeline.privacy import public_address
+from beam_pipeline.progress.reporting import Reporting
+from beam_pipeline.progress.run_log import run_log
+from beam_pipeline.results.closing_table import failure_message, print_results
+from beam_pipeline.run_job import run
+
+AND_THEN = " && "
+"""Between the commands that have made an output, in its summary."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; returns its exit status.
+
+    Raises:
+        UsageError: the command line is wrong, or the output is none that can be fetched for.
+        RunError: fetching could not go on.
+    """
+    arguments = _parser().parse_args(argv)
+    output = output_at(arguments.output, arguments.storage_options)
+    fetch = fetch_settings(arguments)
+    config = config_of(find_prepared(output), fetch, arguments.workers)
+    engine = choose_engine(PipelineOptions([]))
+    config = engine.configure(config)
+    # A codec child that dies must not take this process with it.
+    before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        with run_log(config.reporting):
+            run(engine, config, pipeline.build_fetch)
+    except Exception as error:
+        if (message := message_of(error)) is not None:
+            raise RunError(message) from error
+        raise
+    finally:
+        signal.signal(signal.SIGPIPE, before)
+    summary = output.read_json(SUMMARY)
+    assert summary is not None  # the run wrote it last
+    message = failure_message(summary, config)
+    if arguments.json:
+        shown = ("splits", "total", "reasons", "fetch", "warnings")
+        print_json({"output": output.root, **{key: summary[key] for key in shown}})
+    else:
+        print_results(summary, config, engine.counts)
+    if message is None:
+        return WHOLE
+    if not arguments.json:
+        say(message)
+    return DIFFERS
+
+
+def config_of(prepared: Prepared, fetch: FetchSettings, workers: int | None) -> Config:
+    """The settings of the run that made an output, with how to fetch.
+
+    Raises:
+        UsageError: the output is not finished, or has no clips of annotated segments.
+    """
+    root, summary = prepared.output.root, prepared.summary
+    if summary is None:
+        raise UsageError(
+            f"{root} has no summary.json that tells how it was made; run the command that makes "
+            "it to its end first, or with --fetch youtube"
+        )
+    settings = summary["settings"]
+    if settings.get("annotations") is None or ALL in prepared.splits:
+        raise UsageError(f"{root} was made without annotations, so nothing tells what to fetch")
+    if not settings.get("resize"):
+        raise UsageError(
+            f"{root} was made with --resize false: it holds lists alone, and no clips can be added"
+        )
+    try:
+        return _config(prepared, summary, fetch, workers)
+    except (KeyError, TypeError) as error:
+        raise UsageError(
+            f"{root} was made by another release of this program, and its summary lacks {error}; "
+            "run the command that made it with --fetch youtube"
+        ) from error
+
+
+def _config(
+    prepared: Prepared, summary: Mapping[str, Any], fetch: FetchSettings, workers: int | None
+) -> Config:
+    settings, root = summary["settings"], prepared.output.root
+    clip = {field.name: settings[field.name] for field in fields(ClipSettings)}
+    clip["fps"] = None if clip["fps"] is None else Fraction(clip["fps"])
+    classes = settings["classes"]
+    made_by = summary["command"].partition(AND_THEN)[0]
+    fetching = f"python -m beam_pipeline fetch {shlex.quote(public_address(root))}"
+    return Config(
+        annotations=tuple(summary["inputs"]["annotations"]),
+        videos=tuple(summary["inputs"]["videos"]),
+        resize=True,
+        output=Output(root, run=uuid.uuid4().hex),
+        splits=prepared.splits,
+        classes=None if classes is None else frozenset(classes),
+        layout=settings["layout"],
+        path_prefix=settings["path_prefix"],
+        separator=settings["separator"],
+        list_formats=tuple(settings["list_format"]),
+        label_map=settings["label_map"],
+        clip=ClipSettings(**clip),
+        limit=settings["limit"],
+        overwrite=False,
+        workers=workers,
+        clip_timeout=None,
+        max_failure_ratio=1.0,
+        max_missing_ratio=1.0,
+        shrink=False,
+        started=time.time(),
+        command=f"{made_by}{AND_THEN}{fetching}",
+        dataset=settings["dataset"],
+        mirror=None,
+        allow_local=False,
+        shard=None,
+        exclude_annotations=tuple(summary["inputs"]["exclude_annotations"]),
+        exclude_from=tuple(settings["exclude_from"]),
+        test_from=settings["test_from"],
+        limit_per_class=settings["limit_per_class"],
+        seed=settings["seed"],
+        fetch=fetch,
+        reporting=Reporting(),
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = parser_of(
+        "fetch",
+        "OUTPUT",
+        "Fetch the clips that an output lacks from YouTube, make them with the settings of that "
+        "output, and write its lists, manifest and summary again.",
+        "YouTube's terms of use are yours to read. Exit status: 0 if every clip is accounted for, "
+        "1 if fetching could not go on or the output holds no clip at all, 2 for a wrong command "
+        "line.",
+    )
+    parser.add_argument("output", metavar="OUTPUT", help="the --output of a finished run")
+    add_fetch_flags(parser)
+    parser.set_defaults(fetch="youtube")
+    return parser

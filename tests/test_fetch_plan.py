@@ -1,0 +1,110 @@
+"""What earlier answers of the site mean for a run, and what ``fetch OUTPUT`` plans."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.testing.util import assert_that, equal_to
+
+from beam_pipeline.elements import Clip, ReadArchive, Row, Video
+from beam_pipeline.fetch.reasons import WATCH
+from beam_pipeline.output.row_log import _count, row_line
+from beam_pipeline.plan.decide import missing_row
+from beam_pipeline.plan.plan_fetch import CountRows, decide_again
+from beam_pipeline.progress.counts import Counts
+from beam_pipeline.results.resolve_rows import explain_missing
+from tests.kinetics import configured, on_beam
+
+CLIP = Clip("a_000001_000011", "a", 1, 11, "train", "zumba", 0)
+OTHER = Clip("a_000020_000030", "a", 20, 30, "train", "zumba", 0)
+PATH = "videos/train/zumba/a_000001_000011.mp4"
+MADE = Row.of(CLIP, "resized", source=f"{WATCH}a", path=PATH, bytes=5, sha256="x", seconds=1.0)
+
+
+def answer(reason: str, day: str = "2026-01-01", clip: Clip = CLIP) -> Row:
+    return Row.of(clip, "missing", reason=reason, detail=f"{day}: words")
+
+
+def test_without_an_answer_there_is_no_file() -> None:
+    nothing = Row.of(CLIP, "missing", reason="no_file")
+    assert missing_row(CLIP, []) == nothing
+    assert missing_row(CLIP, [answer("private", clip=OTHER)]) == nothing
+    assert missing_row(CLIP, [MADE, nothing]) == nothing
+
+
+def test_the_first_final_answer_counts() -> None:
+    rows = [
+        answer("network", "2025-01-01"), answer("private", "2027-01-01"),
+        answer("removed", "2026-01-01"),
+    ]  # fmt: skip
+    for order in (rows, rows[::-1]):
+        assert missing_row(CLIP, order) == answer("removed", "2026-01-01")
+    assert missing_row(CLIP, rows[:1]) == rows[0]
+
+
+def test_an_answer_has_the_label_of_today() -> None:
+    renamed = CLIP._replace(label="yoga", label_id=7)
+    assert missing_row(renamed, [answer("private")])[2:4] == ("train", "yoga")
+
+
+def test_a_video_that_gave_no_clip_stays_failed() -> None:
+    row = Row.of(CLIP, "failed", reason="outside_video", source=f"{WATCH}a")
+    assert missing_row(CLIP, [row]) == row
+
+
+def test_an_archive_that_broke_off_does_not_hide_an_answer() -> None:
+    broken = [ReadArchive("/a.tar", 0, 1, 0, "it ends early")]
+    assert explain_missing(answer("private"), broken) == answer("private")
+    unknown = Row.of(CLIP, "missing", reason="no_file")
+    assert "it ends early" in explain_missing(unknown, broken).detail
+
+
+def test_what_is_not_made_counts_as_done_and_not_as_made() -> None:
+    counts = Counts()
+    for row in (MADE, answer("private")):
+        counts.finish(row)
+    assert (counts.done, counts.succeeded, counts.failed) == (2, 1, 0)
+    assert _count(row_line(MADE) + row_line(answer("private")))[0] == 1
+
+
+def planned(row: Row, output: Path, *rows: Row, size: int | None = None) -> Row:
+    """What ``fetch OUTPUT`` plans for a row of the manifest, with a file of this size."""
+    config = configured("--output", str(output), "--fetch", "youtube")
+    files = [] if size is None else [Video(config.output.url(PATH), 0, size)]
+    (decided,) = decide_again({"planned": [row], "rows": [row, *rows], "outputs": files}, config)
+    return decided
+
+
+@pytest.mark.parametrize(
+    ("report", "sizes"), [(True, {"zumba": 2, None: 1}), (False, {})], ids=["report", "none"]
+)
+def test_thumbnails_are_kept_by_the_classes_of_the_manifests(report: bool, sizes: dict) -> None:
+    config = replace(configured("--fetch", "youtube"), report=report)
+    rows = [MADE, answer("private", clip=OTHER), answer("private", clip=CLIP._replace(label=None))]
+    with on_beam() as pipeline:
+        planned_rows = pipeline | beam.Create(rows).with_output_types(Row)
+        assert_that(planned_rows | CountRows(config), equal_to([sizes]))
+
+
+def test_a_clip_that_is_there_is_reused(tmp_path: Path) -> None:
+    assert planned(MADE, tmp_path, size=5) == MADE._replace(status="reused", seconds=None)
+
+
+def test_a_clip_whose_file_is_gone_or_another_is_missing(tmp_path: Path) -> None:
+    missing = Row.of(CLIP, "missing", reason="no_file")
+    assert planned(MADE, tmp_path) == missing
+    assert planned(MADE, tmp_path, size=6) == missing
+
+
+def test_what_a_killed_fetch_has_made_is_kept(tmp_path: Path) -> None:
+    missing = Row.of(CLIP, "missing", reason="no_file")
+    assert planned(missing, tmp_path, MADE, size=5).status == "reused"
+    assert planned(missing, tmp_path, answer("private")) == answer("private")
+
+
+def test_a_clip_that_failed_stays_as_it_is(tmp_path: Path) -> None:
+    failed = Row.of(CLIP, "failed", reason="not_a_video", source="/v/a.mp4", detail="no")
+    assert planned(failed, tmp_path) == failed
+    conflict = Row.of(CLIP._replace(label=None), "failed", reason="conflicting_annotations")
+    assert planned(conflict, tmp_path) == conflict
