@@ -88,7 +88,7 @@ def test_a_clip_is_in_the_sample_up_to_the_last_rank_of_its_class() -> None:
     ("flags", "message"),
     [
         (("--limit_per_class=0",), "'0' is not a whole number from 1"),
-        (("--seed=7",), "no --limit_per_class, so --seed would do nothing"),
+        (("--seed=7",), "no --limit_per_class or --list_format webdataset, so --seed"),
         (("--limit_per_class=2", "--seed=-1"), "'-1' is not a whole number from 0"),
     ],
 )

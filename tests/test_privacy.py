@@ -241,7 +241,8 @@ def test_a_comma_in_a_query_is_part_of_it() -> None:
 
 
 def test_the_lists_name_an_output_without_its_password() -> None:
-    config = configured("--output", "ftp://me:hunter2@host/out")
+    host = '{"ftp": {"host": "host"}}'
+    config = configured("--output", "ftp://me:hunter2@host/out", "--storage_options", host)
     assert config.path_prefix == "ftp://host/out"
 
 
