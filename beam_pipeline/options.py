@@ -3,7 +3,6 @@
 import argparse
 import difflib
 import shlex
-from fractions import Fraction
 from typing import Any, NoReturn
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -13,12 +12,12 @@ from beam_pipeline.codec.settings import AUDIO, CODERS, ENCODERS, PRESETS, TUNES
 from beam_pipeline.elements import SPLITS
 from beam_pipeline.errors import UsageError
 from beam_pipeline.fetch.settings import PAUSE, SITES
+from beam_pipeline.flags.types import between, boolean, crf, even, part, rate, seconds, share
 from beam_pipeline.kinetics.datasets import DATASETS
 from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.kinetics.spelling import meant
 from beam_pipeline.output.list_formats import LIST_FORMATS
 from beam_pipeline.progress.reporting import MODES
-from beam_pipeline.shard import Shard
 
 _DEFAULTS = ClipSettings()
 
@@ -29,8 +28,8 @@ class KineticsOptions(PipelineOptions):
     @classmethod
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
         several: dict[str, Any] = {"nargs": "+", "action": "extend"}
-        boolean: dict[str, Any] = {
-            "type": _boolean, "nargs": "?", "const": True, "metavar": "BOOL",
+        true_or_false: dict[str, Any] = {
+            "type": boolean, "nargs": "?", "const": True, "metavar": "BOOL",
         }  # fmt: skip
         what = parser.add_argument_group("what to prepare")
         what.add_argument(
@@ -50,7 +49,7 @@ class KineticsOptions(PipelineOptions):
         )
         what.add_argument(
             "--allow_local",
-            **boolean,
+            **true_or_false,
             default=False,
             help="let a .txt file with one path or URL per line that is read from the web or a "
             "bucket name files of this machine too (default: false)",
@@ -99,7 +98,7 @@ class KineticsOptions(PipelineOptions):
         )
         what.add_argument(
             "--resize",
-            **boolean,
+            **true_or_false,
             default=True,
             help="false: make no clips, list the original videos by their own paths "
             "(default: true)",
@@ -119,7 +118,7 @@ class KineticsOptions(PipelineOptions):
         of_encoder = " (default: that of --encoder)"
         how.add_argument(
             "--short_edge",
-            type=_even,
+            type=even,
             default=_DEFAULTS.short_edge,
             metavar="PIXELS",
             help="length of the short edge in pixels, an even number (default: %(default)s)",
@@ -142,13 +141,13 @@ class KineticsOptions(PipelineOptions):
         )
         how.add_argument(
             "--crf",
-            type=_crf,
+            type=crf,
             metavar="N",
             help="x264 constant rate factor (CRF), 1 (best) to 51, such as 22 or 22.5" + of_encoder,
         )
         how.add_argument(
             "--gop",
-            type=_between(1, 1000),
+            type=between(1, 1000),
             metavar="FRAMES",
             help="maximum number of frames between keyframes; seeking is faster with fewer"
             + of_encoder,
@@ -173,21 +172,21 @@ class KineticsOptions(PipelineOptions):
         )
         how.add_argument(
             "--fps",
-            type=_rate,
+            type=rate,
             metavar="RATE",
             help="constant frame rate in frames per second, such as 30 or 30000/1001 (default: "
             "keep all frames and their times)",
         )
         how.add_argument(
             "--upscale",
-            **boolean,
+            **true_or_false,
             default=_DEFAULTS.upscale,
             help="false: a clip with a smaller short edge keeps its size, rounded to even numbers "
             "(default: true)",
         )
         how.add_argument(
             "--square_pixels",
-            **boolean,
+            **true_or_false,
             default=_DEFAULTS.square_pixels,
             help="true: scale clips with a sample aspect ratio other than 1 to square pixels "
             "(default: false)",
@@ -238,7 +237,7 @@ class KineticsOptions(PipelineOptions):
         )
         lists.add_argument(
             "--report",
-            **boolean,
+            **true_or_false,
             default=True,
             help="write report.html, a page that shows what the output holds; false leaves it out "
             "(default: true)",
@@ -247,20 +246,20 @@ class KineticsOptions(PipelineOptions):
         run = parser.add_argument_group("how the job runs")
         run.add_argument(
             "--limit",
-            type=_between(1, 10**9),
+            type=between(1, 10**9),
             metavar="N",
             help="prepare only the first N clips by clip_id, as a trial (default: all)",
         )
         run.add_argument(
             "--limit_per_class",
-            type=_between(1, 10**9),
+            type=between(1, 10**9),
             metavar="N",
             help="prepare only N clips of each class in each split, a sample that --seed decides, "
             "whether they have a file or not; --limit counts within it (default: all)",
         )
         run.add_argument(
             "--seed",
-            type=_between(0, 2**63 - 1),
+            type=between(0, 2**63 - 1),
             default=0,
             metavar="N",
             help="seed of --limit_per_class and of the order in webdataset shards "
@@ -281,13 +280,13 @@ class KineticsOptions(PipelineOptions):
         )
         run.add_argument(
             "--overwrite",
-            **boolean,
+            **true_or_false,
             default=False,
             help="make every clip again, even if an earlier run has made it (default: false)",
         )
         run.add_argument(
             "--shrink",
-            **boolean,
+            **true_or_false,
             default=False,
             help="let this run make a finished output smaller: clips that are no longer annotated, "
             "or not within --classes, --limit and --limit_per_class, leave lists and manifest, "
@@ -295,7 +294,7 @@ class KineticsOptions(PipelineOptions):
         )
         run.add_argument(
             "--shard",
-            type=_part,
+            type=part,
             metavar="I/N",
             help="do only part I of N, such as 3/8, in an output that all parts share; when all "
             "are done, the same command without --shard writes lists and manifest (default: do all "
@@ -303,24 +302,24 @@ class KineticsOptions(PipelineOptions):
         )
         run.add_argument(
             "--workers",
-            type=_between(1, 1024),
+            type=between(1, 1024),
             metavar="N",
             help="clips processed at once per process (default: the number of available cores, or "
             "SLURM_CPUS_PER_TASK if that is less)",
         )
         run.add_argument(
             "--clip_timeout",
-            type=_seconds,
+            type=seconds,
             metavar="SECONDS",
             help="limit of the wall time of one clip, in seconds (default: 60 + 30 x its duration)",
         )
         run.add_argument(
-            "--max_failure_ratio", type=_share, default=0.5, metavar="SHARE",
+            "--max_failure_ratio", type=share, default=0.5, metavar="SHARE",
             help="exit with status 1 if a larger share of the clips found has failed "
             "(default: %(default)s)",
         )  # fmt: skip
         run.add_argument(
-            "--max_missing_ratio", type=_share, default=1.0, metavar="SHARE",
+            "--max_missing_ratio", type=share, default=1.0, metavar="SHARE",
             help="exit with status 1 if a larger share of the annotated clips has no file "
             "(default: %(default)s)",
         )  # fmt: skip
@@ -341,13 +340,13 @@ class KineticsOptions(PipelineOptions):
         )
         say.add_argument(
             "--quiet",
-            **boolean,
+            **true_or_false,
             default=False,
             help="say nothing but why the run failed (default: false)",
         )
         say.add_argument(
             "--verbose",
-            **boolean,
+            **true_or_false,
             default=False,
             help="say on stderr what --log_file would hold (default: false)",
         )
@@ -375,7 +374,7 @@ def add_fetch_flags(parser: Any) -> None:
     )
     parser.add_argument(
         "--fetch_again",
-        type=_boolean,
+        type=boolean,
         nargs="?",
         const=True,
         default=False,
@@ -479,76 +478,3 @@ def _help_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"beam_pipeline {__version__}")
     KineticsOptions._add_argparse_args(parser)
     return parser
-
-
-def _even(text: str) -> int:
-    number = _between(2, 8192)(text)
-    if number % 2:
-        raise argparse.ArgumentTypeError(f"{number} is odd; type {number + 1}")
-    return number
-
-
-def _between(least: int, most: int) -> "type[int]":
-    def read(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = least - 1
-        if not least <= number <= most:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a whole number from {least} to {most}"
-            )
-        return number
-
-    return read  # type: ignore[return-value]  # argparse accepts any callable
-
-
-def _boolean(text: str) -> bool:
-    try:
-        return {"true": True, "false": False}[text.lower()]
-    except KeyError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false; type one") from None
-
-
-def _rate(text: str) -> str:
-    """Check a rate; it stays text, because options are serialized as JSON."""
-    try:
-        rate = Fraction(text).limit_denominator(1001)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not 0 < rate <= 240:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a rate above 0, up to 240; type 30, 29.97 or 30000/1001"
-        )
-    return str(rate)
-
-
-def _part(text: str) -> str:
-    """Check a part; it stays text, because options are serialized as JSON."""
-    try:
-        return str(Shard.parse(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}") from None
-
-
-def _crf(text: str) -> float:
-    number = _number(text, 1, 51, "a number from 1 to 51")
-    return int(number) if number.is_integer() else number
-
-
-def _seconds(text: str) -> float:
-    return _number(text, 0.001, 1e9, "a number of seconds above 0")
-
-
-def _share(text: str) -> float:
-    return _number(text, 0, 1, "a number from 0 to 1")
-
-
-def _number(text: str, least: float, most: float, wanted: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = least - 1
-    if not least <= number <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
-    return number

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from beam_pipeline.annotations.read_files import find_files, read_file
 from beam_pipeline.commands.prepared import Prepared, find_prepared, rows_of
-from beam_pipeline.config import check_protocol, configure_storage
 from beam_pipeline.elements import LISTED, SPLITS, Split
 from beam_pipeline.errors import UsageError
+from beam_pipeline.flags.addresses import check_protocol, configure_storage
 from beam_pipeline.output.output_folder import MANIFESTS, Output
 from beam_pipeline.privacy import public_address
 from beam_pipeline.storage import files, urls

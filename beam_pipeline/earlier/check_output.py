@@ -9,11 +9,12 @@ from typing import Any
 from apache_beam import pvalue
 
 from beam_pipeline.codec.settings import ENCODERS
-from beam_pipeline.config import Config, flag_text
+from beam_pipeline.config import Config
 from beam_pipeline.earlier.files_of_others import refuse_files_of_others
 from beam_pipeline.earlier.find_settings import Recorded, find_settings, manifests_in
 from beam_pipeline.earlier.read_rows import NOTES
 from beam_pipeline.errors import InputError
+from beam_pipeline.flags.values import flag_text
 from beam_pipeline.output.leases import is_alive, runs_in
 from beam_pipeline.output.output_folder import (
     MANIFESTS,
