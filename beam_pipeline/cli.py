@@ -100,9 +100,14 @@ def _run_subcommand(name: str, *arguments: str) -> int:
     with import_of_beam(arguments):
         command = import_module(f"beam_pipeline.commands.{name}")
 
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for pipes into ``head``
     try:
-        return int(command.main(list(arguments)))
+        status = int(command.main(list(arguments)))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # As of ``head``. Not by the signal, which a codec's process that dies would cause as well.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SIGNAL_STATUS + signal.SIGPIPE
     except UsageError as error:
         _complain(str(error))
         return BAD_USAGE

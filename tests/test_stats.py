@@ -3,13 +3,16 @@
 import csv
 import io
 import json
+import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from beam_pipeline.commands.stats import Distribution, StatsRow, count
 from tests.conftest import Ran
-from tests.kinetics import all_rows, is_listed, run, summary
+from tests.kinetics import ROOT, all_rows, command, is_listed, run, summary
 
 
 def stats_row(**columns) -> StatsRow:
@@ -80,3 +83,13 @@ def test_the_command_line(ran: Ran, tmp_path: Path) -> None:
     assert "128x96" in text.out
     assert run("stats", str(ran.output), "--csv", "--json").status == 2
     assert run("stats", str(tmp_path)).status == 2
+
+
+def test_a_reader_who_leaves_early_sees_no_traceback(ran: Ran) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        command("stats", str(ran.output)), cwd=ROOT, stdout=writing, stderr=subprocess.PIPE
+    )
+    os.close(writing)
+    assert (ended.stderr, ended.returncode) == (b"", 128 + signal.SIGPIPE)

@@ -5,10 +5,8 @@ thrown away.
 """
 
 import argparse
-import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -45,8 +43,7 @@ def main(argv: list[str]) -> int:
     engine.configure(config)  # for what it refuses: the plan is made here
     engine.pipeline()
     try:
-        with _no_death_by_pipe():
-            outcome, forecast = make_plan(config, flags.sample, options)
+        outcome, forecast = make_plan(config, flags.sample, options)
     except UsageError:
         raise
     except Exception as error:
@@ -61,19 +58,6 @@ def main(argv: list[str]) -> int:
     if outcome.failure is not None:
         raise RunError(outcome.failure)
     return WHOLE
-
-
-@contextmanager
-def _no_death_by_pipe() -> Iterator[None]:
-    """In the block, a codec's process that dies is an error of its pipe, not the end of this one.
-
-    For the output, which may go to ``head``, the signal is as the command line has set it.
-    """
-    before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGPIPE, before)
 
 
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
