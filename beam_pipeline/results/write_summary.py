@@ -107,36 +107,18 @@ def finish(
         manifests = None
         while manifests != (manifests := files.list_folder(output.url(MANIFESTS))):
             results, unread = _read_splits(_splits_in(manifests, config), output)
-            notes += unread
-            if config.annotations:
-                missing = (table for result in results for table in result.missing)
-                notes += _write(output, "missing.csv", csv_of(missing))
-            for name in ("failed", "damaged"):
-                tables = (table for result in results for table in getattr(result, name))
-                notes += _write(output, f"{name}.csv", csv_of(tables))
-            try:
-                earlier = output.read_json(SUMMARY)
-            except DamagedError as error:
-                earlier = None
-                notes.append(f"{error.what}; it was written anew")
-            notes = list(dict.fromkeys(notes))  # each once, also if the manifests are read again
+            notes += unread + _write_tables(results, config)
+            earlier, damaged = _earlier_summary(output)
+            notes = list(dict.fromkeys(notes + damaged))  # each once, also if this is done again
             archives = archives_summary(earlier, read, unannotated.members)
             summary = summarize(
                 results, config, label_ids, unannotated.files, passed_over, archives, notes
             )
-            if archives:
-                summary["archives"] = archives
-            if merged_releases is not None:
-                summary["merged"] = merge_summary(merged_releases)
-                summary["inputs"]["annotations"] = files_of(merged_releases)
-            if config.packs or (earlier or {}).get(WEBDATASET):
-                summary[WEBDATASET] = shards_summary(output)
-            summary["lists"] = _lists(earlier or {}, merged, summary)
+            summary |= _more(summary, earlier or {}, merged, config, archives, merged_releases)
             is_new = earlier is None or about_the_output(earlier) != about_the_output(summary)
             told = summary if earlier is None or is_new else earlier
-            summary["warnings"] += update_report(
-                output, told, mark_of(about_the_output(told)), config.report, config.workers
-            )
+            mark = mark_of(about_the_output(told))
+            summary["warnings"] += update_report(output, told, mark, config.report, config.workers)
             retries += RETRY_COUNT.read_and_reset()
             summary["retries"] = retries
             output.sync()
@@ -145,6 +127,45 @@ def finish(
                 output.sync()
     read_row_files = dict(row_files)
     remove_state(output, lambda run: is_spent(run, output, read_row_files))
+
+
+def _write_tables(results: Sequence[SplitResults], config: Config) -> list[str]:
+    """Write ``missing.csv``, ``failed.csv`` and ``damaged.csv``; notes about what was there."""
+    notes = []
+    for name in ("missing", "failed", "damaged"):
+        if name != "missing" or config.annotations:
+            tables = (table for result in results for table in getattr(result, name))
+            notes += _write(config.output, f"{name}.csv", csv_of(tables))
+    return notes
+
+
+def _earlier_summary(output: Output) -> tuple[dict[str, Any] | None, list[str]]:
+    """The summary that is there, None if there is none, and a note if it is damaged."""
+    try:
+        return output.read_json(SUMMARY), []
+    except DamagedError as error:
+        return None, [f"{error.what}; it was written anew"]
+
+
+def _more(
+    summary: dict[str, Any],
+    earlier: dict[str, Any],
+    merged: Iterable[Merged],
+    config: Config,
+    archives: dict[str, Any] | None,
+    merged_releases: MergedReleases | None,
+) -> dict[str, Any]:
+    """The entries of the summary that only some outputs have, and the lists."""
+    more: dict[str, Any] = {}
+    if archives:
+        more["archives"] = archives
+    if merged_releases is not None:
+        more["merged"] = merge_summary(merged_releases)
+        more["inputs"] = {**summary["inputs"], "annotations": files_of(merged_releases)}
+    if config.packs or earlier.get(WEBDATASET):
+        more[WEBDATASET] = shards_summary(config.output)
+    more["lists"] = _lists(earlier, merged, more)
+    return more
 
 
 @contextmanager
