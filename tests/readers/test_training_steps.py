@@ -25,7 +25,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, readers_are_there: None) ->
             small_clip(frames=60, size=(340, 256)),
         )  # fmt: skip
     ended = kinetics.write().prepare(
-        folder / "k400-256", "--list_format=torchvision,pytorchvideo", "--short_edge=256"
+        folder / "k400-256",
+        "--short_edge=256",
+        "--list_format=torchvision,pytorchvideo,huggingface,webdataset",
     )
     assert ended.status == 0, ended.err
     return folder
@@ -41,4 +43,16 @@ def test_an_example_trains_a_step(example: Block, folder: Path) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) >= 2
+    assert len(EXAMPLES) >= 3
+
+
+def test_the_example_of_shards_trains_a_step(folder: Path) -> None:
+    script, shards = (
+        ROOT / "examples" / "train_on_shards.py",
+        "k400-256/webdataset/train-000000.tar",
+    )
+    ended = subprocess.run(
+        [PYTHON, script, shards], cwd=folder, capture_output=True, text=True, timeout=600
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "a step on (4, 3, 8, 112, 112)" in ended.stdout
