@@ -81,8 +81,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         link(path, folder / "youtube" / f"{youtube_id}{path.suffix}")
         link(path, folder / "any" / "folder" / path.relative_to(made / "videos"))
         link(path, folder / "replacement" / path.name)
-    for path in (made / "annotations").iterdir():
-        link(path, folder / "k600" / "annotations" / path.name)
     pack(made / "train_targz" / "part_0.tar.gz", made / "videos" / "train")
     pack(made / "val_targz" / "part_0.tar.gz", made / "videos" / "val")
     pack(made / "replacement_for_corrupted_k400.tgz", folder / "replacement")
