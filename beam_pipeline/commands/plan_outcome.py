@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from beam_pipeline.commands.planned_clips import MAKE, MAY_BE_FETCHED, Kind, PlannedClips
 from beam_pipeline.config import Config
-from beam_pipeline.elements import ALL, Archive, Split, Unannotated
+from beam_pipeline.elements import ALL, LISTED, Archive, Split, Unannotated
 from beam_pipeline.kinetics.classes import UNLABELLED_FOLDER
 from beam_pipeline.kinetics.datasets import class_of_archive
 from beam_pipeline.plan.wanted_clips import WantedClips
@@ -28,7 +28,7 @@ MAY_BE = "may_be_in_archives"
 UNCERTAIN = (MAY_BE, MAY_BE_FETCHED)
 """Outcomes of clips that are made if they turn out to be somewhere."""
 
-OUTCOMES = (MAKE, "reused", "listed", *UNCERTAIN, "missing", "failed")
+OUTCOMES = (MAKE, "reused", "listed", *UNCERTAIN, "missing", "excluded", "failed")
 """What becomes of a clip, in the order of the table."""
 
 THREADS = 16
@@ -36,7 +36,10 @@ THREADS = 16
 
 
 class ClassLoss(NamedTuple):
-    """A class and its clips without a file, and those that cannot be made."""
+    """A class, its clips without a file, and those that cannot be made.
+
+    ``annotated`` are its clips that are sought, so no excluded ones.
+    """
 
     label: str
     annotated: int
@@ -132,7 +135,7 @@ def worst_classes(kinds: "Counter[Kind]") -> list[ClassLoss]:
     """The classes that lose the largest share of their clips for want of a file, worst first."""
     annotated, missing, failed = Counter[str](), Counter[str](), Counter[str]()
     for kind, count in kinds.items():
-        if kind.label is not None:
+        if kind.label is not None and kind.status != "excluded":
             annotated[kind.label] += count
             missing[kind.label] += count * (kind.status == "missing")
             failed[kind.label] += count * (kind.status == "failed")
@@ -204,7 +207,7 @@ def _notes(planned: PlannedClips, config: Config, kinds: "Counter[Kind]") -> Ite
         result.counts["resized" if exists else kind.status, kind.reason] += count
         if kind.label is None and config.annotations and kind.reason != "conflicting_annotations":
             result.unlabelled += count
-        if kind.status not in ("missing", "failed"):
+        if exists or kind.status in LISTED:
             result.classes[UNLABELLED_FOLDER if kind.label is None else kind.label] += count
     archives = archives_summary(None, planned.read, planned.unannotated.members)
     unannotated = planned.unannotated.files
