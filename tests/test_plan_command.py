@@ -282,7 +282,8 @@ def test_a_plan_ends_as_the_run_would(few: Kinetics, tmp_path: Path) -> None:
         "plan", "--annotations", str(few.annotations), "--videos", str(tmp_path / "empty"),
         "--output", str(tmp_path / "o"),
     )  # fmt: skip
-    assert (none.status, none.complaint.startswith("no annotated clip has a file")) == (1, True)
+    assert (none.status, none.complaint) == (1, "no annotated clip has a file")
+    assert "missing.csv" not in few_missing.complaint  # which is not written
 
 
 def test_a_folder_that_may_not_be_written_is_refused(

@@ -15,6 +15,7 @@ from beam_pipeline.kinetics.datasets import class_of_archive
 from beam_pipeline.plan.wanted_clips import WantedClips
 from beam_pipeline.results.closing_table import failure_message
 from beam_pipeline.results.split_results import SplitResults
+from beam_pipeline.results.tell_merge import merge_notes
 from beam_pipeline.results.warnings import warnings_about
 from beam_pipeline.results.write_summary import archives_summary
 from beam_pipeline.storage import files
@@ -104,7 +105,7 @@ def outcome_of(planned: PlannedClips, config: Config) -> Outcome:
         list(_notes(planned, config, kinds)),
     )
     if config.shard is None and config.annotations:
-        outcome.failure = failure_message({"splits": _as_rows(splits)}, config)
+        outcome.failure = failure_message({"splits": _as_rows(splits)}, config, is_written=False)
     return outcome
 
 
@@ -211,7 +212,9 @@ def _notes(planned: PlannedClips, config: Config, kinds: "Counter[Kind]") -> Ite
             result.classes[UNLABELLED_FOLDER if kind.label is None else kind.label] += count
     archives = archives_summary(None, planned.read, planned.unannotated.members)
     unannotated = planned.unannotated.files
-    yield from planned.notes
+    yield from sorted({*planned.notes})
+    if planned.merged is not None:
+        yield from merge_notes(planned.merged)
     if config.shard is None:
         yield from warnings_about(
             list(results.values()), config, planned.label_ids, unannotated, planned.passed_over,

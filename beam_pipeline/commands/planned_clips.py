@@ -17,6 +17,7 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import (
     Archive,
     Clip,
+    MergedReleases,
     ReadArchive,
     ResizeTask,
     Row,
@@ -56,6 +57,7 @@ class PlannedClips:
     searched: the archives whose names are unknown until they are read, in order.
     read: the archives whose names were read.
     wanted: parts of the table of clips to look for in these.
+    merged: what became of the clips of several releases; None if there is one.
     """
 
     config: Config
@@ -70,6 +72,7 @@ class PlannedClips:
     unannotated: Unannotated = field(default_factory=Unannotated)
     passed_over: dict[str, Any] = field(default_factory=lambda: dict(NOTHING))
     notes: list[str] = field(default_factory=list)
+    merged: MergedReleases | None = None
     _kinds: dict[Kind, Kind] = field(default_factory=dict)
 
     def add_task(self, task: ResizeTask) -> None:
@@ -145,6 +148,10 @@ def plan_clips(config: Config, sample: int) -> PlannedClips:
         "passed_over": sources.passed_over,
         "notes": earlier.notes,
     }
+    if annotations.merge:
+        notes = (earlier.notes, annotations.merge.notes)
+        kept["notes"] = notes | "Notes" >> beam.Flatten()
+        kept["merged"] = annotations.merge.merged
     run = uuid.uuid4().hex
     planned = _Keep.kept[run] = PlannedClips(config, Reservoir(sample))
     try:
