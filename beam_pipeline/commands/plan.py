@@ -5,12 +5,14 @@ thrown away.
 """
 
 import argparse
+import logging
 import time
 from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from beam_pipeline.commands.arguments import WHOLE, print_json
+from beam_pipeline import __version__
+from beam_pipeline.commands.arguments import DIFFERS, WHOLE, print_json
 from beam_pipeline.commands.estimate import Reading, Sample, estimate
 from beam_pipeline.commands.forecast import Forecast, on_dataflow, room_for
 from beam_pipeline.commands.plan_outcome import Outcome, outcome_of
@@ -21,8 +23,12 @@ from beam_pipeline.config import Config
 from beam_pipeline.engines.choose import choose_engine
 from beam_pipeline.errors import RunError, UsageError, message_of
 from beam_pipeline.options import KineticsOptions, Parser, parse_command_line
+from beam_pipeline.progress.run_log import log_end, run_log
+from beam_pipeline.run_job import log_failure
 from beam_pipeline.work.try_clips import EARLY_BYTES
 from beam_pipeline.work.worker_pool import usable_cores
+
+_logger = logging.getLogger(__name__)
 
 SAMPLE = 100
 """Sources that are made by default: in half a minute on two cores, and for most data within the
@@ -40,17 +46,15 @@ def main(argv: list[str]) -> int:
     options = parse_command_line(arguments)
     engine = choose_engine(options)
     config = Config.from_options(options.view_as(KineticsOptions))
+    if config.reporting.progress == "json":
+        raise UsageError(
+            "--progress json tells programs how a run goes, and plan starts none; leave it out (the "
+            "plan itself is one object with --json)"
+        )
     engine.configure(config)  # for what it refuses: the plan is made here
     engine.pipeline()
-    try:
-        outcome, forecast = make_plan(config, flags.sample, options)
-    except UsageError:
-        raise
-    except Exception as error:
-        message = message_of(error)
-        if message is None:
-            raise
-        raise RunError(message) from error
+    with run_log(config.reporting):
+        outcome, forecast = _plan_with_log(config, flags.sample, options)
     if flags.json:
         print_json(as_json(config, outcome, forecast))
     else:
@@ -58,6 +62,26 @@ def main(argv: list[str]) -> int:
     if outcome.failure is not None:
         raise RunError(outcome.failure)
     return WHOLE
+
+
+def _plan_with_log(
+    config: Config, count: int, options: PipelineOptions
+) -> tuple[Outcome, Forecast | None]:
+    """``make_plan``, with its start and end in the log, and errors of the runner as its own."""
+    _logger.info("beam_pipeline %s, plan for: %s", __version__, config.command)
+    try:
+        outcome, forecast = make_plan(config, count, options)
+    except UsageError as error:
+        log_failure(str(error))
+        raise
+    except Exception as error:
+        message = message_of(error)
+        log_failure(message or repr(error))
+        if message is None:
+            raise
+        raise RunError(message) from error
+    log_end(WHOLE if outcome.failure is None else DIFFERS, outcome.failure)
+    return outcome, forecast
 
 
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -91,7 +115,8 @@ def _help(own: argparse.ArgumentParser) -> argparse.ArgumentParser:
         usage="python -m beam_pipeline plan [--annotations A …] --videos V … --output O [options]",
         description="Say what a run with these flags would do, how long it takes, and how much it "
         "reads and writes. Nothing is written.",
-        epilog="All flags of a run are accepted, Apache Beam's too; with --runner the plan is made "
+        epilog="The flags of a run are accepted, Apache Beam's too, but not --progress json; "
+        "--quiet leaves out the progress alone. With --runner the plan is made "
         "here all the same. The exit status is 0; 1 if the run would end so for what is known now; "
         "2 if the command line is wrong.",
         parents=[own],

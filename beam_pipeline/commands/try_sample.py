@@ -14,6 +14,7 @@ from beam_pipeline.plan.plan_videos import clip_id_from_path
 from beam_pipeline.plan.wanted_clips import WantedClips
 from beam_pipeline.privacy import public_address
 from beam_pipeline.progress.counts import LOCAL_COUNTS
+from beam_pipeline.progress.events import log_row
 from beam_pipeline.progress.live_line import LiveLine
 from beam_pipeline.storage import urls
 from beam_pipeline.work.try_clips import Bench, Glance, Trial, finished
@@ -97,7 +98,7 @@ def _try_sample(
     archives = draw_archives(outcome.archives.needed, archives_for(from_archives))
     wanted = b"".join(planned.wanted)
     table = WantedClips(wanted, planned.label_ids, annotated=bool(config.annotations))
-    with LiveLine():
+    with LiveLine(reporting=config.reporting):
         LOCAL_COUNTS.set(len(tasks) + from_archives, 0, 0)
         waiting = [bench.submit(task) for task in tasks]
         glances, in_archives = [], []
@@ -108,6 +109,7 @@ def _try_sample(
             in_archives += trials
         for trial in finished([*waiting, *in_archives]):
             LOCAL_COUNTS.finish(trial.row)
+            log_row(trial.row)
     loose = [trial.result() for trial in waiting]
     packed = [trial.result() for trial in in_archives]
     sizes = (task.sources[0][1] for task in tasks)
