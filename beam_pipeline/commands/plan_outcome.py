@@ -68,7 +68,10 @@ class Archives(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What becomes of the clips: counts by split, reasons, classes, archives and notes."""
+    """What becomes of the clips: counts by split, reasons, classes, archives and notes.
+
+    ``failure`` says why a run would end with status 1, ``unestimated`` what no estimate has.
+    """
 
     splits: dict[Split, Counter[str]]
     reasons: Counter[str]
@@ -78,6 +81,7 @@ class Outcome:
     passed_over: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     failure: str | None = None
+    unestimated: list[str] = field(default_factory=list)
 
     @property
     def total(self) -> Counter[str]:
@@ -107,6 +111,12 @@ def outcome_of(planned: PlannedClips, config: Config) -> Outcome:
     if config.shard is None and config.annotations:
         outcome.failure = failure_message({"splits": _as_rows(splits)}, config, is_written=False)
     return outcome
+
+
+def is_open(outcome: Outcome, config: Config) -> bool:
+    """Whether the run makes clips, or may do so: in archives without annotations any may be."""
+    hidden = bool(outcome.archives.needed) and not config.annotations
+    return hidden or any(outcome.total[name] for name in (MAKE, *UNCERTAIN))
 
 
 def _with_archives(planned: PlannedClips, config: Config) -> "Counter[Kind]":
