@@ -21,7 +21,7 @@ from beam_pipeline.work.try_clips import Bench, Glance, Trial, finished
 
 PER_ARCHIVE, LEAST_ARCHIVES = 8, 4
 """Clips of the sample that are read from the beginning of one archive, and archives that are read
-at least, if there are so many: clips of one archive are often alike."""
+at least, if there are so many: clips of one archive are often alike. Fewer archives give more."""
 
 LEAST = 2
 """Clips of loose files and of archives that are tried at least: of one there is no range."""
@@ -161,7 +161,8 @@ def _packed_population(
     seen = [glance for glance in glances if glance.archive.path not in planned.archives]
     if count := sum(glance.bytes for glance in seen):
         searched = [a for a in outcome.archives.needed if a.path not in planned.archives]
-        per_byte = sum(glance.wanted for glance in seen) / count
+        wanted = sum(glance.wanted for glance in seen)
         most = outcome.total[MAY_BE] if config.annotations else None
-        clips += chosen_clips(per_byte, sum(archive.size or 0 for archive in searched), most)
+        size = sum(archive.size or 0 for archive in searched)
+        clips += chosen_clips(wanted, count, size, most)
     return Population(clips, 0, clips, None)
