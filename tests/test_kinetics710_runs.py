@@ -114,9 +114,11 @@ def outputs(releases: dict[str, Kinetics], tmp_path_factory: pytest.TempPathFact
     return [root / release for release in releases]
 
 
-def merge_outputs(outputs: list[Path], output: Path, *flags: str) -> Finished:
+def merge_outputs(
+    outputs: list[Path], output: Path, *flags: str, command: tuple[str, ...] = ()
+) -> Finished:
     return run(
-        "--dataset=kinetics710", "--resize=false", "--videos", *map(str, outputs),
+        *command, "--dataset=kinetics710", "--resize=false", "--videos", *map(str, outputs),
         "--output", str(output), *flags,
     )  # fmt: skip
 
@@ -304,11 +306,14 @@ def test_an_output_of_some_clips_is_noted(
 ) -> None:
     flags = ("--label_map", "kinetics700", "--limit=2", "--splits=train")
     assert releases["kinetics700_2020"].prepare(tmp_path / "some", *flags).status == 0
-    ended = merge_outputs([*outputs[:2], tmp_path / "some"], tmp_path / "o")
+    given = [*outputs[:2], tmp_path / "some"]
+    planned = merge_outputs(given, tmp_path / "o", "--json", command=("plan",))
+    ended = merge_outputs(given, tmp_path / "o")
     assert (ended.status, ended.err) == (0, "")
     warnings = summary(tmp_path / "o")["warnings"]
     assert any(f"{tmp_path}/some was made with --limit" in warning for warning in warnings)
     assert any("no annotations of val and test of Kinetics-700" in each for each in warnings)
+    assert json.loads(planned.out)["notes"] == warnings
 
 
 def is_passed_over(found: object) -> TypeGuard[PassedOver]:

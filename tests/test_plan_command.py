@@ -14,7 +14,11 @@ from beam_pipeline.errors import OutputError
 from beam_pipeline.output.output_folder import Output
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import Ran
-from tests.kinetics import Finished, Kinetics, run, summary
+from tests.kinetics import Finished, Kinetics, command, run, summary
+from tests.terminal import Terminal
+
+HIDE_CURSOR = b"\x1b[?25l"
+"""What a bar on a terminal begins with."""
 
 
 def plan(kinetics: Kinetics, output: Path, *flags: str) -> Finished:
@@ -114,6 +118,41 @@ def test_videos_without_annotations(few: Kinetics, tmp_path: Path) -> None:
     assert found["failure"] is None
 
 
+# What it says while it works
+
+
+def test_a_log_tells_of_the_plan(few: Kinetics, tmp_path: Path) -> None:
+    log = tmp_path / "plan.log"
+    ended = plan(few, tmp_path / "o", "--log_file", str(log), "--verbose")
+    assert ended.status == 0
+    told = log.read_text()
+    for words in (", plan for: python -m beam_pipeline ", "phase: reading",
+                  "failed dBroken_000004_000014: reason not_a_video", "ended with status 0",
+                  ):  # fmt: skip
+        assert words in told, words
+        assert words in ended.err, words
+    assert "to make" in ended.out
+    assert plan(few, tmp_path / "o", f"--log_file={log}", "--max_missing_ratio=0").status == 1
+    assert "ended with status 1: 20% of the annotated clips have no file" in log.read_text()
+
+
+def test_an_error_is_in_the_log(few: Kinetics, tmp_path: Path) -> None:
+    log = tmp_path / "plan.log"
+    ended = plan(few, tmp_path / "o", f"--log_file={log}", f"--videos={tmp_path / 'gone'}")
+    assert ended.status == 1
+    assert f"failed: {ended.complaint}" in log.read_text()
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_quiet_leaves_out_the_progress_alone(few: Kinetics, tmp_path: Path, quiet: bool) -> None:
+    flags = ["--quiet"] * quiet
+    given = few.prepare(tmp_path / "o", *flags, start=lambda *given: given)
+    with Terminal(command("plan", *given)) as terminal:
+        assert terminal.ended() == 0
+    assert (HIDE_CURSOR in terminal.output) is not quiet
+    assert b"time on this machine" in terminal.output
+
+
 # Archives
 
 
@@ -163,8 +202,9 @@ def test_an_archive_that_cannot_be_read_is_named(few: Kinetics, tmp_path: Path) 
     broken = tmp_path / "broken.tar"
     broken.write_bytes(b"broken" * 999)
     found = of_archives(few, tmp_path / "o", [broken])
-    (unread,) = found["estimate"]["sample"]["unread_archives"]
+    (unread,) = [line for line in found["unestimated"] if "could not be read" in line]
     assert str(broken) in unread
+    assert found["estimate"] is None  # zeros would read as facts
 
 
 def test_archives_of_classes_that_are_complete_are_not_needed(tmp_path: Path) -> None:
@@ -263,6 +303,13 @@ def test_wrong_command_lines_are_refused(few: Kinetics, tmp_path: Path) -> None:
     assert plan(few, tmp_path, "--runner=NoRunner").status == 2
 
 
+def test_the_progress_of_a_run_in_json_is_none_of_a_plan(few: Kinetics, tmp_path: Path) -> None:
+    ended = plan(few, tmp_path / "o", "--progress=json")
+    assert ended.status == 2
+    assert ended.complaint.startswith("--progress json tells programs how a run goes")
+    assert ended.out == ""
+
+
 def test_annotations_that_cannot_be_read_are_refused(few: Kinetics, tmp_path: Path) -> None:
     (tmp_path / "o").mkdir()
     (tmp_path / "a.csv").write_text("youtube_id,time_start,time_end\nx,1\n")
@@ -282,7 +329,8 @@ def test_a_plan_ends_as_the_run_would(few: Kinetics, tmp_path: Path) -> None:
         "plan", "--annotations", str(few.annotations), "--videos", str(tmp_path / "empty"),
         "--output", str(tmp_path / "o"),
     )  # fmt: skip
-    assert (none.status, none.complaint.startswith("no annotated clip has a file")) == (1, True)
+    assert (none.status, none.complaint) == (1, "no annotated clip has a file")
+    assert "missing.csv" not in few_missing.complaint  # which is not written
 
 
 def test_a_folder_that_may_not_be_written_is_refused(

@@ -188,7 +188,11 @@ def test_bytes_are_known_where_a_listing_tells_them() -> None:
 
 @pytest.mark.parametrize(("most", "expected"), [(None, 200), (1000, 200), (150, 150)])
 def test_archives_hold_no_more_clips_than_are_wanted(most: int | None, expected: int) -> None:
-    assert chosen_clips(2e-6, 100_000_000, most) == expected
+    assert chosen_clips(2, 1_000_000, 100_000_000, most) == expected
+
+
+def test_packed_archives_hold_no_fewer_clips_than_were_seen() -> None:
+    assert chosen_clips(48, 32_000_000, 31_000_000, None) == 48
 
 
 # Time

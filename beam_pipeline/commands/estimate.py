@@ -178,7 +178,11 @@ def bytes_of(sample: Sample) -> Figure:
     return Figure.around(population.bytes + population.unknown * mean, error)
 
 
-def chosen_clips(per_byte: float, size: int, most: int | None) -> int:
-    """How many clips archives of this size hold that are wanted; ``most`` are wanted in all."""
-    expected = round(per_byte * size)
+def chosen_clips(wanted: int, read: int, size: int, most: int | None) -> int:
+    """How many wanted clips archives of this size hold, if the ``read`` bytes hold ``wanted``.
+
+    Packed archives are smaller than what they hold, so they hold no fewer than were seen. ``most``
+    are wanted in all.
+    """
+    expected = max(wanted, round(wanted * size / read))
     return expected if most is None else min(expected, most)

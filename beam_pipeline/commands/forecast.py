@@ -6,6 +6,7 @@ from typing import NamedTuple
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
 from beam_pipeline.commands.estimate import Estimate, Figure
+from beam_pipeline.commands.plan_shards import Shards
 from beam_pipeline.earlier.check_output import nearest_folder
 from beam_pipeline.elements import Row
 from beam_pipeline.engines.dataflow_cost import (
@@ -24,7 +25,7 @@ PRICED_REGION = "us-central1"
 
 
 class Room(NamedTuple):
-    """Bytes that are free on the disk of the output, and what a run writes."""
+    """Bytes that are free on the disk of the output, and those that a run needs."""
 
     free: int
     needed: Figure
@@ -32,7 +33,12 @@ class Room(NamedTuple):
     @property
     def is_short(self) -> bool:
         """Whether the disk may be full before the run ends."""
-        return max(self.needed.value, self.needed.high or 0.0) > self.free
+        return self.most > self.free
+
+    @property
+    def most(self) -> int:
+        """The bytes that may be needed."""
+        return round(max(self.needed.value, self.needed.high or 0.0))
 
 
 class OnDataflow(NamedTuple):
@@ -50,7 +56,7 @@ class Forecast(NamedTuple):
 
     ``rows`` are those of the sample's clips, which took ``sample_seconds``. ``start_seconds`` is
     what a run takes without any clip. ``room`` is None for a bucket, ``dataflow`` if nobody asks.
-    ``unread`` says which archives of the sample could not be read.
+    ``shards`` is None if the run packs none.
     """
 
     estimate: Estimate
@@ -60,15 +66,15 @@ class Forecast(NamedTuple):
     workers: int
     room: Room | None
     dataflow: OnDataflow | None
-    unread: list[str]
+    shards: Shards | None
 
 
-def room_for(found: Estimate, output: Output) -> Room | None:
-    """The room on the disk of an output; None for a bucket."""
+def room_for(needed: Figure, output: Output) -> Room | None:
+    """The room on the disk of an output, of which so many bytes are needed; None for a bucket."""
     if not output.is_local:
         return None
     folder = nearest_folder(urls.local_path(output.root))
-    return Room(shutil.disk_usage(folder).free, found.bytes_written)
+    return Room(shutil.disk_usage(folder).free, needed)
 
 
 def on_dataflow(

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 from beam_pipeline.commands.planned_clips import MAKE, MAY_BE_FETCHED, Kind, PlannedClips
 from beam_pipeline.config import Config
-from beam_pipeline.elements import ALL, Archive, Split, Unannotated
+from beam_pipeline.elements import ALL, LISTED, Archive, Split, Unannotated
 from beam_pipeline.kinetics.classes import UNLABELLED_FOLDER
 from beam_pipeline.kinetics.datasets import class_of_archive
 from beam_pipeline.plan.wanted_clips import WantedClips
 from beam_pipeline.results.closing_table import failure_message
 from beam_pipeline.results.split_results import SplitResults
+from beam_pipeline.results.tell_merge import merge_notes
 from beam_pipeline.results.warnings import warnings_about
 from beam_pipeline.results.write_summary import archives_summary
 from beam_pipeline.storage import files
@@ -28,7 +29,7 @@ MAY_BE = "may_be_in_archives"
 UNCERTAIN = (MAY_BE, MAY_BE_FETCHED)
 """Outcomes of clips that are made if they turn out to be somewhere."""
 
-OUTCOMES = (MAKE, "reused", "listed", *UNCERTAIN, "missing", "failed")
+OUTCOMES = (MAKE, "reused", "listed", *UNCERTAIN, "missing", "excluded", "failed")
 """What becomes of a clip, in the order of the table."""
 
 THREADS = 16
@@ -36,7 +37,10 @@ THREADS = 16
 
 
 class ClassLoss(NamedTuple):
-    """A class and its clips without a file, and those that cannot be made."""
+    """A class, its clips without a file, and those that cannot be made.
+
+    ``annotated`` are its clips that are sought, so no excluded ones.
+    """
 
     label: str
     annotated: int
@@ -64,7 +68,10 @@ class Archives(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What becomes of the clips: counts by split, reasons, classes, archives and notes."""
+    """What becomes of the clips: counts by split, reasons, classes, archives and notes.
+
+    ``failure`` says why a run would end with status 1, ``unestimated`` what no estimate has.
+    """
 
     splits: dict[Split, Counter[str]]
     reasons: Counter[str]
@@ -74,6 +81,7 @@ class Outcome:
     passed_over: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     failure: str | None = None
+    unestimated: list[str] = field(default_factory=list)
 
     @property
     def total(self) -> Counter[str]:
@@ -101,8 +109,14 @@ def outcome_of(planned: PlannedClips, config: Config) -> Outcome:
         list(_notes(planned, config, kinds)),
     )
     if config.shard is None and config.annotations:
-        outcome.failure = failure_message({"splits": _as_rows(splits)}, config)
+        outcome.failure = failure_message({"splits": _as_rows(splits)}, config, is_written=False)
     return outcome
+
+
+def is_open(outcome: Outcome, config: Config) -> bool:
+    """Whether the run makes clips, or may do so: in archives without annotations any may be."""
+    hidden = bool(outcome.archives.needed) and not config.annotations
+    return hidden or any(outcome.total[name] for name in (MAKE, *UNCERTAIN))
 
 
 def _with_archives(planned: PlannedClips, config: Config) -> "Counter[Kind]":
@@ -132,7 +146,7 @@ def worst_classes(kinds: "Counter[Kind]") -> list[ClassLoss]:
     """The classes that lose the largest share of their clips for want of a file, worst first."""
     annotated, missing, failed = Counter[str](), Counter[str](), Counter[str]()
     for kind, count in kinds.items():
-        if kind.label is not None:
+        if kind.label is not None and kind.status != "excluded":
             annotated[kind.label] += count
             missing[kind.label] += count * (kind.status == "missing")
             failed[kind.label] += count * (kind.status == "failed")
@@ -204,11 +218,13 @@ def _notes(planned: PlannedClips, config: Config, kinds: "Counter[Kind]") -> Ite
         result.counts["resized" if exists else kind.status, kind.reason] += count
         if kind.label is None and config.annotations and kind.reason != "conflicting_annotations":
             result.unlabelled += count
-        if kind.status not in ("missing", "failed"):
+        if exists or kind.status in LISTED:
             result.classes[UNLABELLED_FOLDER if kind.label is None else kind.label] += count
     archives = archives_summary(None, planned.read, planned.unannotated.members)
     unannotated = planned.unannotated.files
-    yield from planned.notes
+    yield from sorted({*planned.notes})
+    if planned.merged is not None:
+        yield from merge_notes(planned.merged)
     if config.shard is None:
         yield from warnings_about(
             list(results.values()), config, planned.label_ids, unannotated, planned.passed_over,

@@ -15,6 +15,7 @@ from beam_pipeline.commands.arguments import say
 from beam_pipeline.commands.estimate import STANDARD_ERRORS, Figure
 from beam_pipeline.commands.forecast import Forecast, OnDataflow
 from beam_pipeline.commands.plan_outcome import MAY_BE, OUTCOMES, Outcome
+from beam_pipeline.commands.plan_shards import Shards
 from beam_pipeline.commands.planned_clips import MAKE, MAY_BE_FETCHED
 from beam_pipeline.config import Config
 from beam_pipeline.privacy import one_line
@@ -45,6 +46,8 @@ def show(config: Config, outcome: Outcome, forecast: Forecast | None) -> None:
         Console().print(_table_of_forecast(forecast))
         for line in _remarks(forecast):
             say(f"  {line}")
+    for line in outcome.unestimated:
+        say(f"  note: {one_line(line)}")
     for note in outcome.notes:
         say(f"  note of a run: {one_line(note)}")
 
@@ -151,14 +154,28 @@ def _remarks(forecast: Forecast) -> Iterator[str]:
     )
     for reason, count in sorted(failures_in(forecast).items()):
         yield f"{count:,} of these {tried:,} failed: {reason}"
-    yield from (f"note: {one_line(line)}" for line in forecast.unread)
+    if forecast.shards is not None:
+        yield _about_shards(forecast.shards)
     if (room := forecast.room) is not None:
         if room.is_short:
-            yield f"note: only {decimal(room.free)} are free on the disk of the output; make room"
+            yield (
+                f"note: only {decimal(room.free)} are free on the disk of the output; make room: "
+                f"{decimal(room.most)} are needed"
+            )
         else:
             yield f"{decimal(room.free)} are free on the disk of the output"
     if forecast.dataflow is not None:
         yield from (f"note: {remark}" for remark in forecast.dataflow.remarks)
+
+
+def _about_shards(shards: Shards) -> str:
+    if not shards.bytes.value:
+        return "no webdataset shard is packed; those that are there stay as they are"
+    place = f", in place of {decimal(shards.replaced)} that are there" if shards.replaced else ""
+    return (
+        f"{_bytes(shards.bytes.value)} of what is written are webdataset shards, which hold every "
+        f"clip again{place}"
+    )
 
 
 def rate_of(forecast: Forecast) -> float:
@@ -189,6 +206,7 @@ def as_json(config: Config, outcome: Outcome, forecast: Forecast | None) -> dict
             "unknown_size": outcome.archives.unsized,
         },
         "estimate": None if forecast is None else _forecast_as_json(forecast),
+        "unestimated": [one_line(line) for line in outcome.unestimated],
         "notes": [one_line(note) for note in outcome.notes],
         "failure": outcome.failure,
     }
@@ -212,11 +230,15 @@ def _forecast_as_json(forecast: Forecast) -> dict[str, Any]:
             "clips": len(forecast.rows),
             "seconds": round(forecast.sample_seconds, 2),
             "failed": dict(failures_in(forecast)),
-            "unread_archives": forecast.unread,
         },
+        "shards": None if forecast.shards is None else _shards_as_json(forecast.shards),
         "free_bytes": None if forecast.room is None else forecast.room.free,
         "dataflow": None if forecast.dataflow is None else _dataflow_as_json(forecast.dataflow),
     }
+
+
+def _shards_as_json(shards: Shards) -> dict[str, Any]:
+    return {"bytes": _figure(shards.bytes), "replaced_bytes": shards.replaced}
 
 
 def _dataflow_as_json(cloud: OnDataflow) -> dict[str, Any]:

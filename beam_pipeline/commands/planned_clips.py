@@ -17,6 +17,7 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import (
     Archive,
     Clip,
+    MergedReleases,
     ReadArchive,
     ResizeTask,
     Row,
@@ -56,6 +57,8 @@ class PlannedClips:
     searched: the archives whose names are unknown until they are read, in order.
     read: the archives whose names were read.
     wanted: parts of the table of clips to look for in these.
+    merged: what became of the clips of several releases; None if there is one.
+    reused_bytes: the bytes of the clips of each split that are made already.
     """
 
     config: Config
@@ -70,6 +73,8 @@ class PlannedClips:
     unannotated: Unannotated = field(default_factory=Unannotated)
     passed_over: dict[str, Any] = field(default_factory=lambda: dict(NOTHING))
     notes: list[str] = field(default_factory=list)
+    merged: MergedReleases | None = None
+    reused_bytes: Counter[Split | None] = field(default_factory=Counter)
     _kinds: dict[Kind, Kind] = field(default_factory=dict)
 
     def add_task(self, task: ResizeTask) -> None:
@@ -85,8 +90,11 @@ class PlannedClips:
     def add_row(self, row: Row) -> None:
         """Count a clip that needs no work or cannot be made, unless it is to be made after all."""
         status = MAY_BE_FETCHED if self.config.fetches(row) else row.status
-        kind = Kind(row.split, row.label, status, row.reason)
-        self.clips.setdefault(row.clip_id, self._one(kind))
+        if row.clip_id in self.clips:
+            return
+        self.clips[row.clip_id] = self._one(Kind(row.split, row.label, status, row.reason))
+        if row.status == "reused":
+            self.reused_bytes[row.split] += row.bytes or 0
 
     def _one(self, kind: Kind) -> Kind:
         """The same tuple for all clips of a kind: there may be 650,000 of them."""
@@ -145,6 +153,10 @@ def plan_clips(config: Config, sample: int) -> PlannedClips:
         "passed_over": sources.passed_over,
         "notes": earlier.notes,
     }
+    if annotations.merge:
+        notes = (earlier.notes, annotations.merge.notes)
+        kept["notes"] = notes | "Notes" >> beam.Flatten()
+        kept["merged"] = annotations.merge.merged
     run = uuid.uuid4().hex
     planned = _Keep.kept[run] = PlannedClips(config, Reservoir(sample))
     try:

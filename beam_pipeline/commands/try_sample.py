@@ -14,13 +14,14 @@ from beam_pipeline.plan.plan_videos import clip_id_from_path
 from beam_pipeline.plan.wanted_clips import WantedClips
 from beam_pipeline.privacy import public_address
 from beam_pipeline.progress.counts import LOCAL_COUNTS
+from beam_pipeline.progress.events import log_row
 from beam_pipeline.progress.live_line import LiveLine
 from beam_pipeline.storage import urls
 from beam_pipeline.work.try_clips import Bench, Glance, Trial, finished
 
 PER_ARCHIVE, LEAST_ARCHIVES = 8, 4
 """Clips of the sample that are read from the beginning of one archive, and archives that are read
-at least, if there are so many: clips of one archive are often alike."""
+at least, if there are so many: clips of one archive are often alike. Fewer archives give more."""
 
 LEAST = 2
 """Clips of loose files and of archives that are tried at least: of one there is no range."""
@@ -97,7 +98,7 @@ def _try_sample(
     archives = draw_archives(outcome.archives.needed, archives_for(from_archives))
     wanted = b"".join(planned.wanted)
     table = WantedClips(wanted, planned.label_ids, annotated=bool(config.annotations))
-    with LiveLine():
+    with LiveLine(reporting=config.reporting):
         LOCAL_COUNTS.set(len(tasks) + from_archives, 0, 0)
         waiting = [bench.submit(task) for task in tasks]
         glances, in_archives = [], []
@@ -108,6 +109,7 @@ def _try_sample(
             in_archives += trials
         for trial in finished([*waiting, *in_archives]):
             LOCAL_COUNTS.finish(trial.row)
+            log_row(trial.row)
     loose = [trial.result() for trial in waiting]
     packed = [trial.result() for trial in in_archives]
     sizes = (task.sources[0][1] for task in tasks)
@@ -159,7 +161,8 @@ def _packed_population(
     seen = [glance for glance in glances if glance.archive.path not in planned.archives]
     if count := sum(glance.bytes for glance in seen):
         searched = [a for a in outcome.archives.needed if a.path not in planned.archives]
-        per_byte = sum(glance.wanted for glance in seen) / count
+        wanted = sum(glance.wanted for glance in seen)
         most = outcome.total[MAY_BE] if config.annotations else None
-        clips += chosen_clips(per_byte, sum(archive.size or 0 for archive in searched), most)
+        size = sum(archive.size or 0 for archive in searched)
+        clips += chosen_clips(wanted, count, size, most)
     return Population(clips, 0, clips, None)

@@ -87,22 +87,32 @@ def _speed(counts: Counts, seconds: float) -> str:
     )
 
 
-def failure_message(summary: dict[str, Any], config: Config) -> str | None:
-    """Why the run has failed all the same, by its own splits; None if it has not."""
+def failure_message(summary: dict[str, Any], config: Config, is_written: bool = True) -> str | None:
+    """Why the run has failed all the same, by its own splits; None if it has not.
+
+    The file that says more is only named if it ``is_written``.
+    """
     total = total_of(summary, config.splits)
-    root = config.output.root
     failed, missing = failure_ratio(total), missing_ratio(total)
+
+    def message(why: str, name: str, says: str) -> str:
+        return f"{why}; {config.output.root}/{name} {says}" if is_written else why
+
     if missing == 1:
         has = "has a file, or could be fetched" if config.fetch else "has a file"
-        return f"no annotated clip {has}; {root}/missing.csv lists them all"
+        return message(f"no annotated clip {has}", "missing.csv", "lists them all")
     if missing > config.max_missing_ratio:
-        return (
+        return message(
             f"{missing:.0%} of the annotated clips have no file, more than --max_missing_ratio "
-            f"{config.max_missing_ratio:g}; {root}/missing.csv lists them"
+            f"{config.max_missing_ratio:g}",
+            "missing.csv",
+            "lists them",
         )
     if failed > config.max_failure_ratio:
-        return (
+        return message(
             f"{failed:.0%} of the clips found failed, more than --max_failure_ratio "
-            f"{config.max_failure_ratio:g}; {root}/failed.csv says why"
+            f"{config.max_failure_ratio:g}",
+            "failed.csv",
+            "says why",
         )
     return None
