@@ -11,6 +11,7 @@ import pytest
 
 from beam_pipeline.codec.outcome import Reason
 from beam_pipeline.elements import Row
+from beam_pipeline.fetch.reasons import FINAL, PASSING
 from beam_pipeline.kinetics.label_map import read_label_map
 from beam_pipeline.kinetics.published_counts import PUBLISHED_COUNTS, releases_of
 from beam_pipeline.report.about import About, percent
@@ -148,7 +149,21 @@ def test_every_reason_has_the_words_of_the_page_about_troubles() -> None:
         for reason, meaning, helps in table(ROOT / "docs" / "troubleshooting.md", "reasons")
     }
     assert {reason: tuple(advice) for reason, advice in ADVICE.items()} == stated
-    assert set(Reason.__args__) <= set(ADVICE)
+    assert {*Reason.__args__, *FINAL, *PASSING} <= set(ADVICE)
+
+
+@pytest.mark.parametrize("reason", ADVICE)
+def test_no_marks_of_markdown_are_shown(reason: str) -> None:
+    advice = advice_for(reason)
+    assert not {"`", "[", "]"} & {*advice.meaning, *advice.helps}
+
+
+def test_a_link_of_the_page_about_troubles_is_named(tmp_path: Path) -> None:
+    page = drawn(tmp_path, row(1), row(2, status="missing", reason="private"))
+    assert (
+        "Missing: YouTube says that the video is private. What helps: not asked again, see what "
+        "cannot be had (docs/youtube.md)." in page.text
+    )
 
 
 def test_text_of_strangers_is_text(tmp_path: Path) -> None:
