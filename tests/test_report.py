@@ -166,6 +166,16 @@ def test_a_link_of_the_page_about_troubles_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_a_clip_with_conflicting_annotations_is_of_no_class(tmp_path: Path) -> None:
+    conflict = row(2, label=None, status="failed", reason="conflicting_annotations")
+    page = drawn(tmp_path / "conflict", row(1), conflict)
+    assert page.values("data-name").count("zumba") > 0
+    assert "without a label" not in page.values("data-name")
+    assert "conflicting_annotations 1 failed" in page.text
+    page = drawn(tmp_path / "bare", row(1), row(2, label=None))
+    assert "without a label" in page.values("data-name")
+
+
 def test_text_of_strangers_is_text(tmp_path: Path) -> None:
     page = drawn(
         tmp_path,
@@ -258,14 +268,36 @@ def test_the_release_is_told_by_data_set_label_map_or_classes() -> None:
     assert releases_of(None, None, (names - {"zumba"}) | {"other"}) == ()
 
 
-@pytest.mark.parametrize("part", [{"limit": 5}, {"classes": ["zumba"]}, {"dataset": None}])
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"limit": 5}, {"limit_per_class": 5}, {"classes": ["zumba"]},
+        {"exclude_from": ["train"]}, {"dataset": None},
+    ],
+)  # fmt: skip
 def test_a_part_of_a_data_set_is_not_held_against_it(tmp_path: Path, part: dict[str, Any]) -> None:
-    settings = {"dataset": "kinetics400", "limit": None, "classes": None}
+    settings = {
+        "dataset": "kinetics400", "limit": None, "classes": None, "limit_per_class": None,
+        "exclude_from": [],
+    }  # fmt: skip
     page = drawn(tmp_path / "whole", row(1), settings=settings)
     assert "Against published counts" in page.text
     assert f"{PUBLISHED_COUNTS['Kinetics-400'][0].train:,}" in page.text
     page = drawn(tmp_path / "part", row(1), settings={**settings, **part})
     assert "Against published counts" not in page.text
+
+
+def test_without_the_clips_of_another_data_set_it_is_a_part_too(tmp_path: Path) -> None:
+    inputs = {"exclude_annotations": ["/a/test.csv"]}
+    page = drawn(tmp_path, row(1), settings={"dataset": "kinetics400"}, inputs=inputs)
+    assert "Against published counts" not in page.text
+
+
+def test_some_splits_are_held_against_the_counts_of_these(tmp_path: Path) -> None:
+    page = drawn(tmp_path, row(1, "val"), settings={"dataset": "kinetics400"})
+    counts = PUBLISHED_COUNTS["Kinetics-400"][0]
+    assert f"{counts.val:,}" in page.text
+    assert f"{counts.train:,}" not in page.text
 
 
 # Trainers

@@ -141,10 +141,18 @@ class Published(NamedTuple):
     splits: list[tuple[str, str]]
 
 
+PARTS = ("limit", "limit_per_class", "classes", "exclude_from")
+"""Settings that leave clips of a data set out."""
+
+
 def _published(about: About, facts: Facts) -> Iterator[Published]:
-    """The output beside each published count of its release; nothing of a part of a data set."""
+    """The output beside each published count of its release; nothing of a part of a data set.
+
+    A part by splits is compared: each split has a count of its own.
+    """
     settings = dict_in(about.summary, "settings")
-    if settings.get("limit") is not None or settings.get("classes") is not None:
+    excluded = dict_in(about.summary, "inputs").get("exclude_annotations")
+    if excluded or any(settings.get(each) not in (None, []) for each in PARTS):
         return
     releases = releases_of(
         settings.get("dataset"), settings.get("label_map"), frozenset(about.label_ids)
