@@ -143,6 +143,42 @@ def test_a_reason_comes_with_examples_and_what_helps(page: Page) -> None:
     assert advice_for("of a later release").helps.startswith("read its detail")
 
 
+FETCH = {
+    "fetched": 1234, "reasons": {"private": 3, "removed": 1},
+    "years": {"2026": {"private": 2, "removed": 1}, "2025": {"private": 1}},
+}  # fmt: skip
+
+
+def test_what_a_site_does_not_give_is_told_by_year_and_reason(tmp_path: Path) -> None:
+    lost = [row(n, status="missing", reason="private") for n in (2, 3, 4)]
+    page = drawn(tmp_path / "fetched", row(1), *lost, fetch=FETCH)
+    title = "Clips that YouTube does not give, by year and reason"
+    assert any(title in label for label in page.values("aria-label"))
+    assert "year and reason clips 2025: private 1 2026: private 2 2026: removed 1" in page.text
+    assert "fetched from YouTube 1,234 clips" in page.text
+    for number, fetch in enumerate(({"fetched": 0, "reasons": {}, "years": {}}, {}, 3)):
+        page = drawn(tmp_path / str(number), row(1), *lost, fetch=fetch)
+        assert "does not give" not in page.text
+        assert "fetched from" not in page.text
+
+
+def test_what_a_site_does_not_give_has_its_section_where_the_manifest_is_gone(
+    tmp_path: Path,
+) -> None:
+    page = drawn(tmp_path, row(1), fetch=FETCH)
+    assert "failures" in page.values("id")
+    assert "#failures" in page.values("href")
+    assert "2025: private" in page.text
+
+
+def test_shards_are_told_by_split_with_their_bytes(tmp_path: Path) -> None:
+    none = {"seed": 0, "shards": 0, "samples": 0, "bytes": 0}
+    train = {**none, "shards": 1200, "bytes": 1_100_000_000_000}
+    page = drawn(tmp_path, row(1), webdataset={"train": train, "val": none, "test": 3})
+    assert "WebDataset shards train 1,200 (1.1 TB) Settings".lower() in page.text.lower()
+    assert "WebDataset shards" not in drawn(tmp_path / "none", row(1)).text
+
+
 def test_every_reason_has_the_words_of_the_page_about_troubles() -> None:
     stated = {
         reason.strip("`"): (meaning, helps)

@@ -33,6 +33,7 @@ from beam_pipeline.report.contact_sheet import ContactSheet
 from beam_pipeline.report.fact_charts import (
     classes_chart,
     coverage_chart,
+    lost_chart,
     measure_charts,
     reasons_chart,
 )
@@ -65,6 +66,7 @@ def draw_page(about: About, facts: Facts, sheet: ContactSheet | None) -> bytes:
         coverage=coverage_chart(facts),
         published=list(_published(about, facts)) if with_annotations else [],
         reasons_chart=reasons_chart(facts),
+        lost_chart=lost_chart(dict_in(about.summary, "fetch")),
         unclipped=[(each, advice_for(each.reason)) for each in facts.unclipped()],
         classes=facts.classes() if with_annotations else [],
         classes_chart=classes_chart(facts.classes()),
