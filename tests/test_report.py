@@ -1,6 +1,5 @@
 """The page about an output: what stands on it, and that it asks nothing of anybody else."""
 
-import ast
 import re
 from collections import Counter
 from html.parser import HTMLParser
@@ -20,7 +19,6 @@ from beam_pipeline.report.contact_sheet import ContactSheet
 from beam_pipeline.report.facts import read_facts, splits_with_manifest
 from beam_pipeline.report.page import draw_page
 from beam_pipeline.report.reasons import ADVICE, advice_for
-from beam_pipeline.report.trainer_configs import Lists, trainer_configs
 from tests.docs.pages import ROOT, table
 from tests.rule_output import summary_of
 from tests.test_report_facts import output_of, row
@@ -334,50 +332,6 @@ def test_some_splits_are_held_against_the_counts_of_these(tmp_path: Path) -> Non
     counts = PUBLISHED_COUNTS["Kinetics-400"][0]
     assert f"{counts.val:,}" in page.text
     assert f"{counts.train:,}" not in page.text
-
-
-# Trainers
-
-LISTS = Lists("/out put", "/out put", " ", {"slowfast", "mmaction2"}, 400, 256)
-
-
-def test_every_trainer_has_the_paths_and_the_number_of_classes() -> None:
-    configs = {each.trainer: each for each in trainer_configs(LISTS)}
-    assert list(configs) == [
-        "SlowFast, TimeSformer, MViT", "PyTorchVideo", "mmaction2", "VideoMAE", "torchvision",
-    ]  # fmt: skip
-    for each in configs.values():
-        assert '"/out put' in each.text
-        assert "400" in each.text
-    for trainer in ("PyTorchVideo", "mmaction2", "torchvision"):
-        ast.parse(configs[trainer].text)
-    assert configs["SlowFast, TimeSformer, MViT"].text.splitlines() == [
-        "DATA:", '  PATH_TO_DATA_DIR: "/out put"', "MODEL:", "  NUM_CLASSES: 400",
-    ]  # fmt: skip
-    assert configs["mmaction2"].advice is None
-    assert configs["torchvision"].advice == (
-        "Its lists are not there yet: run the same command with --list_format torchvision"
-    )
-
-
-def test_relative_paths_and_another_separator_are_in_the_settings() -> None:
-    lists = LISTS._replace(prefix="", separator=",")
-    slowfast, pytorchvideo, mmaction2, videomae, _ = (each.text for each in trainer_configs(lists))
-    assert '  PATH_PREFIX: "/out put"' in slowfast
-    assert '  PATH_LABEL_SEPARATOR: ","' in slowfast
-    assert 'video_path_prefix="/out put"' in pytorchvideo
-    assert 'data_prefix=dict(video="/out put")' in mmaction2
-    assert 'delimiter=","' in mmaction2
-    ast.parse(mmaction2)
-    assert videomae.startswith('cd "/out put"')
-
-
-def test_a_path_with_quotes_stays_one_text() -> None:
-    lists = LISTS._replace(root='/o"; import os; "')
-    for each in trainer_configs(lists):
-        if each.trainer in ("PyTorchVideo", "mmaction2", "torchvision"):
-            texts = [n.value for n in ast.walk(ast.parse(each.text)) if isinstance(n, ast.Constant)]
-            assert any(str(text).startswith('/o"; import os; "') for text in texts)
 
 
 # Small parts

@@ -16,7 +16,7 @@ from rich.filesize import decimal
 
 from beam_pipeline.elements import ALL, LISTED
 from beam_pipeline.kinetics.published_counts import PUBLISHED_COUNTS, releases_of
-from beam_pipeline.output.list_formats import SLOWFAST
+from beam_pipeline.output.list_formats import SLOWFAST, WEBDATASET
 from beam_pipeline.privacy import printable, public_address
 from beam_pipeline.report.about import (
     About,
@@ -27,6 +27,7 @@ from beam_pipeline.report.about import (
     list_in,
     number_of_classes,
     percent,
+    shards_of,
     total_of,
 )
 from beam_pipeline.report.contact_sheet import ContactSheet
@@ -209,14 +210,20 @@ def _configs(about: About) -> Iterator[TrainerConfig]:
     if not settings or not classes:
         return
     prefix, edge = settings.get("path_prefix"), settings.get("short_edge")
-    recorded = {name.split("/")[1] for name in dict_in(about.summary, "lists") if "/" in name}
+    shards = {split: number for split, (number, _) in shards_of(about.summary).items()}
+    recorded = {
+        name.split("/")[1] for name in dict_in(about.summary, "lists") if name.startswith("lists/")
+    }
+    there = {SLOWFAST, *recorded, *list_in(settings, "list_format")} - {WEBDATASET}
     yield from trainer_configs(
         Lists(
             root=public_address(about.root),
             prefix=prefix if isinstance(prefix, str) else None,
             separator=str(settings.get("separator") or " "),
-            formats={SLOWFAST, *recorded, *list_in(settings, "list_format")},
+            formats=there | {WEBDATASET} if shards else there,
             classes=classes,
             short_edge=edge if isinstance(edge, int) else None,
+            shards=shards,
+            has_clips=settings.get("resize") is not False,
         )
     )
