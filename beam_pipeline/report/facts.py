@@ -59,7 +59,8 @@ class Facts:
 
     ``excluded`` is the number of clips that --exclude_annotations left out, which count nowhere
     else. ``codecs`` and ``sound`` are of listed clips; the key None stands for what is not known.
-    ``unreadable`` names the manifests that are damaged, with what is wrong.
+    ``unreadable`` names the manifests that are damaged, with what is wrong, and what else cannot
+    be shown.
     """
 
     sheet: SheetClips
