@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from beam_pipeline.codec import child_processes
-from beam_pipeline.errors import DamagedError, RunError, UsageError, message_of
+from beam_pipeline.errors import DamagedError, RunError, UsageError, message_of, without_a_run
 from beam_pipeline.kinetics.spelling import meant
 from beam_pipeline.privacy import one_line, redact
 from beam_pipeline.quick_start import import_of_beam
@@ -115,7 +115,7 @@ def _run_subcommand(name: str, *arguments: str) -> int:
         if isinstance(error, DamagedError):
             _complain(f"{error.what}; the command that made this output writes it anew")
         else:
-            _complain(str(error))
+            _complain(str(error) if name == "plan" else without_a_run(str(error)))
         if name in JOBS:
             _exit_now(RUN_FAILED)  # threads of Beam may still wait
         return BAD_USAGE

@@ -24,6 +24,15 @@ class OutputError(RunError):
     """The output cannot be written."""
 
 
+OF_A_RUN = ", or choose another --output; then run the same command again"
+"""The end of a message about the output that only a run should say: others have no --output."""
+
+
+def without_a_run(message: str) -> str:
+    """A message about the output as what is no run says it."""
+    return message.removesuffix(OF_A_RUN)
+
+
 class DamagedError(OutputError):
     """A file of the output is not as a run has written it.
 

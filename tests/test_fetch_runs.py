@@ -123,6 +123,7 @@ def test_fetching_later_gives_the_same_output(made: Made, tmp_path: Path, whole:
     assert without(summary(later), *about) == without(summary(at_once), *about)
     assert summary(later)["unannotated"] == 1
     assert f"fetch {later}" in summary(later)["command"]
+    assert "fetched from YouTube</dt><dd>2 clips" in (later / "report.html").read_text()
 
     # Clips whose files are gone are fetched too, and nothing else.
     (later / ours["aWhole_000000_000002"]["path"]).unlink()
@@ -153,12 +154,13 @@ def test_a_fault_that_passes_is_asked_for_in_the_next_run(tmp_path: Path, site: 
     alone.add("gDown_000001_000003", "train", "zumba")
     alone.add("aWhole_000000_000002", "val", "zumba")
     made, output = Made(alone.write(), site), tmp_path / "output"
-    assert made.prepare(output, *FETCH).status == 0
+    assert made.prepare(output, "--report=false", *FETCH).status == 0
     assert told(all_rows(output)["gDown_000001_000003"]) == ("missing", "network")
     site.pages = {"gDown": ONE}
     assert made.fetch(output).status == 0
     assert made.site.asked == ["watch/gDown", "media/gDown/18"]
     assert told(all_rows(output)["gDown_000001_000003"]) == ("resized", None)
+    assert not (output / "report.html").exists()  # whoever wants none has none later
 
 
 def test_what_a_worker_has_asked_for_before_it_died_is_not_asked_for_again(

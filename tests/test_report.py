@@ -1,6 +1,5 @@
 """The page about an output: what stands on it, and that it asks nothing of anybody else."""
 
-import ast
 import re
 from collections import Counter
 from html.parser import HTMLParser
@@ -11,6 +10,7 @@ import pytest
 
 from beam_pipeline.codec.outcome import Reason
 from beam_pipeline.elements import Row
+from beam_pipeline.fetch.reasons import FINAL, PASSING
 from beam_pipeline.kinetics.label_map import read_label_map
 from beam_pipeline.kinetics.published_counts import PUBLISHED_COUNTS, releases_of
 from beam_pipeline.report.about import About, percent
@@ -19,7 +19,6 @@ from beam_pipeline.report.contact_sheet import ContactSheet
 from beam_pipeline.report.facts import read_facts, splits_with_manifest
 from beam_pipeline.report.page import draw_page
 from beam_pipeline.report.reasons import ADVICE, advice_for
-from beam_pipeline.report.trainer_configs import Lists, trainer_configs
 from tests.docs.pages import ROOT, table
 from tests.rule_output import summary_of
 from tests.test_report_facts import output_of, row
@@ -142,13 +141,73 @@ def test_a_reason_comes_with_examples_and_what_helps(page: Page) -> None:
     assert advice_for("of a later release").helps.startswith("read its detail")
 
 
+FETCH = {
+    "fetched": 1234, "reasons": {"private": 3, "removed": 1},
+    "years": {"2026": {"private": 2, "removed": 1}, "2025": {"private": 1}},
+}  # fmt: skip
+
+
+def test_what_a_site_does_not_give_is_told_by_year_and_reason(tmp_path: Path) -> None:
+    lost = [row(n, status="missing", reason="private") for n in (2, 3, 4)]
+    page = drawn(tmp_path / "fetched", row(1), *lost, fetch=FETCH)
+    title = "Clips that YouTube does not give, by year and reason"
+    assert any(title in label for label in page.values("aria-label"))
+    assert "year and reason clips 2025: private 1 2026: private 2 2026: removed 1" in page.text
+    assert "fetched from YouTube 1,234 clips" in page.text
+    for number, fetch in enumerate(({"fetched": 0, "reasons": {}, "years": {}}, {}, 3)):
+        page = drawn(tmp_path / str(number), row(1), *lost, fetch=fetch)
+        assert "does not give" not in page.text
+        assert "fetched from" not in page.text
+
+
+def test_what_a_site_does_not_give_has_its_section_where_the_manifest_is_gone(
+    tmp_path: Path,
+) -> None:
+    page = drawn(tmp_path, row(1), fetch=FETCH)
+    assert "failures" in page.values("id")
+    assert "#failures" in page.values("href")
+    assert "2025: private" in page.text
+
+
+def test_shards_are_told_by_split_with_their_bytes(tmp_path: Path) -> None:
+    none = {"seed": 0, "shards": 0, "samples": 0, "bytes": 0}
+    train = {**none, "shards": 1200, "bytes": 1_100_000_000_000}
+    page = drawn(tmp_path, row(1), webdataset={"train": train, "val": none, "test": 3})
+    assert "WebDataset shards train 1,200 (1.1 TB) Settings".lower() in page.text.lower()
+    assert "WebDataset shards" not in drawn(tmp_path / "none", row(1)).text
+
+
 def test_every_reason_has_the_words_of_the_page_about_troubles() -> None:
     stated = {
         reason.strip("`"): (meaning, helps)
         for reason, meaning, helps in table(ROOT / "docs" / "troubleshooting.md", "reasons")
     }
     assert {reason: tuple(advice) for reason, advice in ADVICE.items()} == stated
-    assert set(Reason.__args__) <= set(ADVICE)
+    assert {*Reason.__args__, *FINAL, *PASSING} <= set(ADVICE)
+
+
+@pytest.mark.parametrize("reason", ADVICE)
+def test_no_marks_of_markdown_are_shown(reason: str) -> None:
+    advice = advice_for(reason)
+    assert not {"`", "[", "]"} & {*advice.meaning, *advice.helps}
+
+
+def test_a_link_of_the_page_about_troubles_is_named(tmp_path: Path) -> None:
+    page = drawn(tmp_path, row(1), row(2, status="missing", reason="private"))
+    assert (
+        "Missing: YouTube says that the video is private. What helps: not asked again, see what "
+        "cannot be had (docs/youtube.md)." in page.text
+    )
+
+
+def test_a_clip_with_conflicting_annotations_is_of_no_class(tmp_path: Path) -> None:
+    conflict = row(2, label=None, status="failed", reason="conflicting_annotations")
+    page = drawn(tmp_path / "conflict", row(1), conflict)
+    assert page.values("data-name").count("zumba") > 0
+    assert "without a label" not in page.values("data-name")
+    assert "conflicting_annotations 1 failed" in page.text
+    page = drawn(tmp_path / "bare", row(1), row(2, label=None))
+    assert "without a label" in page.values("data-name")
 
 
 def test_text_of_strangers_is_text(tmp_path: Path) -> None:
@@ -243,9 +302,18 @@ def test_the_release_is_told_by_data_set_label_map_or_classes() -> None:
     assert releases_of(None, None, (names - {"zumba"}) | {"other"}) == ()
 
 
-@pytest.mark.parametrize("part", [{"limit": 5}, {"classes": ["zumba"]}, {"dataset": None}])
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"limit": 5}, {"limit_per_class": 5}, {"classes": ["zumba"]},
+        {"exclude_from": ["train"]}, {"dataset": None},
+    ],
+)  # fmt: skip
 def test_a_part_of_a_data_set_is_not_held_against_it(tmp_path: Path, part: dict[str, Any]) -> None:
-    settings = {"dataset": "kinetics400", "limit": None, "classes": None}
+    settings = {
+        "dataset": "kinetics400", "limit": None, "classes": None, "limit_per_class": None,
+        "exclude_from": [],
+    }  # fmt: skip
     page = drawn(tmp_path / "whole", row(1), settings=settings)
     assert "Against published counts" in page.text
     assert f"{PUBLISHED_COUNTS['Kinetics-400'][0].train:,}" in page.text
@@ -253,48 +321,17 @@ def test_a_part_of_a_data_set_is_not_held_against_it(tmp_path: Path, part: dict[
     assert "Against published counts" not in page.text
 
 
-# Trainers
-
-LISTS = Lists("/out put", "/out put", " ", {"slowfast", "mmaction2"}, 400, 256)
-
-
-def test_every_trainer_has_the_paths_and_the_number_of_classes() -> None:
-    configs = {each.trainer: each for each in trainer_configs(LISTS)}
-    assert list(configs) == [
-        "SlowFast, TimeSformer, MViT", "PyTorchVideo", "mmaction2", "VideoMAE", "torchvision",
-    ]  # fmt: skip
-    for each in configs.values():
-        assert '"/out put' in each.text
-        assert "400" in each.text
-    for trainer in ("PyTorchVideo", "mmaction2", "torchvision"):
-        ast.parse(configs[trainer].text)
-    assert configs["SlowFast, TimeSformer, MViT"].text.splitlines() == [
-        "DATA:", '  PATH_TO_DATA_DIR: "/out put"', "MODEL:", "  NUM_CLASSES: 400",
-    ]  # fmt: skip
-    assert configs["mmaction2"].advice is None
-    assert configs["torchvision"].advice == (
-        "Its lists are not there yet: run the same command with --list_format torchvision"
-    )
+def test_without_the_clips_of_another_data_set_it_is_a_part_too(tmp_path: Path) -> None:
+    inputs = {"exclude_annotations": ["/a/test.csv"]}
+    page = drawn(tmp_path, row(1), settings={"dataset": "kinetics400"}, inputs=inputs)
+    assert "Against published counts" not in page.text
 
 
-def test_relative_paths_and_another_separator_are_in_the_settings() -> None:
-    lists = LISTS._replace(prefix="", separator=",")
-    slowfast, pytorchvideo, mmaction2, videomae, _ = (each.text for each in trainer_configs(lists))
-    assert '  PATH_PREFIX: "/out put"' in slowfast
-    assert '  PATH_LABEL_SEPARATOR: ","' in slowfast
-    assert 'video_path_prefix="/out put"' in pytorchvideo
-    assert 'data_prefix=dict(video="/out put")' in mmaction2
-    assert 'delimiter=","' in mmaction2
-    ast.parse(mmaction2)
-    assert videomae.startswith('cd "/out put"')
-
-
-def test_a_path_with_quotes_stays_one_text() -> None:
-    lists = LISTS._replace(root='/o"; import os; "')
-    for each in trainer_configs(lists):
-        if each.trainer in ("PyTorchVideo", "mmaction2", "torchvision"):
-            texts = [n.value for n in ast.walk(ast.parse(each.text)) if isinstance(n, ast.Constant)]
-            assert any(str(text).startswith('/o"; import os; "') for text in texts)
+def test_some_splits_are_held_against_the_counts_of_these(tmp_path: Path) -> None:
+    page = drawn(tmp_path, row(1, "val"), settings={"dataset": "kinetics400"})
+    counts = PUBLISHED_COUNTS["Kinetics-400"][0]
+    assert f"{counts.val:,}" in page.text
+    assert f"{counts.train:,}" not in page.text
 
 
 # Small parts

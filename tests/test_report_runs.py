@@ -16,6 +16,7 @@ from beam_pipeline.report import write_report as module
 from beam_pipeline.report.contact_sheet import ContactSheet, Pictured
 from beam_pipeline.report.write_report import (
     Found,
+    keeps_report,
     look_at_report,
     mark_of,
     update_report,
@@ -152,6 +153,31 @@ def test_pictures_are_asked_for_by_clip_and_their_failure_is_a_note(
     written = write_report(output, {}, "abc")
     assert written.notes == ["there are no pictures: no child can be started"]
     assert b"no child can be started" in page_of(output).read_bytes()
+
+
+def test_a_failure_says_one_thing_to_do(output: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    page_of(output).mkdir()
+    (note,) = update_report(output, {}, "abc", is_wanted=True)
+    assert note == (
+        f"report.html could not be made: cannot read {page_of(output)}: Is a directory; there is a "
+        "folder where a file must be: remove it"
+    )
+    monkeypatch.setattr(module, "look_at_report", fail)
+    (note,) = update_report(output, {}, "abc", is_wanted=True)
+    assert note.endswith("; python -m beam_pipeline report tries again")
+
+
+def test_a_report_is_kept_where_there_is_one_even_a_damaged_one(output: Output) -> None:
+    assert not keeps_report(output)
+    write_report(output, {}, "abc")
+    assert keeps_report(output)
+    page_of(output).write_bytes(page_of(output).read_bytes()[:-100])
+    assert keeps_report(output)
+    page_of(output).write_text(THEIRS)
+    assert not keeps_report(output)
+    page_of(output).unlink()
+    page_of(output).mkdir()
+    assert keeps_report(output)  # what is wrong is noted when it is written
 
 
 # Runs
@@ -292,6 +318,42 @@ def test_the_command_tells_what_it_could_not_read(copied: Path) -> None:
     assert "note: " in ended.out
     assert "val.parquet was damaged" in ended.out
     assert "val.parquet was damaged" in (copied / "report.html").read_text()
+
+
+def test_the_command_says_that_no_run_has_finished(tmp_path: Path) -> None:
+    state = tmp_path / "_state" / ("1" * 32)
+    state.mkdir(parents=True)
+    (state / "part.rows").write_bytes(b"")
+    said = json.loads(run("report", str(tmp_path), "--json").out)
+    note = "no run has finished here yet: type the command of the run again"
+    assert said["notes"] == [note]
+    assert f"<li>{note}</li>" in (tmp_path / "report.html").read_text()
+    assert f"note: {note}" in run("report", str(tmp_path)).out
+
+
+def test_a_finished_output_has_no_such_note(output: Output) -> None:
+    assert write_report(output, None, "").notes == []
+    assert write_report(output, {}, "").notes == []
+
+
+@pytest.mark.parametrize("name", ["verify", "compare", "stats", "overlap", "report", "fetch"])
+def test_what_is_no_run_speaks_of_no_output_to_choose(copied: Path, name: str) -> None:
+    (copied / "summary.json").unlink()
+    (copied / "summary.json").mkdir()
+    others = (str(copied),) if name in ("compare", "overlap") else ()
+    ended = run(name, str(copied), *others)
+    assert ended.status == (1 if name == "fetch" else 2)
+    assert ended.complaint == (
+        f"cannot read {copied}/summary.json: Is a directory; there is a folder where a file must "
+        "be: remove it"
+    )
+
+
+def test_a_run_speaks_of_another_output(few: Kinetics, copied: Path) -> None:
+    (copied / "summary.json").unlink()
+    (copied / "summary.json").mkdir()
+    said = prepared(few, copied).complaint
+    assert said.endswith("remove it, or choose another --output; then run the same command again")
 
 
 def test_what_the_command_refuses(copied: Path, tmp_path: Path) -> None:

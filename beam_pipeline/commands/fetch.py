@@ -30,6 +30,7 @@ from beam_pipeline.output.output_folder import SUMMARY, Output
 from beam_pipeline.privacy import public_address
 from beam_pipeline.progress.reporting import Reporting
 from beam_pipeline.progress.run_log import run_log
+from beam_pipeline.report.write_report import keeps_report
 from beam_pipeline.results.closing_table import failure_message, print_results
 from beam_pipeline.run_job import run
 
@@ -146,6 +147,7 @@ def _config(
         seed=settings["seed"],
         fetch=fetch,
         reporting=Reporting(),
+        report=keeps_report(prepared.output),
     )
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from beam_pipeline.errors import DamagedError, OutputError
+from beam_pipeline.errors import OF_A_RUN, DamagedError, OutputError
 from beam_pipeline.output import durable
 from beam_pipeline.storage import files, urls
 
@@ -300,20 +300,16 @@ _HINTS = {
 def read_error(target: str, error: OSError) -> OutputError:
     """The error for an existing file of the output that cannot be read."""
     hint = "get permission to read it" if isinstance(error, PermissionError) else "check it"
-    return OutputError(
-        f"cannot read {target}: {error.strerror or error}; {hint}, or choose another --output; "
-        "then run the same command again"
-    )
+    if isinstance(error, IsADirectoryError):
+        hint = _HINTS[errno.EISDIR]
+    return OutputError(f"cannot read {target}: {error.strerror or error}; {hint}{OF_A_RUN}")
 
 
 def _write_error(target: str, error: OSError) -> OutputError:
     hint = _HINTS.get(error.errno or 0, "check the storage")
     if isinstance(error, FileNotFoundError) and not urls.is_local(target):
         hint = "there is no such bucket: create it"
-    return OutputError(
-        f"cannot write {target}: {error.strerror or error}; {hint}, or choose another --output; "
-        "then run the same command again"
-    )
+    return OutputError(f"cannot write {target}: {error.strerror or error}; {hint}{OF_A_RUN}")
 
 
 def _with_folder(path: str, act: Callable[[], None]) -> None:

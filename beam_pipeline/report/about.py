@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from rich.filesize import decimal
 
 from beam_pipeline.elements import ALL, LISTED, NOT_MADE
+from beam_pipeline.output.list_formats import WEBDATASET
 from beam_pipeline.privacy import public_address
 from beam_pipeline.report.facts import Facts
 
@@ -129,6 +130,15 @@ def about_the_run(about: About, facts: Facts) -> Iterator[tuple[str, str]]:
     yield "sources of the clips", decimal(facts.source_bytes)
     if facts.bytes:
         yield "clips", decimal(facts.bytes)
+    if isinstance(fetched := dict_in(summary, "fetch").get("fetched"), int) and fetched:
+        yield "fetched from YouTube", f"{fetched:,} clip{'s' * (fetched != 1)}"
+    if packed := shards_of(summary):
+        yield (
+            "WebDataset shards",
+            ", ".join(
+                f"{split} {shards:,} ({decimal(size)})" for split, (shards, size) in packed.items()
+            ),
+        )
     settings = dict_in(summary, "settings")
     if stated := {key: value for key, value in settings.items() if value not in (None, "", [])}:
         yield "settings", ", ".join(f"{key} {_setting(stated[key])}" for key in stated)
@@ -144,6 +154,21 @@ def about_the_run(about: About, facts: Facts) -> Iterator[tuple[str, str]]:
     for term, key in (("files that match no annotation", "unannotated"), ("retries", "retries")):
         if isinstance(count := summary.get(key), int) and count:
             yield term, f"{count:,}"
+
+
+def shards_of(summary: Mapping[str, Any] | None) -> dict[str, tuple[int, int]]:
+    """The number of WebDataset shards and their bytes, by split; splits without any are left out.
+
+    >>> shards_of({"webdataset": {"train": {"shards": 2, "bytes": 5}, "val": {"shards": 0}}})
+    {'train': (2, 5)}
+    """
+    packed = dict_in(summary, WEBDATASET)
+    found = {}
+    for split in packed:
+        shards, size = (dict_in(packed, split).get(each) for each in ("shards", "bytes"))
+        if isinstance(shards, int) and isinstance(size, int) and shards:
+            found[split] = shards, size
+    return found
 
 
 def day(date: str) -> str:

@@ -1,7 +1,7 @@
 """The charts of a page, from what was counted."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from beam_pipeline.elements import LISTED, NOT_MADE
@@ -22,6 +22,25 @@ def reasons_chart(facts: Facts) -> Chart | None:
     """The clips without a file by reason; None if there are none."""
     counts = [(each.reason or each.status, each.clips) for each in facts.unclipped()]
     return bars("Clips without a file, by reason", "reason", counts) if counts else None
+
+
+def lost_chart(fetch: Mapping[str, Any]) -> Chart | None:
+    """The clips that a site could not give, by year and reason; None if there are none.
+
+    ``fetch`` is that of a summary: its ``years`` have the number of clips for each reason.
+    """
+    years = fetch.get("years")
+    counts = [
+        (f"{year}: {reason}", count)
+        for year, reasons in sorted(years.items() if isinstance(years, dict) else ())
+        for reason, count in sorted(reasons.items() if isinstance(reasons, dict) else ())
+        if isinstance(count, int)
+    ]
+    if not counts:
+        return None
+    note = "the year is that in which YouTube first said so to a run into this output"
+    title = "Clips that YouTube does not give, by year and reason"
+    return bars(title, "year and reason", counts, note=note)
 
 
 CHART_BARS = 14

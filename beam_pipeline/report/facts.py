@@ -59,7 +59,8 @@ class Facts:
 
     ``excluded`` is the number of clips that --exclude_annotations left out, which count nowhere
     else. ``codecs`` and ``sound`` are of listed clips; the key None stands for what is not known.
-    ``unreadable`` names the manifests that are damaged, with what is wrong.
+    ``unreadable`` names the manifests that are damaged, with what is wrong, and what else cannot
+    be shown.
     """
 
     sheet: SheetClips
@@ -189,18 +190,16 @@ def _counted(column: pa.ChunkedArray) -> dict[Any, int]:
 
 
 def _add_counts(facts: Facts, split: Split, table: pa.Table) -> None:
-    groups = table.select(["label", "status"]).group_by(["label", "status"])
-    for count, label, status in _in_order(groups.aggregate([([], "count_all")])):
+    names = ("label", "status", "reason")
+    groups = table.select(names).group_by(names).aggregate([([], "count_all")])
+    columns = (groups.column(name).to_pylist() for name in ("count_all", *names))
+    for count, label, status, reason in zip(*columns, strict=True):
         if status == "excluded":  # it is in no share
             facts.excluded += count
-        else:
+            continue
+        facts.statuses[split][status] += count
+        if reason != "conflicting_annotations":  # its class is what is in conflict
             facts.by_class[label, status] += count
-            facts.statuses[split][status] += count
-
-
-def _in_order(groups: pa.TableGroupBy) -> Iterator[tuple[int, str | None, str]]:
-    names = ("count_all", "label", "status")
-    yield from zip(*(groups.column(name).to_pylist() for name in names), strict=True)
 
 
 def _add_reasons(facts: Facts, status: str, rows: pa.Table) -> None:

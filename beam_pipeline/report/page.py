@@ -16,7 +16,7 @@ from rich.filesize import decimal
 
 from beam_pipeline.elements import ALL, LISTED
 from beam_pipeline.kinetics.published_counts import PUBLISHED_COUNTS, releases_of
-from beam_pipeline.output.list_formats import SLOWFAST
+from beam_pipeline.output.list_formats import SLOWFAST, WEBDATASET
 from beam_pipeline.privacy import printable, public_address
 from beam_pipeline.report.about import (
     About,
@@ -27,12 +27,14 @@ from beam_pipeline.report.about import (
     list_in,
     number_of_classes,
     percent,
+    shards_of,
     total_of,
 )
 from beam_pipeline.report.contact_sheet import ContactSheet
 from beam_pipeline.report.fact_charts import (
     classes_chart,
     coverage_chart,
+    lost_chart,
     measure_charts,
     reasons_chart,
 )
@@ -65,6 +67,7 @@ def draw_page(about: About, facts: Facts, sheet: ContactSheet | None) -> bytes:
         coverage=coverage_chart(facts),
         published=list(_published(about, facts)) if with_annotations else [],
         reasons_chart=reasons_chart(facts),
+        lost_chart=lost_chart(dict_in(about.summary, "fetch")),
         unclipped=[(each, advice_for(each.reason)) for each in facts.unclipped()],
         classes=facts.classes() if with_annotations else [],
         classes_chart=classes_chart(facts.classes()),
@@ -141,10 +144,18 @@ class Published(NamedTuple):
     splits: list[tuple[str, str]]
 
 
+PARTS = ("limit", "limit_per_class", "classes", "exclude_from")
+"""Settings that leave clips of a data set out."""
+
+
 def _published(about: About, facts: Facts) -> Iterator[Published]:
-    """The output beside each published count of its release; nothing of a part of a data set."""
+    """The output beside each published count of its release; nothing of a part of a data set.
+
+    A part by splits is compared: each split has a count of its own.
+    """
     settings = dict_in(about.summary, "settings")
-    if settings.get("limit") is not None or settings.get("classes") is not None:
+    excluded = dict_in(about.summary, "inputs").get("exclude_annotations")
+    if excluded or any(settings.get(each) not in (None, []) for each in PARTS):
         return
     releases = releases_of(
         settings.get("dataset"), settings.get("label_map"), frozenset(about.label_ids)
@@ -199,14 +210,20 @@ def _configs(about: About) -> Iterator[TrainerConfig]:
     if not settings or not classes:
         return
     prefix, edge = settings.get("path_prefix"), settings.get("short_edge")
-    recorded = {name.split("/")[1] for name in dict_in(about.summary, "lists") if "/" in name}
+    shards = {split: number for split, (number, _) in shards_of(about.summary).items()}
+    recorded = {
+        name.split("/")[1] for name in dict_in(about.summary, "lists") if name.startswith("lists/")
+    }
+    there = {SLOWFAST, *recorded, *list_in(settings, "list_format")} - {WEBDATASET}
     yield from trainer_configs(
         Lists(
             root=public_address(about.root),
             prefix=prefix if isinstance(prefix, str) else None,
             separator=str(settings.get("separator") or " "),
-            formats={SLOWFAST, *recorded, *list_in(settings, "list_format")},
+            formats=there | {WEBDATASET} if shards else there,
             classes=classes,
             short_edge=edge if isinstance(edge, int) else None,
+            shards=shards,
+            has_clips=settings.get("resize") is not False,
         )
     )

@@ -1,8 +1,9 @@
 """What each reason for a clip without a file means, and what helps.
 
-docs/troubleshooting.md has the same words, and a test compares them.
+docs/troubleshooting.md has the same words with the same marks, and a test compares them.
 """
 
+import re
 from typing import NamedTuple
 
 
@@ -17,7 +18,39 @@ ADVICE: dict[str, Advice] = {
     "no_file": Advice(
         "the clip is `missing`: no file has its name; `detail` says so if an archive "
         "could not be read completely",
-        "fetch the clip",
+        "[fetch the clip](youtube.md)",
+    ),
+    "private": Advice(
+        "`missing`: YouTube says that the video is private",
+        "not asked again, see [what cannot be had](youtube.md#what-cannot-be-had)",
+    ),
+    "removed": Advice(
+        "`missing`: YouTube says that the video is gone",
+        "not asked again, see [what cannot be had](youtube.md#what-cannot-be-had)",
+    ),
+    "region_blocked": Advice(
+        "`missing`: YouTube does not show the video in this country",
+        "`--fetch_again` with a `--proxy` elsewhere",
+    ),
+    "age_restricted": Advice(
+        "`missing`: YouTube wants a login of age",
+        "`--fetch_again` with `--cookies`",
+    ),
+    "no_format": Advice(
+        "`missing`: the video has no format that can be fetched",
+        "not asked again",
+    ),
+    "rate_limited": Advice(
+        "`missing`: YouTube wants fewer requests, or blocks this address",
+        "wait some hours, and run the same command again",
+    ),
+    "network": Advice(
+        "`missing`: the connection to YouTube failed, or was too slow",
+        "run the same command again",
+    ),
+    "fetch_failed": Advice(
+        "`missing`: yt-dlp did not understand YouTube's answer",
+        "get a newer yt-dlp",
     ),
     "empty_file": Advice(
         "the file has 0 bytes",
@@ -81,7 +114,19 @@ UNEXPLAINED = Advice("", "read its detail, and docs/troubleshooting.md of the re
 """For a reason that this release does not know."""
 
 
+_LINK = re.compile(r"\[([^\]]*)\]\(([^)#]*)[^)]*\)")
+
+
 def advice_for(reason: str | None) -> Advice:
     """What a reason means, as plain text, and what helps."""
     advice = ADVICE.get(reason or "", UNEXPLAINED)
-    return Advice(advice.meaning.replace("`", ""), advice.helps.replace("`", ""))
+    return Advice(_plain(advice.meaning), _plain(advice.helps))
+
+
+def _plain(text: str) -> str:
+    """A text without its marks; a link is its words and the page that it leads to.
+
+    >>> _plain("`--a`, see [this](b.md#c)")
+    '--a, see this (docs/b.md)'
+    """
+    return _LINK.sub(r"\1 (docs/\2)", text).replace("`", "")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from beam_pipeline.errors import DamagedError, OutputError
+from beam_pipeline.errors import DamagedError, OutputError, without_a_run
 from beam_pipeline.output.output_folder import REPORT, Output, read_error
 from beam_pipeline.privacy import one_line
 from beam_pipeline.report.about import About
@@ -25,6 +25,9 @@ _HEAD_BYTES = 400
 _END = b"<!-- whole -->"
 
 LABEL_IDS = "label2id.json"
+
+NOT_FINISHED = "no run has finished here yet: type the command of the run again"
+"""The note about an output that holds nothing but the state of runs."""
 
 
 def mark_of(about_the_output: Mapping[str, Any] | None) -> str:
@@ -78,6 +81,20 @@ def has_report(output: Output) -> bool:
         return False
 
 
+def keeps_report(output: Output) -> bool:
+    """Whether an output has a report, or what was one, which later steps should keep up to date.
+
+    None was made with ``--report false``, and by older releases.
+    """
+    try:
+        files.info(output.url(REPORT))
+        return not look_at_report(output).is_foreign
+    except FileNotFoundError:
+        return False
+    except (OSError, OutputError):
+        return True  # whoever writes it notes what is wrong
+
+
 def update_report(
     output: Output,
     summary: Mapping[str, Any],
@@ -106,9 +123,16 @@ def update_report(
             # have written the right one meanwhile.
             if look_at_report(output).mark not in (None, mark):
                 output.remove(REPORT)
-        why = one_line(str(error)) or type(error).__name__
-        return [f"{REPORT} could not be made: {why}; python -m beam_pipeline report tries again"]
+        return [f"{REPORT} could not be made: {_why(error)}"]
     return []
+
+
+def _why(error: Exception) -> str:
+    """What went wrong, and one thing to do: what the error says to, if it says it."""
+    if isinstance(error, OutputError):
+        return without_a_run(str(error))
+    why = one_line(str(error)) or type(error).__name__
+    return f"{why}; python -m beam_pipeline report tries again"
 
 
 def _of_others(output: Output) -> str:
@@ -134,6 +158,8 @@ def write_report(
     if look_at_report(output).is_foreign:
         raise OutputError(_of_others(output))
     facts = read_facts(output, splits_with_manifest(output))
+    if summary is None and not facts.statuses:
+        facts.unreadable.append(NOT_FINISHED)
     about = About(output.root, summary, _label_ids(output), mark)
     page = draw_page(about, facts, _sheet(output, facts, workers))
     output.write(REPORT, page)
@@ -149,5 +175,6 @@ def _sheet(output: Output, facts: Facts, workers: int | None) -> ContactSheet | 
     try:
         return sheet_of(output, pictured(pictured_clips(facts)), workers)
     except (DamagedError, OutputError, OSError, ValueError) as error:
-        facts.unreadable.append(one_line(f"there are no pictures: {error}"))
+        why = without_a_run(str(error))
+        facts.unreadable.append(one_line(f"there are no pictures: {why}"))
         return None

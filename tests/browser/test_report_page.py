@@ -263,7 +263,7 @@ def test_copy_gives_the_settings_of_a_trainer(outputs: dict[int, Path], browser:
     opened = Opened(
         browser, outputs[300] / "report.html", permissions=["clipboard-read", "clipboard-write"]
     )  # fmt: skip
-    opened.page.get_by_role("button", name="Copy the settings of mmaction2").click()
+    opened.page.get_by_role("button", name="Copy the settings of mmaction2", exact=True).click()
     expect(opened.page.get_by_text("Copied")).to_be_visible()
     copied = opened.evaluate("navigator.clipboard.readText()")
     assert f'ann_file="{outputs[300]}/lists/mmaction2/train.csv"' in copied
