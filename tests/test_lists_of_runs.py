@@ -159,5 +159,5 @@ def test_a_path_with_a_space_is_refused_before_clips_are_made_where_it_would_be_
     assert ended.status == 1
     assert "VideoMAEv2's pre-training would misread the path" in ended.complaint
     assert not (output / "videos").exists()
-    ended = kinetics.prepare(output, "--separator=,", "--list_format=frames,fiftyone,huggingface")
+    ended = kinetics.prepare(output, "--separator=,", "--list_format=fiftyone,huggingface")
     assert ended.status == 0, ended.err

@@ -75,8 +75,6 @@ def test_what_a_run_would_refuse_is_not_advised() -> None:
     there = LISTS._replace(formats=LIST_FORMATS)
     relative = configs_of(there._replace(prefix=""))
     assert (relative["FiftyOne"].advice or "").endswith("without --path_prefix")
-    commas = configs_of(there._replace(separator=","))
-    assert (commas[frames].advice or "").endswith("with --separator ' '")
     advised = {each.trainer for each in configs_of(there).values() if each.advice}
     assert advised == {"VideoMAE"}
 

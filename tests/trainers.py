@@ -67,11 +67,11 @@ def videomae_pretraining(file: Path, root: str = "") -> list[tuple[str, int, int
     return samples
 
 
-def raw_frames(file: Path, delimiter: str = " ") -> list[tuple[str, int, int]]:
-    """mmaction2's RawframeDataset strips the line and cuts at every delimiter."""
+def raw_frames(file: Path) -> list[tuple[str, int, int]]:
+    """mmaction2's RawframeDataset cuts a line at all white space."""
     samples = []
     for line in file.open():
-        path, frames, *labels = line.strip().split(delimiter)
+        path, frames, *labels = line.strip().split()
         (label,) = labels
         samples.append((path, int(frames), int(label)))
     return samples

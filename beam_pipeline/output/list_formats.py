@@ -119,10 +119,10 @@ def list_format(name: str, separator: str) -> ListFormat:
             return ListFormat(
                 name,
                 "mmaction2's RawframeDataset",
-                lambda entries: _frame_lines(entries, separator),
-                lambda text: _read_frames(text, separator),
-                f"it splits at every separator {separator!r}; type another --separator (and "
-                "delimiter in its config), such as ',', or --path_prefix '' (and data_prefix)",
+                _frame_lines,
+                _read_frames,
+                "it splits at all white space; type another --output, or --path_prefix '' (and "
+                "data_prefix)",
                 lambda entry: (entry.path, entry.frames, entry.label_id),
             )
         case "fiftyone":
@@ -141,11 +141,8 @@ def _lines(entries: Iterable[Entry], separator: str) -> str:
     return "".join(f"{path}{separator}{label_id}\n" for path, label_id, *_ in entries)
 
 
-def _frame_lines(entries: Iterable[Entry], separator: str) -> str:
-    return "".join(
-        separator.join((entry.path, str(entry.frames), str(entry.label_id))) + "\n"
-        for entry in entries
-    )
+def _frame_lines(entries: Iterable[Entry]) -> str:
+    return "".join(f"{entry.path} {entry.frames} {entry.label_id}\n" for entry in entries)
 
 
 def _write_quoted(entries: Iterable[Entry]) -> str:
@@ -211,10 +208,10 @@ def _read_pretraining(text: str) -> Iterator[tuple[Any, ...]]:
         yield path, int(first), int(frames)
 
 
-def _read_frames(text: str, separator: str) -> Iterator[tuple[Any, ...]]:
-    """``mmaction/datasets/rawframe_dataset.py``: strips, splits everywhere, takes three parts."""
+def _read_frames(text: str) -> Iterator[tuple[Any, ...]]:
+    """``mmaction/datasets/rawframe_dataset.py``: splits at all white space, into three parts."""
     for line in io.StringIO(text, newline=None):
-        path, frames, label = line.strip().split(separator)
+        path, frames, label = line.split()
         yield path, int(frames), int(label)
 
 

@@ -82,8 +82,6 @@ def _advice(name: str, lists: Lists) -> str | None:
         return f"Its lists are not there yet: run the same command with --list_format {name}"
     if name == "videomae" and lists.short_edge not in (None, 320):
         return "Its authors prepare clips with --short_edge 320"
-    if name == FRAMES and lists.separator != " ":
-        return "It cuts lines at white space alone: run the same command with --separator ' '"
     if name == "fiftyone" and lists.are_relative:
         return "It wants absolute paths: run the same command without --path_prefix"
     return None

@@ -24,10 +24,8 @@ KNOWN = {
         "room_1920x1080": "25", "screencast_1920x1080": "26",
         "corrupted_1280x720": "18, fps", "no_duration_vp9": "6",
     },
-    ("made", "torchcodec approximate"): {"pauses": "9, fps", "slows_down": "6, fps, duration"},
-    ("made", "torchcodec approximate, by index"): {
-        "pauses": "7, fps", "slows_down": "7, fps, duration",
-    },
+    ("made", "torchcodec approximate"): {"pauses": "9, fps", "slows_down": "5, fps"},
+    ("made", "torchcodec approximate, by index"): {"pauses": "7, fps", "slows_down": "7, fps"},
     # At variable times FFmpeg 5.1 takes every frame to be shown for one average frame of the
     # header, if there are B-frames. So a time finds a neighbour; an index finds the right frame.
     ("made", "torchcodec exact"): {"pauses": "9, fps, duration", "slows_down": "5"},
@@ -38,11 +36,6 @@ KNOWN = {
     ("real", "PyTorchVideo"): {
         "room_1920x1080": "2, frames, duration", "screencast_1920x1080": "39, frames, duration",
     },
-    # With B-frames the track is stated too short: FFmpeg's muxer counts in the order of decoding.
-    ("made", "PyAV"): {"slows_down": "0, fps, duration"},
-    ("made", "decord"): {"slows_down": "0, fps"},
-    ("made", "torchvision"): {"slows_down": "0, fps"},
-    ("made", "PyTorchVideo"): {"slows_down": "1, frames, duration"},
 }  # fmt: skip
 """By output and reader: the number of wrong frames of a clip, and what else is wrong.
 
