@@ -218,7 +218,10 @@ def test_a_clip_that_is_excluded_later_leaves_the_lists_and_its_file_stays(
     assert [line.split("/")[-1] for line in lines(output / "train.csv")] == [f"{STAYS}.mp4 1"]
     assert lines(output / "val.csv") == []
     assert snapshot(output / "videos") == clips
-    assert run("verify", str(output)).status == 0
+    ended = run("verify", "--quick", str(output))
+    assert ended.status == 0
+    assert ended.out.count(".mp4: its clip is excluded; it is left alone") == 3
+    assert "no row names it" not in ended.out
     assert labelled.prepare(output, failing).status == 0
     check_output(output, labelled.clip_ids())
     assert snapshot(output / "videos").keys() == clips.keys()

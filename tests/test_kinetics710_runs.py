@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import TypeGuard
 
@@ -16,6 +17,8 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.datasets import DATASETS
 from beam_pipeline.kinetics.kinetics710 import RELEASES, TITLES
 from beam_pipeline.kinetics.label_map import read_label_map
+from beam_pipeline.results.split_results import SplitResults
+from beam_pipeline.results.warnings import warnings_about
 from beam_pipeline.sources.list_videos import search_folder
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
@@ -378,6 +381,20 @@ def test_an_output_of_some_clips_is_noted(
     warnings = summary(tmp_path / "o")["warnings"]
     assert any(f"{tmp_path}/some was made with --limit" in warning for warning in warnings)
     assert any("no annotations of val and test of Kinetics-700" in each for each in warnings)
+
+
+def test_the_note_on_clips_without_a_label_names_no_csv_where_there_is_none() -> None:
+    results = [SplitResults("train", Counter({("listed", None): 10}), unlabelled=1)]
+    config = Config.from_flags(
+        dataset="kinetics710", resize="false", videos=["/k400", "/k600", "/k700"], output="/o"
+    )
+    passed_over = {"folders": 0, "suffixes": {}}
+    (note,) = (
+        each for each in warnings_about(results, config, {}, 0, passed_over, None)
+        if "have no label" in each
+    )  # fmt: skip
+    assert "CSV" not in note
+    assert note.endswith("whose failed.csv names those with conflicting annotations")
 
 
 def test_every_flag_that_leaves_clips_out_is_noted(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ from beam_pipeline.commands.mend import Mended, mend
 from beam_pipeline.commands.prepared import Prepared, find_prepared, rows_of
 from beam_pipeline.elements import ALL, LISTED
 from beam_pipeline.output.leases import runs_in
-from beam_pipeline.output.output_folder import VIDEOS, read_error
+from beam_pipeline.output.output_folder import LISTS, VIDEOS, WEBDATASET, read_error
 from beam_pipeline.storage import files
 from beam_pipeline.work.worker_pool import usable_cores
 
@@ -57,7 +57,7 @@ class Verified:
 
     ``clips``, ``lists`` and ``shards`` count what was checked, ``bytes`` is the size of the clips.
     ``unlisted`` are files in ``videos/`` that no row names, which is no damage: clips of removed
-    annotations stay.
+    annotations stay. ``excluded`` are those of clips whose row says that they are excluded.
     """
 
     quick: bool
@@ -67,6 +67,7 @@ class Verified:
     shards: int = 0
     damaged: list[Damage] = field(default_factory=list)
     unlisted: list[str] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def damaged_of(self, *kinds: str) -> list[Damage]:
@@ -143,7 +144,10 @@ def verify(prepared: Prepared, quick: bool = False, workers: int | None = None) 
         found.damaged += check_summary(prepared, results)
     found.damaged.sort(key=lambda damage: (KINDS.index(damage.kind), damage.path))
     if prepared.splits:
-        found.unlisted = sorted(_unlisted(sizes, damaged_manifests))
+        others = sorted(_unlisted(sizes, damaged_manifests))
+        excluded = _excluded(whole) if others else frozenset()
+        found.excluded = [path for path in others if _clip_id_of(path) in excluded]
+        found.unlisted = [path for path in others if _clip_id_of(path) not in excluded]
     if runs_in(prepared.output):
         found.notes.append("a run is at work here, or was stopped: what it has made has no row yet")
     found.notes += notes_on_shards(whole)
@@ -221,6 +225,17 @@ def _unlisted(sizes: dict[str, int | None], damaged_manifests: Iterable[Damage])
     return (path for path in sizes if ALL not in unknown and not path.startswith(folders))
 
 
+def _excluded(prepared: Prepared) -> frozenset[str]:
+    """The clips whose row says that they are excluded."""
+    columns = ("clip_id", "status")
+    rows = (row for split in prepared.splits for row in rows_of(prepared, split, columns))
+    return frozenset(clip_id for clip_id, status in rows if status == "excluded")
+
+
+def _clip_id_of(path: str) -> str:
+    return posixpath.basename(path).removesuffix(".mp4")
+
+
 def as_json(prepared: Prepared, verified: Verified, mended: Mended | None) -> dict[str, Any]:
     """What was found, as one object."""
     return {
@@ -236,6 +251,7 @@ def as_json(prepared: Prepared, verified: Verified, mended: Mended | None) -> di
             for each in verified.damaged
         ],
         "unlisted": verified.unlisted,
+        "excluded": verified.excluded,
         "mended": mended
         and {
             "to_make": mended.to_make,
@@ -253,6 +269,10 @@ def _print(prepared: Prepared, verified: Verified, mended: Mended | None) -> Non
         say(f"{path}: no row names it; it is left alone")
     if len(verified.unlisted) > SHOWN:
         say(f"{len(verified.unlisted) - SHOWN:,} more files have no row; --json names them all")
+    for path in verified.excluded[:SHOWN]:
+        say(f"{path}: its clip is excluded; it is left alone")
+    if more := verified.excluded[SHOWN:]:
+        say(f"{len(more):,} more files are of excluded clips; --json names them all")
     for note in verified.notes:
         say(f"note: {note}")
     for kept in mended.kept if mended else ():
@@ -287,10 +307,22 @@ def advice(verified: Verified, mended: Mended | None) -> str:
         what = " and ".join(["clips"] * bool(clips) + ["shards"] * bool(shards))
         return (
             f"type the same with --mend to remove the damaged {what}; then the command that made "
-            "the output makes them again"
+            f"the output{_with_formats(verified)} makes them again"
         )
     if mended and (mended.to_make or mended.to_pack):
         removed = (("clip", mended.to_make), ("shard", mended.to_pack))
         counts = [f"{len(of):,} {what}{'s' * (len(of) > 1)}" for what, of in removed if of]
-        return f"run the command that made the output again to make {' and '.join(counts)}"
-    return "run the command that made the output again; it writes these files anew"
+        again = f"run the command that made the output again{_with_formats(verified)}"
+        return f"{again} to make {' and '.join(counts)}"
+    return (
+        f"run the command that made the output again{_with_formats(verified)}; it writes these "
+        "files anew"
+    )
+
+
+def _with_formats(verified: Verified) -> str:
+    """The flag that the command needs: the last one may have been without these formats."""
+    paths = [each.path.split("/") for each in verified.damaged_of("list", "shard")]
+    found = {path[1] for path in paths if path[0] == LISTS}
+    found |= {WEBDATASET for path in paths if path[0] == WEBDATASET}
+    return f" with --list_format {','.join(sorted(found))}" if found else ""

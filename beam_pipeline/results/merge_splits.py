@@ -195,13 +195,9 @@ def merge_split(
         with output.writing(name) as file:
             tables = (_with_rows(table, made) for table in manifest.read_tables(output, paths))
             manifest.write_parquet(file, tables, config.identity())
-    lists, replaced = write_lists(split, config, label_ids) if config.annotations else ({}, [])
+    lists, about_lists = write_lists(split, config, label_ids) if config.annotations else ({}, [])
     output.sync()
-    notes += [
-        f"{name} was not what the last finished run had written; it was written anew"
-        for name in replaced
-    ]
-    return Merged(split, lists, notes)
+    return Merged(split, lists, notes + about_lists)
 
 
 def _made_meanwhile(config: Config, name: str, shards: Sequence[str]) -> dict[str, Row]:
