@@ -23,7 +23,7 @@ from beam_pipeline.commands.check_webdataset import check_shards, notes_on_shard
 from beam_pipeline.commands.damage import Damage, Kind
 from beam_pipeline.commands.mend import mend
 from beam_pipeline.commands.prepared import find_prepared
-from beam_pipeline.commands.verify import Verified, advice, conclusion
+from beam_pipeline.commands.verified import Verified, advice, conclusion
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.elements import Row
