@@ -343,7 +343,10 @@ def test_an_index_that_no_run_has_written_is_not_replaced(
         pack(config)
     assert [path.name for path in folder_of(config).iterdir()] == [name]
     config.output.write("summary.json", json.dumps({"lists": {f"webdataset/{name}": ""}}).encode())
-    pack(config)  # the last finished run wrote it, and it was damaged since
+    packed = [pack_shard(shard, config.output) for shard in plan_shards(config)]
+    (indexed,) = index_shards([Merged("val", {}, [])], config, packed)  # changed since that run
+    replaced = f"webdataset/{name} was not what the last finished run had written; it was written"
+    assert indexed.notes == [f"{replaced} anew"]
     assert b"val-000000.tar" in (folder_of(config) / name).read_bytes()
 
 

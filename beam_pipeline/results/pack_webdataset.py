@@ -183,6 +183,12 @@ def index_shards(
     """
     output = config.output
     lists: Sums = {}
+    indexes = (*map(index_name, config.packed_splits()), SIZES)
+    notes = [
+        f"{name} was not what the last finished run had written; it was written anew"
+        for name in indexes
+        if is_of_others(name, output)
+    ]
     if config.test_from != "test":
         lists[index_name("test")] = None
         if not is_of_others(index_name("test"), output):
@@ -202,7 +208,7 @@ def index_shards(
             output.remove(f"{WEBDATASET}/{name}")
     output.sync()
     for each in merged:
-        yield each._replace(lists={**each.lists, **lists})
+        yield each._replace(lists={**each.lists, **lists}, notes=each.notes + notes)
 
 
 def _write(output: Output, relative: str, data: bytes) -> str:
