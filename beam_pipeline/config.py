@@ -349,11 +349,13 @@ class Config:
         """Whether the clips are packed into WebDataset shards too."""
         return WEBDATASET in self.list_formats
 
+    def packed_splits(self) -> tuple[Split, ...]:
+        """The requested splits whose clips are in shards: those whose clips are in any list."""
+        return tuple(split for split in self.splits if self.lists_of(split))
+
     def class_folder_splits(self) -> tuple[Split, ...]:
         """The requested splits whose clips are in class folders for torchvision."""
-        if TORCHVISION not in self.list_formats:
-            return ()
-        return tuple(split for split in self.splits if self.lists_of(split))
+        return self.packed_splits() if TORCHVISION in self.list_formats else ()
 
     def dialects(self) -> list[ListFormat]:
         """The requested list formats that are text files."""

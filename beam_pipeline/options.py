@@ -86,9 +86,9 @@ class KineticsOptions(PipelineOptions):
             "--exclude_annotations",
             metavar="A",
             **several,
-            help="annotation files, as of --annotations, whose YouTube ids are left out of "
-            "training: their clips have the status excluded and are in no list; label ids do not "
-            "change (default: none)",
+            help="annotation files, as of --annotations, or finished outputs, whose YouTube ids "
+            "are left out of training: their clips have the status excluded and are in no list; "
+            "label ids do not change (default: none)",
         )
         what.add_argument(
             "--exclude_from",

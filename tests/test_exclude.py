@@ -7,9 +7,15 @@ import pytest
 from apache_beam import pvalue
 from apache_beam.testing.util import assert_that, equal_to
 
-from beam_pipeline.elements import Annotation, Archive, Clip, ResizeTask, Row, Video
-from beam_pipeline.errors import UsageError
-from beam_pipeline.plan.exclude_clips import EXCLUDED, excluded_row, first_statements
+from beam_pipeline.annotations.read_files import read_file
+from beam_pipeline.elements import Annotation, Archive, Clip, ResizeTask, Row, Split, Video
+from beam_pipeline.errors import InputError, UsageError
+from beam_pipeline.plan.exclude_clips import (
+    EXCLUDED,
+    excluded_row,
+    first_statements,
+    read_excluded,
+)
 from beam_pipeline.plan.match_clips import KINDS, ROWS, TASKS, WANTED, MatchClips
 from beam_pipeline.plan.wanted_clips import RECORD
 from beam_pipeline.results.ratios import failure_ratio, missing_ratio
@@ -29,14 +35,16 @@ from tests.kinetics import (
 COUNTS = {"resized": 3, "copied": 0, "reused": 0, "listed": 0}
 
 
-def stated(youtube_id: str, place: tuple[int, str, int, int], start: int = 1) -> Annotation:
-    return Annotation(youtube_id, start, start + 10, "zumba", "val", place)
+def stated(
+    youtube_id: str, place: tuple[int, str, int, int], start: int = 1, split: Split | None = None
+) -> Annotation:
+    return Annotation(youtube_id, start, start + 10, "zumba", split, place)
 
 
 def test_the_first_place_that_excludes_a_video_is_named() -> None:
     places = [(1, "a.csv", 2, 0), (0, "z.csv", 9, 0), (0, "z.csv", 30, 0)]
     first = first_statements(stated("one", place) for place in places)
-    assert {youtube_id: each.place for youtube_id, each in first.items()} == {"one": places[1]}
+    assert {key: each.place for key, each in first.items()} == {("one", None): places[1]}
     clip = Clip("one_000005_000015", "one", 5, 15, "train", "yoga", 3)
     row = excluded_row(clip, first, ("train",))
     assert row == Row.of(clip, "excluded", detail="its YouTube id is in z.csv line 9")
@@ -50,6 +58,14 @@ def test_only_the_asked_splits_are_thinned(youtube_id: str, split, is_left_out: 
     clip = Clip(f"{youtube_id}_000005_000015", youtube_id, 5, 15, split, "yoga", 3)
     excluded = first_statements([stated("one", (0, "z.csv", 9, 0))])
     assert (excluded_row(clip, excluded, ("train", "val")) is not None) == is_left_out
+
+
+def test_what_an_output_excludes_is_left_out_of_that_split_alone() -> None:
+    first = first_statements([stated("one", (0, "o/manifest/train.parquet", 9, 0), split="train")])
+    clip = Clip("one_000005_000015", "one", 5, 15, "train", "yoga", 3)
+    detail = "its YouTube id is excluded in o/manifest/train.parquet row 9"
+    assert excluded_row(clip, first, ()) == Row.of(clip, "excluded", detail=detail)
+    assert excluded_row(clip._replace(split="val"), first, ("val",)) is None
 
 
 @pytest.mark.parametrize(
@@ -202,7 +218,10 @@ def test_a_clip_that_is_excluded_later_leaves_the_lists_and_its_file_stays(
     assert [line.split("/")[-1] for line in lines(output / "train.csv")] == [f"{STAYS}.mp4 1"]
     assert lines(output / "val.csv") == []
     assert snapshot(output / "videos") == clips
-    assert run("verify", str(output)).status == 0
+    ended = run("verify", "--quick", str(output))
+    assert ended.status == 0
+    assert ended.out.count(".mp4: its clip is excluded; it is left alone") == 3
+    assert "no row names it" not in ended.out
     assert labelled.prepare(output, failing).status == 0
     check_output(output, labelled.clip_ids())
     assert snapshot(output / "videos").keys() == clips.keys()
@@ -220,3 +239,26 @@ def test_what_excludes_nothing_is_noted_and_what_is_no_annotation_file_ends_the_
     ended = labelled.prepare(tmp_path / "other", *flags, gone)
     assert ended.status == 1
     assert ended.complaint == f"--exclude_annotations {gone}: there is no such file or folder"
+
+
+def test_a_file_needs_no_splits_to_exclude_its_youtube_ids(tmp_path: Path) -> None:
+    path = tmp_path / "benchmark.csv"
+    path.write_text("youtube_id,time_start,time_end,split\none,1,11,\ntwo,1,11,holdout\n")
+    found = list(read_excluded(0, str(path)))
+    assert [(each.youtube_id, each.split) for each in found] == [("one", None), ("two", None)]
+    with pytest.raises(InputError, match="no split in the row"):
+        list(read_file(0, str(path)))
+
+
+def test_the_listed_clips_of_a_finished_output_can_be_excluded(
+    labelled: Kinetics, tmp_path: Path
+) -> None:
+    failing, benchmark = "--max_failure_ratio=0.9", str(labelled.root / "benchmark.csv")
+    other = tmp_path / "other"
+    assert labelled.prepare(other, failing, "--exclude_annotations", benchmark).status == 0
+    output = tmp_path / "output"
+    ended = labelled.prepare(output, failing, "--exclude_annotations", str(other))
+    assert ended.status == 0, ended.err
+    rows = all_rows(output)
+    assert {clip_id for clip_id, row in rows.items() if row["status"] == "excluded"} == {STAYS}
+    assert rows[STAYS]["detail"] == f"its YouTube id is in {other}/manifest/train.parquet line 2"

@@ -201,6 +201,16 @@ def test_what_one_release_says_twice_is_left_to_the_plan() -> None:
     assert kept == [(5, "val", "yoga")]
 
 
+def test_what_one_release_contradicts_itself_about_is_not_unequal_between_releases() -> None:
+    within = (stated(K700, 5, "val", "yoga", 1), stated(K700, 5, "val", "zumba", 2))
+    _, counts = merge(*within)
+    assert counts["unequal_labels"] == 0
+    _, counts = merge(*within, stated(K400, 5, "val", "archery"))
+    assert counts["unequal_labels"] == 0  # it has no label
+    _, counts = merge(stated(K700, 5, "val", "yoga"), stated(K400, 5, "val", "archery"))
+    assert counts["unequal_labels"] == 1
+
+
 @has_real
 def test_the_real_val_sets_are_one_by_clip() -> None:
     """Counted without the merge: equal ids and times in two files, and what is left of labels."""

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import TypeGuard
 
@@ -9,13 +10,15 @@ import apache_beam as beam
 import pytest
 
 from beam_pipeline import pipeline
-from beam_pipeline.annotations.read_releases import find_manifests
+from beam_pipeline.annotations.read_releases import _data_set_of, find_manifests, limits_of
 from beam_pipeline.config import Config
 from beam_pipeline.elements import PassedOver
 from beam_pipeline.errors import InputError
 from beam_pipeline.kinetics.datasets import DATASETS
 from beam_pipeline.kinetics.kinetics710 import RELEASES, TITLES
 from beam_pipeline.kinetics.label_map import read_label_map
+from beam_pipeline.results.split_results import SplitResults
+from beam_pipeline.results.warnings import warnings_about
 from beam_pipeline.sources.list_videos import search_folder
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
@@ -259,12 +262,81 @@ def test_the_same_from_a_bucket_to_a_bucket(outputs: list[Path], tmp_path: Path)
 # What is no output, or not the right one
 
 
-def test_releases_in_the_wrong_order_are_an_error(outputs: list[Path], tmp_path: Path) -> None:
-    ended = merge_outputs(outputs[::-1], tmp_path / "o")
+def test_releases_in_the_wrong_order_are_an_error(
+    releases: dict[str, Kinetics], outputs: list[Path], tmp_path: Path
+) -> None:
+    given = [str(each.annotations) for each in releases.values()][::-1]
+    ended = merge_outputs(outputs, tmp_path / "o", "--annotations", *given)
     assert ended.status == 1
-    assert "/manifest/" in ended.complaint
     assert 'Kinetics-700 has no class "tying tie"' in ended.complaint
     assert "in the order Kinetics-400, Kinetics-600, Kinetics-700" in ended.complaint
+
+
+def test_an_output_whose_settings_name_another_release_is_an_error(tmp_path: Path) -> None:
+    """Also where no class tells: both have these."""
+    one = Kinetics(tmp_path / "kinetics")
+    one.add("a_000001_000011", TRAIN, "zumba", small_clip(frames=3))
+    one.write()
+    outputs = [tmp_path / release for release in RELEASES]
+    for release, output in zip(RELEASES, outputs, strict=True):
+        assert one.prepare(output, "--label_map", DATASETS[release].label_map).status == 0
+    ended = merge_outputs([outputs[K600], outputs[K400], outputs[K700]], tmp_path / "o")
+    assert ended.status == 1
+    assert "/kinetics600 was made of Kinetics-600, and stands in the place of Kinetics-400" in (
+        ended.complaint
+    )
+    assert "such as --videos k400-256 k600-256 k700-256" in ended.complaint
+    assert merge_outputs(outputs, tmp_path / "o").status == 0
+
+
+@pytest.mark.parametrize(
+    ("dataset", "label_map", "named"),
+    [
+        ("kinetics700_2020", None, "kinetics700_2020"),
+        ("kinetics400", "kinetics710", "kinetics400"),
+        (None, "videomaev2-kinetics600", "kinetics600"),
+        (None, "/my/map.txt", None),
+        (None, None, None),
+    ],
+)
+def test_the_settings_of_an_output_may_name_its_data_set(
+    dataset: str | None, label_map: str | None, named: str | None
+) -> None:
+    assert _data_set_of(dataset, label_map) == named
+
+
+def test_what_an_output_excludes_is_excluded_in_the_merged_set(
+    releases: dict[str, Kinetics], outputs: list[Path], tmp_path: Path
+) -> None:
+    """By YouTube id, in its split; an excluded clip of val still keeps its video out of train."""
+    benchmark = tmp_path / "benchmark.csv"
+    ids = ["aOld", "cOther", "dHeld", "jVal"]
+    benchmark.write_text(
+        "youtube_id,time_start,time_end,split\n" + "".join(f"{each},1,11,test\n" for each in ids)
+    )
+    excluding = []
+    for release, kinetics in releases.items():
+        output = tmp_path / release
+        flags = ("--exclude_annotations", str(benchmark), "--exclude_from", "train,val")
+        flags += ("--label_map", DATASETS[release].label_map)
+        ended = kinetics.prepare(output, *flags)
+        assert ended.status == 0, ended.err
+        excluding.append(output)
+    assert merge_outputs(outputs, tmp_path / "o").status == 0
+    ended = merge_outputs([excluding[K400], outputs[K600], excluding[K700]], tmp_path / "o")
+    assert (ended.status, ended.err) == (0, "")
+    assert "train: 2 listed before, now left out by an output; files stay" in ended.out
+    rows = all_rows(tmp_path / "o")
+    assert rows.keys() == EXPECTED.keys()
+    excluded = {clip_id for clip_id, row in rows.items() if row["status"] == "excluded"}
+    # dHeld is excluded in train of Kinetics-400 alone, and in val here.
+    assert excluded == {"aOld_000001_000011", "cOther_000070_000080", "jVal_000001_000011"}
+    assert rows["aOld_000001_000011"]["detail"] == (
+        f"its YouTube id is excluded in {excluding[K400]}/manifest/train.parquet row 1"
+    )
+    assert summary(tmp_path / "o")["merged"] == MERGED
+    listed = "".join("".join(lines(tmp_path / "o" / f"{split}.csv")) for split in (TRAIN, VAL))
+    assert not any(each in listed for each in ("aOld", "cOther", "jVal"))
 
 
 def test_an_output_that_is_not_finished_is_an_error(outputs: list[Path], tmp_path: Path) -> None:
@@ -314,6 +386,27 @@ def test_an_output_of_some_clips_is_noted(
     assert any(f"{tmp_path}/some was made with --limit" in warning for warning in warnings)
     assert any("no annotations of val and test of Kinetics-700" in each for each in warnings)
     assert json.loads(planned.out)["notes"] == warnings
+
+
+def test_the_note_on_clips_without_a_label_names_no_csv_where_there_is_none() -> None:
+    results = [SplitResults("train", Counter({("listed", None): 10}), unlabelled=1)]
+    config = Config.from_flags(
+        dataset="kinetics710", resize="false", videos=["/k400", "/k600", "/k700"], output="/o"
+    )
+    passed_over = {"folders": 0, "suffixes": {}}
+    (note,) = (
+        each for each in warnings_about(results, config, {}, 0, passed_over, None)
+        if "have no label" in each
+    )  # fmt: skip
+    assert "CSV" not in note
+    assert note.endswith("whose failed.csv names those with conflicting annotations")
+
+
+def test_every_flag_that_leaves_clips_out_is_noted(tmp_path: Path) -> None:
+    settings = {"classes": ["zumba"], "limit": None, "limit_per_class": 5}
+    (tmp_path / "summary.json").write_text(json.dumps({"settings": settings}))
+    (note,) = limits_of(str(tmp_path))
+    assert f"{tmp_path} was made with --classes and --limit_per_class: clips" in note
 
 
 def is_passed_over(found: object) -> TypeGuard[PassedOver]:

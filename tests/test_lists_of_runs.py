@@ -7,6 +7,7 @@ import pytest
 
 from beam_pipeline.errors import UsageError
 from beam_pipeline.output.huggingface import read_huggingface
+from beam_pipeline.results.lists_of_test import notes_on, other_lists_of_test
 from tests import trainers
 from tests.conftest import small_clip
 from tests.kinetics import Kinetics, configured, is_listed, lines, manifest, run, snapshot, summary
@@ -135,6 +136,58 @@ def test_a_split_without_clips_has_no_list_for_hugging_face(
     assert "lists/huggingface/test.parquet" not in summary(output)["lists"]
     assert lines(output / "test.csv") == []
     assert run("verify", "--quick", str(output)).status == 0
+
+
+def test_a_list_for_hugging_face_that_no_run_has_written_is_left(
+    kinetics: Kinetics, tmp_path: Path
+) -> None:
+    output, test = tmp_path / "output", str(kinetics.annotations / "test.csv")
+    assert kinetics.prepare(output, "--resize=false").status == 0
+    mine = output / "lists" / "huggingface" / "test.parquet"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    flags = ("--resize=false", "--list_format=huggingface", "--exclude_from=test")
+    ended = kinetics.prepare(output, *flags, "--exclude_annotations", test)
+    assert ended.status == 0, ended.err
+    assert mine.read_bytes() == b"mine"
+    assert "lists/huggingface/test.parquet is not what the last finished run had" in ended.out
+    assert "it was left as it is" in ended.out
+
+
+def test_lists_of_test_with_other_clips_than_this_run_says_are_noted(
+    kinetics: Kinetics, tmp_path: Path
+) -> None:
+    output = tmp_path / "output"
+    flags = ("--list_format=huggingface,torchvision", "--splits=train,val", "--test_from=val")
+    assert kinetics.prepare(output, *flags).status == 0
+    assert "lists_of_test" not in summary(output)
+    for _ in range(2):  # also if nothing changes
+        ended = kinetics.prepare(output, "--splits=test")
+        assert ended.status == 0, ended.err
+        assert "lists/huggingface/test.parquet holds the clips of val" in ended.out
+        assert "run with --list_format torchvision, or remove it" in ended.out
+        assert summary(output)["lists_of_test"] == {
+            "lists/huggingface/test.parquet": "val", "lists/torchvision/test": "val",
+        }  # fmt: skip
+        assert run("verify", "--quick", str(output)).status == 0
+    ended = kinetics.prepare(output, *flags[:1], "--splits=test")
+    assert "holds the clips of val" not in ended.out
+    assert "lists_of_test" not in summary(output)
+
+
+def test_a_list_of_test_that_was_not_asked_for_is_noted_with_the_split() -> None:
+    earlier = {"settings": {"test_from": "val"}}
+    lists = ["test.csv", "train.csv", "lists/frames/test.csv"]
+    config = configured("--splits=train")
+    held = other_lists_of_test(earlier, lists, ["train.csv"], config)
+    assert held == {"test.csv": "val", "lists/frames/test.csv": "val"}
+    notes = list(notes_on(held, config))
+    assert notes[0].endswith("run with --list_format frames --splits test, or remove it")
+    assert notes[1].endswith("run with --splits test, or remove it")
+    # Back again: they hold what is asked for.
+    again = {"settings": {"test_from": "test"}, "lists_of_test": held}
+    config = configured("--splits=train,val", "--test_from=val")
+    assert other_lists_of_test(again, lists, [], config) == {}
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,21 @@ def started(output: Output) -> Output:
     return replace(output, shared=True)
 
 
+def test_an_output_folder_that_cannot_be_made_is_told_and_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def makedirs(path: str, **_: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", path)  # as below /proc
+
+    monkeypatch.setattr(os, "makedirs", makedirs)
+    with pytest.raises(OutputError) as caught:
+        leases.acquire_lease(Output(str(tmp_path / "o"), "run"))
+    assert str(caught.value) == (
+        f"the output folder {tmp_path}/o cannot be made: the system makes no folder in {tmp_path} "
+        "(No such file or directory); choose another --output"
+    )
+
+
 def test_a_worker_that_does_not_see_the_output_says_so(started: Output, tmp_path: Path) -> None:
     elsewhere = replace(started, root=str(tmp_path / "elsewhere"))
     with pytest.raises(InputError, match=r"does not see --output .*elsewhere; type --output with"):

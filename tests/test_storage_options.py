@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipeline.storage import file_systems
 from beam_pipeline.storage.file_systems import parse_options
+from beam_pipeline.storage.retries import Unavailable
 from tests.kinetics import Kinetics, configured, run, summary
 
 
@@ -14,6 +16,29 @@ def kinetics(tmp_path: Path, one_clip: bytes) -> Kinetics:
     made = Kinetics(tmp_path / "k")
     made.add("aDrums_000001_000011", "val", "air drumming", one_clip)
     return made.write()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "remedy"),
+    [
+        ("hdfs", "it needs Java and Hadoop's libhdfs on every machine; or copy the files to this"),
+        ("memory", "check --storage_options"),
+    ],
+)
+def test_what_a_package_says_at_length_is_cut(
+    monkeypatch: pytest.MonkeyPatch, protocol: str, remedy: str
+) -> None:
+    class Talkative:
+        def __init__(self, **_: object) -> None:
+            raise OSError("\n".join(["dlopen(/usr/lib/libjvm.so) failed"] * 130))
+
+    monkeypatch.setattr(file_systems, "filesystem_class", lambda _: Talkative)
+    with pytest.raises(Unavailable) as caught:
+        file_systems.filesystem(f"{protocol}://x/y")
+    message = str(caught.value.strerror)
+    assert message.startswith(f"{protocol}:// cannot be used: OSError: dlopen(")
+    assert f"…; {remedy}" in message
+    assert len(message) < 300
 
 
 @pytest.mark.parametrize(

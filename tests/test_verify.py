@@ -18,7 +18,8 @@ from beam_pipeline.commands.check_files import first_difference
 from beam_pipeline.commands.damage import Damage
 from beam_pipeline.commands.mend import is_gone, mend
 from beam_pipeline.commands.prepared import find_prepared
-from beam_pipeline.commands.verify import Verified, advice, as_json, verify
+from beam_pipeline.commands.verified import Verified, advice
+from beam_pipeline.commands.verify import as_json, verify
 from beam_pipeline.elements import Row
 from beam_pipeline.errors import RunError, UsageError
 from beam_pipeline.output import manifest

@@ -20,9 +20,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beam_pipeline.commands.check_webdataset import check_shards, notes_on_shards, problem_of
+from beam_pipeline.commands.damage import Damage, Kind
 from beam_pipeline.commands.mend import mend
 from beam_pipeline.commands.prepared import find_prepared
-from beam_pipeline.commands.verify import Verified, advice, conclusion
+from beam_pipeline.commands.verified import Verified, advice, conclusion
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.elements import Row
@@ -328,6 +329,55 @@ def test_a_first_run_refuses_a_file_of_others_in_the_folder(tmp_path: Path, name
     assert list(prepare_output(configured(*flags[:2]))) == []
 
 
+@pytest.mark.parametrize("name", ["valshards.json", "sizes.json"])
+@pytest.mark.parametrize(
+    "mine", [b"mine", b'{"00000.tar": 5}', b'{"val-000007.tar": 5}', b'{"shardlist": []}', b"[1]"]
+)
+def test_an_index_that_no_run_has_written_is_not_replaced(
+    tmp_path: Path, name: str, mine: bytes
+) -> None:
+    config = listing(tmp_path)
+    folder_of(config).mkdir()
+    (folder_of(config) / name).write_bytes(mine)
+    with pytest.raises(InputError, match=f"{name} is no file of this program"):
+        pack(config)
+    assert [path.name for path in folder_of(config).iterdir()] == [name]
+    config.output.write("summary.json", json.dumps({"lists": {f"webdataset/{name}": ""}}).encode())
+    packed = [pack_shard(shard, config.output) for shard in plan_shards(config)]
+    (indexed,) = index_shards([Merged("val", {}, [])], config, packed)  # changed since that run
+    replaced = f"webdataset/{name} was not what the last finished run had written; it was written"
+    assert indexed.notes == [f"{replaced} anew"]
+    assert b"val-000000.tar" in (folder_of(config) / name).read_bytes()
+
+
+def test_the_indexes_of_a_run_that_was_killed_before_its_summary_are_replaced(
+    tmp_path: Path, small: None
+) -> None:
+    config = listing(tmp_path)
+    pack(config)
+    merged(config, [row(clip_id, config) for clip_id in NINE[:3]])
+    pack(config)
+    assert json.loads((folder_of(config) / "sizes.json").read_text()) == {"val-000000.tar": 3}
+
+
+def test_with_val_as_test_there_are_no_shards_of_test(few: Kinetics, tmp_path: Path) -> None:
+    output, flags = tmp_path / "output", ("--list_format", "webdataset")
+    assert few.prepare(output, *flags).status == 0
+    assert (output / "webdataset" / "test-000000.tar").exists()
+    ended = few.prepare(output, *flags, "--test_from", "val")
+    assert ended.status == 0, ended.err
+    names = ["sizes.json", "train-000000.tar", "trainshards.json", "val-000000.tar"]
+    there = sorted(path.name for path in (output / "webdataset").iterdir())
+    assert there == [*names, "valshards.json"]
+    said = summary_of(output)
+    assert said["webdataset"].keys() == {"train", "val"}
+    assert "webdataset/testshards.json" not in said["lists"]
+    assert run("verify", "--quick", str(output)).status == 0
+    before = snapshot(output)
+    assert few.prepare(output, *flags, "--test_from", "val").status == 0
+    assert snapshot(output) == before
+
+
 # Clips that are not what their row says
 
 
@@ -419,7 +469,7 @@ def packed(few: Kinetics, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("packed") / "output"
     ended = few.prepare(output, "--list_format", "webdataset", "--path_prefix=")
     assert ended.status == 0, ended.err
-    assert "webdataset shards of train: 1 (1 clips, " in ended.out
+    assert "webdataset shards of train: 1 (1 clip, " in ended.out
     return output
 
 
@@ -551,6 +601,30 @@ def test_a_quick_look_finds_what_is_gone_cut_or_another(nine: Config) -> None:
     assert problem == "it holds other clips than its index states"
 
 
+@pytest.mark.parametrize(
+    ("kind", "paths", "formats"),
+    [
+        ("list", ["webdataset/valshards.json"], " with --list_format webdataset"),
+        ("list", ["lists/torchvision/val/zumba/a.mp4"], " with --list_format torchvision"),
+        (
+            "list",
+            ["lists/frames/val.csv", "webdataset/sizes.json"],
+            " with --list_format frames,webdataset",
+        ),
+        ("list", ["val.csv"], ""),
+        ("summary", ["summary.json"], ""),
+    ],
+)
+def test_the_advice_names_the_formats_that_are_written_anew(
+    kind: Kind, paths: list[str], formats: str
+) -> None:
+    damaged = [Damage(kind, path, "there is no such file") for path in paths]
+    told = advice(Verified(False, damaged=damaged), None)
+    assert (
+        told == f"run the command that made the output again{formats}; it writes these files anew"
+    )
+
+
 def test_mend_removes_damaged_shards_and_the_next_run_packs_them(nine: Config) -> None:
     whole = snapshot(folder_of(nine))
     change(nine, lambda data: 700)
@@ -562,7 +636,7 @@ def test_mend_removes_damaged_shards_and_the_next_run_packs_them(nine: Config) -
     assert conclusion(prepared, verified).endswith("is damaged: webdataset/val-000001.tar")
     mended = mend(prepared.output, damaged)
     assert mended.to_pack == ["webdataset/val-000001.tar"]
-    assert advice(verified, mended).endswith("to make 1 shard")
+    assert advice(verified, mended).endswith("again with --list_format webdataset to make 1 shard")
     pack(nine)
     assert {name: data for name, (data, _) in snapshot(folder_of(nine)).items()} == {
         name: data for name, (data, _) in whole.items()

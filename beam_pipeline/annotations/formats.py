@@ -6,7 +6,7 @@ The format is detected from the content of a file, not from its name.
 import csv
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, TextIO
 
 from beam_pipeline.annotations.json_entries import read_entries
@@ -39,12 +39,15 @@ _UNSAFE = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]|^\.")
 
 _MAX_ID_BYTES = 200
 
+SplitOf = Callable[[str, int, Any], Split | None]
+"""Gives the split of an entry from its file, its line and what it states."""
+
 
 # JSON can contain half of a surrogate pair, which cannot be in a file name or a list.
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
-def parse(rank: int, path: str, file: BinaryIO) -> Iterator[Annotation]:
+def parse(rank: int, path: str, file: BinaryIO, with_splits: bool = True) -> Iterator[Annotation]:
     """Parse an annotation file, row by row.
 
     Args:
@@ -52,6 +55,7 @@ def parse(rank: int, path: str, file: BinaryIO) -> Iterator[Annotation]:
             disagree on its split, the clip is counted in the split of the lower rank.
         path: for messages, and for the split of rows that state none.
         file: UTF-8, or UTF-16 with a byte order mark; seekable.
+        with_splits: whether splits count. If not, all are None, and need not be stated.
 
     Raises:
         InputError: the format is unknown, or a row cannot be read; names file and line.
@@ -59,14 +63,17 @@ def parse(rank: int, path: str, file: BinaryIO) -> Iterator[Annotation]:
     text = open_text(path, file)
     head = text.read(HEAD)
     text.seek(0)
+    split_of = _split if with_splits else _no_split
     if head.lstrip().startswith("{"):
-        return _parse_json(rank, path, text)
+        return _parse_json(rank, path, text, split_of)
     if head.lstrip().partition("\n")[0].rstrip().endswith(":"):
-        return _parse_listing(rank, path, text)
-    return _parse_csv(rank, path, text, head)
+        return _parse_listing(rank, path, text, split_of)
+    return _parse_csv(rank, path, text, head, split_of)
 
 
-def _parse_csv(rank: int, path: str, text: TextIO, head: str) -> Iterator[Annotation]:
+def _parse_csv(
+    rank: int, path: str, text: TextIO, head: str, split_of: SplitOf
+) -> Iterator[Annotation]:
     separator, is_stated = _separator_of(head)
     if is_stated:
         text.readline()
@@ -96,7 +103,7 @@ def _parse_csv(rank: int, path: str, text: TextIO, head: str) -> Iterator[Annota
                 row["time_start"],
                 row["time_end"],
                 row.get("label"),
-                row.get("split"),
+                split_of(path, line, row.get("split")),
             )
     except StopIteration:
         raise InputError(f"{path} line 1: {_describe(head)}") from None
@@ -137,7 +144,7 @@ def _describe(head: str) -> str:
     )
 
 
-def _parse_listing(rank: int, path: str, text: TextIO) -> Iterator[Annotation]:
+def _parse_listing(rank: int, path: str, text: TextIO, split_of: SplitOf) -> Iterator[Annotation]:
     """The output of ``ls -R`` for a folder of class folders: sections that start with ``folder:``.
 
     Kinetics-600's ``train.txt`` and ``val.txt`` at CVDF are said to have this format; this is
@@ -158,7 +165,8 @@ def _parse_listing(rank: int, path: str, text: TextIO) -> Iterator[Annotation]:
                     "<youtube_id>_<start, 6 digits>_<end, 6 digits>.mp4"
                 )
             youtube_id, start, end = match.groups()
-            yield _annotation((rank, path, number, 0), youtube_id, start, end, label, None)
+            split = split_of(path, number, None)
+            yield _annotation((rank, path, number, 0), youtube_id, start, end, label, split)
 
 
 def _all_lines(path: str, text: TextIO) -> Iterator[str]:
@@ -169,7 +177,7 @@ def _all_lines(path: str, text: TextIO) -> Iterator[str]:
         yield from line.splitlines()
 
 
-def _parse_json(rank: int, path: str, text: TextIO) -> Iterator[Annotation]:
+def _parse_json(rank: int, path: str, text: TextIO, split_of: SplitOf) -> Iterator[Annotation]:
     # Not as a dict, in which the second entry of an id would replace the first.
     for number, (line, youtube_id, video) in enumerate(read_entries(path, text)):
         try:
@@ -181,11 +189,17 @@ def _parse_json(rank: int, path: str, text: TextIO) -> Iterator[Annotation]:
                 f'{path} line {line}: "{youtube_id}" is not a Kinetics entry; expected '
                 '{"annotations": {"label": …, "segment": [start, end]}, "subset": …}'
             ) from error
-        yield _annotation((rank, path, line, number), youtube_id, start, stop, label, split)
+        place = (rank, path, line, number)
+        yield _annotation(place, youtube_id, start, stop, label, split_of(path, line, split))
 
 
 def _annotation(
-    place: tuple[int, str, int, int], youtube_id: Any, start: Any, end: Any, label: Any, split: Any
+    place: tuple[int, str, int, int],
+    youtube_id: Any,
+    start: Any,
+    end: Any,
+    label: Any,
+    split: Split | None,
 ) -> Annotation:
     _, path, line, _ = place
     where = f"{path} line {line}"
@@ -204,7 +218,7 @@ def _annotation(
         time_start,
         time_end,
         from_text(label.strip()) or None if label else None,
-        _split(where, path, split),
+        split,
         place,
     )
 
@@ -220,7 +234,12 @@ def _seconds(where: str, which: str, value: Any) -> int:
     return int(seconds)
 
 
-def _split(where: str, path: str, stated: Any) -> Split:
+def _no_split(path: str, line: int, stated: Any) -> None:
+    """No split, whatever is stated."""
+
+
+def _split(path: str, line: int, stated: Any) -> Split:
+    where = f"{path} line {line}"
     if stated is not None and str(stated).strip():
         try:
             return SPLIT_WORDS[str(stated).strip().lower()]

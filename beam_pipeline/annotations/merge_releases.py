@@ -144,17 +144,25 @@ def _first_of_newest(by_clip: Mapping[str, ByRelease]) -> str:
 
 def _count_kept(by_release: ByRelease, tally: Tally) -> None:
     """Count what the releases have of a clip that is in the merged data set."""
-    every = [each for stated in by_release.values() for each in stated]
-    splits = {each.split for each in every}
+    splits = {each.split for stated in by_release.values() for each in stated}
     of_train = sum(_is_in_train({0: stated}) for stated in by_release.values())
     left_out = of_train if splits != {"train"} else 0
     tally.counts[CLIPS] += 1
     tally.counts[HELD_OUT] += left_out
     tally.counts[REPEATED] += len(by_release) - left_out - 1
     tally.counts[VAL_AND_TEST] += splits >= {"val", "test"}
-    if len(_labels(every)) > 1:
+    if _has_unequal_labels(by_release):
         tally.counts[UNEQUAL_LABELS] += 1
-        tally.add_example(every[0].clip_id)
+        tally.add_example(next(iter(by_release.values()))[0].clip_id)
+
+
+def _has_unequal_labels(by_release: ByRelease) -> bool:
+    """Whether a clip has the label of one release, and another states another.
+
+    If the newest with a label contradicts itself, the clip has none.
+    """
+    stated = [labels for labels in map(_labels, by_release.values()) if labels]
+    return bool(stated) and len(stated[0]) == 1 and any(each != stated[0] for each in stated)
 
 
 def _merge_clip(by_release: ByRelease) -> Sequence[Annotation]:

@@ -17,10 +17,12 @@ class Merge(NamedTuple):
     """What is to be told of releases that were merged.
 
     merged: one element, what became of their clips (MergedReleases).
+    left_out: statements of clips that an output has as excluded (Annotation).
     notes: what else is to be said about them (str).
     """
 
     merged: beam.PCollection[MergedReleases]
+    left_out: beam.PCollection[Annotation]
     notes: beam.PCollection[str]
 
 
@@ -63,7 +65,7 @@ class ReadAnnotations(beam.PTransform):
 
     def _expand_releases(self, root: beam.Pipeline) -> Annotations:
         config = self._config
-        stated, notes = root | "Releases" >> ReadReleases(config)
+        stated, left_out, notes = root | "Releases" >> ReadReleases(config)
         statements, merged = stated | "Merge releases" >> MergeReleases()
         classes = statements | CollectClasses()
         label_ids = classes | AssignLabelIds(
@@ -72,4 +74,4 @@ class ReadAnnotations(beam.PTransform):
             config.class_folder_splits(),
             NAMES_IN_MAPS.get(config.label_map or "", {}),
         )
-        return Annotations(statements, classes, label_ids, Merge(merged, notes))
+        return Annotations(statements, classes, label_ids, Merge(merged, left_out, notes))

@@ -20,27 +20,25 @@ class ReadFiles(beam.PTransform):
 
     The input is (rank, argument); ranks number the arguments in order. ``lists`` are files that
     this run writes: none of them may be an annotation file. What is in the ``output`` is left out
-    of the search of a folder. ``flag`` is the one that names the files, for messages.
+    of the search of a folder.
     """
 
     def __init__(
         self,
         lists: Collection[str] = (),
         output: str | None = None,
-        flag: str = "--annotations",
     ) -> None:
         super().__init__()
         self._lists = frozenset(urls.real(path) for path in lists)
         self._output = output
-        self._flag = flag
 
     def expand(self, arguments: beam.PCollection[tuple[int, str]]) -> beam.PCollection[Annotation]:
         return (
             arguments
             | "Find files"
-            >> beam.FlatMapTuple(
-                find_files, self._lists, self._output, self._flag
-            ).with_output_types(tuple[int, str])
+            >> beam.FlatMapTuple(find_files, self._lists, self._output).with_output_types(
+                tuple[int, str]
+            )
             | "Spread files" >> beam.Reshuffle()
             | "Read files" >> beam.FlatMapTuple(read_file).with_output_types(Annotation)
         )
@@ -105,12 +103,15 @@ def _find(argument: str, output: str | None, flag: str) -> list[str]:
     return [entry.url for entry in found]
 
 
-def read_file(rank: int, path: str) -> Iterator[Annotation]:
-    """Every annotation in one file, or in all annotation files of an archive."""
+def read_file(rank: int, path: str, with_splits: bool = True) -> Iterator[Annotation]:
+    """Every annotation in one file, or in all annotation files of an archive.
+
+    ``with_splits`` is as ``parse`` takes it.
+    """
     try:
         with files.open_file(path, MAX_FILE_BYTES) as file:
             # A member's name is told from its address by the last slash, so no query follows it.
             for name, content in unpack(public_address(path, full=False), file):
-                yield from parse(rank, name, content)
+                yield from parse(rank, name, content, with_splits)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {why_unread(error)}") from error

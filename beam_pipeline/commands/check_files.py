@@ -12,10 +12,17 @@ from beam_pipeline.commands.damage import Damage
 from beam_pipeline.commands.prepared import Prepared, in_settings, manifest_of
 from beam_pipeline.elements import SPLITS, STATUSES, Split
 from beam_pipeline.errors import DamagedError
-from beam_pipeline.output.list_formats import FRAMES, SLOWFAST, TEXT_FORMATS, list_format
-from beam_pipeline.output.output_folder import LABEL_IDS, SUMMARY, read_error
+from beam_pipeline.output.list_formats import (
+    FRAMES,
+    SLOWFAST,
+    TEXT_FORMATS,
+    TORCHVISION,
+    list_format,
+)
+from beam_pipeline.output.output_folder import LABEL_IDS, LISTS, SUMMARY, read_error
 from beam_pipeline.results.fingerprints import fingerprints
 from beam_pipeline.results.link_classes import ListedClip, folder_of_links, links_of
+from beam_pipeline.results.lists_of_test import LISTS_OF_TEST
 from beam_pipeline.results.split_results import SplitResults, read_split
 from beam_pipeline.results.write_lists import entry_of, listed_clips
 from beam_pipeline.results.write_summary import csv_of
@@ -121,8 +128,7 @@ def check_lists(prepared: Prepared, results: Sequence[SplitResults]) -> Iterator
     """
     whole = {result.split for result in results}
     for path, sha256 in lists_of(prepared).items():
-        folder, name = posixpath.split(path)
-        split = posixpath.splitext(name)[0]
+        folder = posixpath.dirname(path)
         dialect = posixpath.basename(folder) if folder else SLOWFAST
         actual = _read(prepared, path)
         if actual is None:
@@ -130,7 +136,7 @@ def check_lists(prepared: Prepared, results: Sequence[SplitResults]) -> Iterator
             continue
         if hashlib.sha256(actual).hexdigest() == sha256:
             continue
-        expected = _expected_list(prepared, split, dialect, whole)
+        expected = _expected_list(prepared, path, dialect, whole)
         if expected is not None and actual != expected:
             yield Damage("list", path, first_difference(actual, expected))
         elif expected is None and sha256 is not None:
@@ -138,14 +144,15 @@ def check_lists(prepared: Prepared, results: Sequence[SplitResults]) -> Iterator
 
 
 def _expected_list(
-    prepared: Prepared, split: str, dialect: str, whole: Collection[str]
+    prepared: Prepared, path: str, dialect: str, whole: Collection[str]
 ) -> bytes | None:
     """The list that a run with the last settings writes; None if these do not tell.
 
     ``whole`` are the splits whose manifests are as they were written.
     """
+    split = posixpath.splitext(posixpath.basename(path))[0]
     prefix, separator = in_settings(prepared, "path_prefix"), in_settings(prepared, "separator")
-    split = _source_of(split, prepared)
+    split = _source_of(split, path, prepared)
     if split not in whole or dialect not in TEXT_FORMATS or not isinstance(separator, str):
         return None
     entries = []
@@ -153,16 +160,18 @@ def _expected_list(
     for clip in listed_clips(prepared.output, [manifest_of(split)], with_frames):
         if clip.path is None and prefix is not None:
             return None  # relative to one of the --videos, of which only public names are known
-        path = clip.source if clip.path is None else clip.path
+        listed = clip.source if clip.path is None else clip.path
         if prefix and clip.path is not None:
-            path = f"{prefix.rstrip('/')}/{path}"
-        entries.append(entry_of(clip, path))
+            listed = f"{prefix.rstrip('/')}/{listed}"
+        entries.append(entry_of(clip, listed))
     return list_format(dialect, separator).write(entries).encode()
 
 
-def _source_of(split: str, prepared: Prepared) -> str:
-    """The split whose clips the lists of a split hold, by the last settings."""
-    return "val" if split == "test" and in_settings(prepared, "test_from") == "val" else split
+def _source_of(split: str, path: str, prepared: Prepared) -> str:
+    """The split whose clips a list of a split holds, by the last settings or those before."""
+    held = (prepared.summary or {}).get(LISTS_OF_TEST, {})
+    test_from = held.get(path) or in_settings(prepared, "test_from")
+    return "val" if split == "test" and test_from == "val" else split
 
 
 def first_difference(actual: bytes, expected: bytes) -> str:
@@ -188,11 +197,9 @@ def check_links(prepared: Prepared, results: Sequence[SplitResults]) -> Iterator
     output = prepared.output
     whole = {result.split for result in results}
     for split in SPLITS if output.is_local else ():
-        if _source_of(split, prepared) not in whole:
+        source = _source_of(split, f"{LISTS}/{TORCHVISION}/{split}", prepared)
+        if source not in whole or not os.path.isdir(folder_of_links(split, output)):
             continue
-        if not os.path.isdir(folder_of_links(split, output)):
-            continue
-        source = _source_of(split, prepared)
         clips: list[ListedClip] = listed_clips(output, [manifest_of(source)])
         for path, (target, _) in links_of(split, clips, output).items():
             relative = os.path.relpath(path, urls.local_path(output.root))

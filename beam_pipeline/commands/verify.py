@@ -4,7 +4,6 @@ import posixpath
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -23,7 +22,6 @@ from beam_pipeline.commands.check_clips import (
     ClipRow,
     check_name,
     check_source,
-    is_inside,
 )
 from beam_pipeline.commands.check_files import (
     check_links,
@@ -37,41 +35,15 @@ from beam_pipeline.commands.check_webdataset import check_shards, notes_on_shard
 from beam_pipeline.commands.damage import KINDS, Damage
 from beam_pipeline.commands.mend import Mended, mend
 from beam_pipeline.commands.prepared import Prepared, find_prepared, rows_of
+from beam_pipeline.commands.verified import Verified, advice, conclusion
 from beam_pipeline.elements import ALL, LISTED
 from beam_pipeline.output.leases import runs_in
 from beam_pipeline.output.output_folder import VIDEOS, read_error
 from beam_pipeline.storage import files
 from beam_pipeline.work.worker_pool import usable_cores
 
-NAMED = 5
-"""Files beside the clips that the conclusion names."""
-
-
 SHOWN = 20
 """Files without a row that are named: after a change of annotations there may be many."""
-
-
-@dataclass
-class Verified:
-    """What was found in an output.
-
-    ``clips``, ``lists`` and ``shards`` count what was checked, ``bytes`` is the size of the clips.
-    ``unlisted`` are files in ``videos/`` that no row names, which is no damage: clips of removed
-    annotations stay.
-    """
-
-    quick: bool
-    clips: int = 0
-    lists: int = 0
-    bytes: int = 0
-    shards: int = 0
-    damaged: list[Damage] = field(default_factory=list)
-    unlisted: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def damaged_of(self, *kinds: str) -> list[Damage]:
-        """The damage of these kinds."""
-        return [each for each in self.damaged if each.kind in kinds]
 
 
 def main(argv: list[str]) -> int:
@@ -143,7 +115,10 @@ def verify(prepared: Prepared, quick: bool = False, workers: int | None = None) 
         found.damaged += check_summary(prepared, results)
     found.damaged.sort(key=lambda damage: (KINDS.index(damage.kind), damage.path))
     if prepared.splits:
-        found.unlisted = sorted(_unlisted(sizes, damaged_manifests))
+        others = sorted(_unlisted(sizes, damaged_manifests))
+        excluded = _excluded(whole) if others else frozenset()
+        found.excluded = [path for path in others if _clip_id_of(path) in excluded]
+        found.unlisted = [path for path in others if _clip_id_of(path) not in excluded]
     if runs_in(prepared.output):
         found.notes.append("a run is at work here, or was stopped: what it has made has no row yet")
     found.notes += notes_on_shards(whole)
@@ -221,6 +196,17 @@ def _unlisted(sizes: dict[str, int | None], damaged_manifests: Iterable[Damage])
     return (path for path in sizes if ALL not in unknown and not path.startswith(folders))
 
 
+def _excluded(prepared: Prepared) -> frozenset[str]:
+    """The clips whose row says that they are excluded."""
+    columns = ("clip_id", "status")
+    rows = (row for split in prepared.splits for row in rows_of(prepared, split, columns))
+    return frozenset(clip_id for clip_id, status in rows if status == "excluded")
+
+
+def _clip_id_of(path: str) -> str:
+    return posixpath.basename(path).removesuffix(".mp4")
+
+
 def as_json(prepared: Prepared, verified: Verified, mended: Mended | None) -> dict[str, Any]:
     """What was found, as one object."""
     return {
@@ -236,6 +222,7 @@ def as_json(prepared: Prepared, verified: Verified, mended: Mended | None) -> di
             for each in verified.damaged
         ],
         "unlisted": verified.unlisted,
+        "excluded": verified.excluded,
         "mended": mended
         and {
             "to_make": mended.to_make,
@@ -253,6 +240,10 @@ def _print(prepared: Prepared, verified: Verified, mended: Mended | None) -> Non
         say(f"{path}: no row names it; it is left alone")
     if len(verified.unlisted) > SHOWN:
         say(f"{len(verified.unlisted) - SHOWN:,} more files have no row; --json names them all")
+    for path in verified.excluded[:SHOWN]:
+        say(f"{path}: its clip is excluded; it is left alone")
+    if more := verified.excluded[SHOWN:]:
+        say(f"{len(more):,} more files are of excluded clips; --json names them all")
     for note in verified.notes:
         say(f"note: {note}")
     for kept in mended.kept if mended else ():
@@ -260,37 +251,3 @@ def _print(prepared: Prepared, verified: Verified, mended: Mended | None) -> Non
     say(conclusion(prepared, verified))
     if verified.damaged:
         say(advice(verified, mended))
-
-
-def conclusion(prepared: Prepared, verified: Verified) -> str:
-    """What was found, in one line."""
-    checked = f"{verified.clips:,} clips {'by name and size' if verified.quick else 'decoded'}"
-    root = prepared.output.root
-    if not verified.damaged:
-        others_checked = f"{verified.lists:,} lists"
-        if verified.shards:
-            others_checked += f" and {verified.shards:,} shards"
-        return f"{root} is whole: {checked}, {others_checked} checked"
-    clips = verified.damaged_of("clip")
-    others = verified.damaged_of("list", "manifest", "summary", "shard")
-    found = [f"{len(clips):,} of {verified.clips:,} clips"] if clips else []
-    found += sorted({damage.path for damage in others})[:NAMED]
-    more = [f"{len(others) - NAMED:,} more files"] if len(others) > NAMED else []
-    return f"{root} is damaged: {', '.join(found + more)}"
-
-
-def advice(verified: Verified, mended: Mended | None) -> str:
-    """What to do about the damage."""
-    clips = [damage for damage in verified.damaged_of("clip") if is_inside(damage.path)]
-    shards = verified.damaged_of("shard")
-    if (clips or shards) and mended is None:
-        what = " and ".join(["clips"] * bool(clips) + ["shards"] * bool(shards))
-        return (
-            f"type the same with --mend to remove the damaged {what}; then the command that made "
-            "the output makes them again"
-        )
-    if mended and (mended.to_make or mended.to_pack):
-        removed = (("clip", mended.to_make), ("shard", mended.to_pack))
-        counts = [f"{len(of):,} {what}{'s' * (len(of) > 1)}" for what, of in removed if of]
-        return f"run the command that made the output again to make {' and '.join(counts)}"
-    return "run the command that made the output again; it writes these files anew"

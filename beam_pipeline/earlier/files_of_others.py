@@ -89,6 +89,7 @@ def may_be_written(relative: str, config: Config) -> bool:
         formats, listed = "|".join(config.list_formats), "|".join(config.listed_splits())
         return re.match(rf"({formats})/({listed})(\.csv$|\.parquet$|/)", path) is not None
     if folder == WEBDATASET:
+        splits = "|".join(config.packed_splits())
         return (
             re.fullmatch(rf"({splits})(-\d{{6}}\.tar|shards\.json)|sizes\.json", path) is not None
         )

@@ -297,8 +297,8 @@ def _lock(output: Output) -> IO[bytes]:
     with as_write_error(folder):
         for _ in range(ATTEMPTS):
             current = folder if os.path.isdir(folder) else folder + NEW
-            os.makedirs(current, exist_ok=True)
             with suppress(FileNotFoundError):  # another run has removed it, or renamed it
+                os.makedirs(current, exist_ok=True)
                 lock = open(os.path.join(current, LOCK), "ab+")  # noqa: SIM115 - held until the end
                 _lock_file(lock)
                 with suppress(FileExistsError):
@@ -306,7 +306,20 @@ def _lock(output: Output) -> IO[bytes]:
                 if current == folder or _rename(current, folder):
                     return lock
                 output.remove(output.state + NEW)  # another worker of this run was faster
+        _refuse_unmakeable(output)
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
+
+
+def _refuse_unmakeable(output: Output) -> None:
+    """Raise OutputError if the system makes no folder at the root, as below /proc."""
+    root = urls.local_path(output.root)
+    try:
+        os.makedirs(root, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the output folder {root} cannot be made: the system makes no folder in "
+            f"{os.path.dirname(root)} ({error.strerror}); choose another --output"
+        ) from error
 
 
 def _refuse_unseen(output: Output) -> None:

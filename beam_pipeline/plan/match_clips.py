@@ -21,7 +21,12 @@ from beam_pipeline.plan.decide import (
     missing_row,
     without_known_failures,
 )
-from beam_pipeline.plan.exclude_clips import EXCLUDED, excluded_row, first_statements
+from beam_pipeline.plan.exclude_clips import (
+    EXCLUDED,
+    Excluded,
+    excluded_row,
+    first_statements,
+)
 from beam_pipeline.plan.resolve_annotations import ResolvedClip, resolve_annotations
 from beam_pipeline.plan.sample_clips import LastRanks, is_sampled
 from beam_pipeline.plan.wanted_clips import record_of
@@ -48,7 +53,8 @@ def kinds_of(config: Config) -> JoinInputs:
 
     What has no elements would cost a plain run a stage all the same.
     """
-    return {**KINDS, EXCLUDED: KINDS["annotations"]} if config.exclude_annotations else KINDS
+    excludes = config.exclude_annotations or config.releases
+    return {**KINDS, EXCLUDED: KINDS["annotations"]} if excludes else KINDS
 
 
 class MatchClips(beam.PTransform):
@@ -79,7 +85,7 @@ class MatchClips(beam.PTransform):
     def expand(self, inputs: dict[str, beam.PCollection]) -> pvalue.DoOutputsTuple:
         """Takes ``annotations``, ``videos``, ``members``, ``rows`` and ``outputs``.
 
-        With --exclude_annotations also ``excluded``.
+        Also ``excluded`` with --exclude_annotations, and if several releases are merged.
         """
         return (
             inputs
@@ -197,7 +203,7 @@ class _Decide(beam.DoFn):
             return True
         return not resolved.conflict and is_sampled(clip, self._config.seed, limits.last_ranks)
 
-    def _left_out(self, resolved: ResolvedClip, excluded: dict[str, Annotation]) -> Row | None:
+    def _left_out(self, resolved: ResolvedClip, excluded: Excluded) -> Row | None:
         """The row of a clip that is excluded; one that is in conflict has failed in any case."""
         if not excluded or resolved.conflict:
             return None

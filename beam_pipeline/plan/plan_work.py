@@ -76,9 +76,8 @@ class PlanWork(beam.PTransform):
             else:
                 sample = annotations.statements | SampleClips(self._config, label_ids)
                 last_clip_id = sample.clip_ids | LastWithinLimit(self._config.limit)
-            if self._config.exclude_annotations:
-                pipeline = annotations.statements.pipeline
-                inputs[EXCLUDED] = pipeline | "Excluded" >> ReadExcluded(self._config)
+            if excluded := self._excluded(annotations):
+                inputs[EXCLUDED] = excluded | "All excluded" >> beam.Flatten()
             planned = {"annotations": annotations.statements, **inputs} | MatchClips(
                 self._config,
                 label_ids,
@@ -108,6 +107,14 @@ class PlanWork(beam.PTransform):
             size,
             class_sizes,
         )
+
+    def _excluded(self, annotations: Annotations) -> tuple[beam.PCollection[Annotation], ...]:
+        """The statements that exclude clips, of all kinds that this run may have."""
+        carried = (annotations.merge.left_out,) if annotations.merge else ()
+        if not self._config.exclude_annotations:
+            return carried
+        pipeline = annotations.statements.pipeline
+        return (*carried, pipeline | "Excluded" >> ReadExcluded(self._config))
 
     def _requested_ids(self, annotations: Annotations, sources: Sources) -> beam.PCollection[str]:
         """The ids of all clips that the run is asked for, some of them several times."""

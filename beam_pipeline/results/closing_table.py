@@ -53,8 +53,8 @@ def print_results(summary: dict[str, Any], config: Config, counts: Counts) -> No
         print(f"  {count:,} damaged: {kind}")
     for split, shards in summary.get("webdataset", {}).items():
         print(
-            f"  webdataset shards of {split}: {shards['shards']:,} ({shards['samples']:,} clips, "
-            f"{decimal(shards['bytes'])})"
+            f"  webdataset shards of {split}: {shards['shards']:,} "
+            f"({counted(shards['samples'], 'clip')}, {decimal(shards['bytes'])})"
         )
     for warning in summary["warnings"]:
         print(f"  note: {one_line(warning)}")
@@ -75,6 +75,15 @@ def print_part(config: Config, counts: Counts) -> None:
         "When all parts are done, type the same command without --shard: it writes lists, manifest "
         "and summary, and makes what is missing"
     )
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "clip"), counted(2_000, "clip")
+    ('1 clip', '2,000 clips')
+    """
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _speed(counts: Counts, seconds: float) -> str:

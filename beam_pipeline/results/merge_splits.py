@@ -138,17 +138,20 @@ def _gone(
 
 def _newly_excluded(split: Split, paths: Sequence[str], config: Config) -> int:
     """The number of clips that the manifest lists, and that the shards have as excluded."""
-    if split not in config.exclude_from:
+    if split not in config.exclude_from and not config.releases:
         return 0
-    excluded = {
-        clip_id
-        for table in manifest.read_tables(config.output, paths, ["clip_id", "status"])
-        for clip_id, _ in manifest.values_of(manifest.with_status(table, ["excluded"]))
-    }
+    excluded = set(_ids_with(("excluded",), config.output, paths))
     with suppress(FileNotFoundError, DamagedError):  # it tells nothing of earlier clips
-        earlier = clips_in(config.output, [f"{MANIFESTS}/{split}.parquet"])
-        return sum(path is not None and clip_id in excluded for clip_id, path in earlier)
+        earlier = _ids_with(LISTED, config.output, [f"{MANIFESTS}/{split}.parquet"])
+        return sum(clip_id in excluded for clip_id in earlier)
     return 0
+
+
+def _ids_with(statuses: Sequence[str], output: Output, paths: Iterable[str]) -> Iterator[str]:
+    """The clip_ids of rows with these statuses in manifests or shards."""
+    for table in manifest.read_tables(output, paths, ["clip_id", "status"]):
+        for clip_id, _ in manifest.values_of(manifest.with_status(table, statuses)):
+            yield clip_id
 
 
 def clips_in(output: Output, paths: Iterable[str]) -> Iterator[tuple[str, str | None]]:
@@ -179,7 +182,8 @@ def merge_split(
         notes.append(f"{split}: {clips} in no list any more; {whose}")
     if left := _newly_excluded(split, paths, config):
         notes.append(
-            f"{split}: {left:,} listed before, now left out by --exclude_annotations; files stay"
+            f"{split}: {left:,} listed before, now left out by "
+            f"{'--exclude_annotations' if config.exclude_annotations else 'an output'}; files stay"
         )
     made = _made_meanwhile(config, name, paths)
     try:
@@ -191,13 +195,9 @@ def merge_split(
         with output.writing(name) as file:
             tables = (_with_rows(table, made) for table in manifest.read_tables(output, paths))
             manifest.write_parquet(file, tables, config.identity())
-    lists, replaced = write_lists(split, config, label_ids) if config.annotations else ({}, [])
+    lists, about_lists = write_lists(split, config, label_ids) if config.annotations else ({}, [])
     output.sync()
-    notes += [
-        f"{name} was not what the last finished run had written; it was written anew"
-        for name in replaced
-    ]
-    return Merged(split, lists, notes)
+    return Merged(split, lists, notes + about_lists)
 
 
 def _made_meanwhile(config: Config, name: str, shards: Sequence[str]) -> dict[str, Row]:

@@ -23,7 +23,13 @@ from beam_pipeline.output import webdataset
 from beam_pipeline.output.output_folder import WEBDATASET, Output, as_write_error
 from beam_pipeline.output.webdataset import SIZES, Packed, Sample, index_name
 from beam_pipeline.results.merge_splits import Merged
-from beam_pipeline.results.plan_webdataset import Shard, plan_shards, shards_there
+from beam_pipeline.results.plan_webdataset import (
+    Shard,
+    is_of_others,
+    plan_shards,
+    shards_there,
+)
+from beam_pipeline.results.write_lists import Sums
 from beam_pipeline.storage import files
 from beam_pipeline.storage.streams import BUFFER, open_stream
 
@@ -172,11 +178,22 @@ def index_shards(
 ) -> Iterator[Merged]:
     """Write the indexes of the requested splits; returns the splits, with these among their lists.
 
-    Then remove shards that an earlier run has packed, and that are in no index any more.
+    Then remove shards that an earlier run has packed, and that are in no index any more. With
+    ``--test_from val`` there are none of test.
     """
     output = config.output
-    lists: dict[str, str] = {}
-    for split in config.splits:
+    lists: Sums = {}
+    indexes = (*map(index_name, config.packed_splits()), SIZES)
+    notes = [
+        f"{name} was not what the last finished run had written; it was written anew"
+        for name in indexes
+        if is_of_others(name, output)
+    ]
+    if config.test_from != "test":
+        lists[index_name("test")] = None
+        if not is_of_others(index_name("test"), output):
+            output.remove(index_name("test"))
+    for split in config.packed_splits():
         shards = sorted(shard for shard in packed if shard.split == split)
         lists[index_name(split)] = _write(
             output, index_name(split), webdataset.index_of(shards, config.seed)
@@ -185,13 +202,13 @@ def index_shards(
     sizes = {shard.name: shard.samples for _, shards in indexed for shard in shards}
     lists[SIZES] = _write(output, SIZES, (json.dumps(sizes, indent=2) + "\n").encode())
     output.sync()  # so that no index can name what is gone
-    for name in shards_there(output, config.splits).keys() - sizes.keys():
+    splits = {*config.splits, *config.listed_splits()}
+    for name in shards_there(output, splits).keys() - sizes.keys():
         if webdataset.stated_content(output, name) is not None:
             output.remove(f"{WEBDATASET}/{name}")
     output.sync()
     for each in merged:
-        mine = {name: sha256 for name, sha256 in lists.items() if name == index_name(each.split)}
-        yield each._replace(lists={**each.lists, **mine, SIZES: lists[SIZES]})
+        yield each._replace(lists={**each.lists, **lists}, notes=each.notes + notes)
 
 
 def _write(output: Output, relative: str, data: bytes) -> str:

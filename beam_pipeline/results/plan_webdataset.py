@@ -1,7 +1,8 @@
 """Which samples go into which WebDataset shard, from the manifests; is there room for them?"""
 
+import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -9,11 +10,20 @@ import pyarrow.compute as pc
 
 from beam_pipeline.batches import pack
 from beam_pipeline.config import Config
-from beam_pipeline.elements import LISTED, Split
-from beam_pipeline.errors import OutputError
+from beam_pipeline.elements import LISTED, SPLITS, Split
+from beam_pipeline.errors import InputError, OutputError
 from beam_pipeline.output import manifest
-from beam_pipeline.output.output_folder import MANIFESTS, WEBDATASET, Output, read_error
-from beam_pipeline.output.webdataset import MAX_SAMPLES, SHARD_NAME, Sample, cut, place_of
+from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, WEBDATASET, Output, read_error
+from beam_pipeline.output.webdataset import (
+    MAX_SAMPLES,
+    SHARD_NAME,
+    SIZES,
+    Sample,
+    cut,
+    index_name,
+    place_of,
+    shards_in,
+)
 from beam_pipeline.storage import files, urls
 
 ROOM_PER_SAMPLE = 4096
@@ -32,12 +42,58 @@ def plan_shards(config: Config) -> Iterator[Shard]:
     """The shards of the requested splits, whose manifests are written.
 
     Raises:
+        InputError: a file of others is where an index would be written.
         OutputError: the disk has no room for them.
     """
+    _refuse_indexes_of_others(config)
     check_room(config)
-    for split in config.splits:
+    for split in config.packed_splits():
         for number, samples in enumerate(shards_of(config.output, split, config.seed)):
             yield Shard(split, number, pack([tuple(sample) for sample in samples]))
+
+
+def _refuse_indexes_of_others(config: Config) -> None:
+    """Raise InputError if an index would be written where the file of somebody else is."""
+    for relative in (*map(index_name, config.packed_splits()), SIZES):
+        if not is_recorded(relative, config.output) and is_of_others(relative, config.output):
+            raise InputError(
+                f"{config.output.url(relative)} is no file of this program, and this run would "
+                "write another in its place; move it away, then run the same command again"
+            )
+
+
+def is_recorded(relative: str, output: Output) -> bool:
+    """Whether the last finished run has written an index."""
+    return relative in ((output.read_json_if_whole(SUMMARY) or {}).get("lists") or {})
+
+
+def is_of_others(relative: str, output: Output) -> bool:
+    """Whether there is a file in the place of an index that no run can have written.
+
+    Raises:
+        OutputError: it cannot be read.
+    """
+    url = output.url(relative)
+    try:
+        data = files.read(url)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise read_error(url, error) from error
+    try:
+        content = json.loads(data)
+        if relative == SIZES:
+            named = all(SHARD_NAME.fullmatch(name) for name in dict(content))
+            return not named or not any(_is_ours(index_name(split), output) for split in SPLITS)
+        shards_in(content)
+        return not isinstance(content["seed"], int)
+    except (ValueError, LookupError, TypeError):
+        return True
+
+
+def _is_ours(relative: str, output: Output) -> bool:
+    """Whether there is an index of a split, and a run may have written it."""
+    return files.exists(output.url(relative)) and not is_of_others(relative, output)
 
 
 def shards_of(output: Output, split: Split, seed: int) -> Iterator[list[Sample]]:
@@ -79,10 +135,10 @@ def check_room(config: Config) -> None:
     if not output.is_local:
         return
     needed = 0
-    for split in config.splits:
+    for split in config.packed_splits():
         table = _listed(output, split, ["bytes"])
         needed += (pc.sum(table.column("bytes")).as_py() or 0) + ROOM_PER_SAMPLE * len(table)
-    needed -= sum(shards_there(output, config.splits).values())
+    needed -= sum(shards_there(output, config.packed_splits()).values())
     free = shutil.disk_usage(urls.local_path(output.root)).free
     if needed > free:
         raise OutputError(
@@ -92,7 +148,7 @@ def check_room(config: Config) -> None:
         )
 
 
-def shards_there(output: Output, splits: Sequence[str]) -> dict[str, int]:
+def shards_there(output: Output, splits: Collection[str]) -> dict[str, int]:
     """The size in bytes of each file in the folder of shards that has the name of one, by name."""
     url = output.url(WEBDATASET)
     try:

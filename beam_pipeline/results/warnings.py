@@ -43,8 +43,7 @@ def warnings_about(
         if result.unlabelled and result.split in ("train", "val"):
             yield (
                 f"{result.unlabelled:,} of {result.statuses.total():,} clips of {result.split} "
-                f"have no label: they are listed with {UNLABELLED_ID}; check that the header of "
-                "its CSV names a column label"
+                f"have no label: they are listed with {UNLABELLED_ID}; {_remedy(config)}"
             )
     yield from _unlabelled_folder(results, config)
     total = sum((result.statuses for result in results), Counter[str]())
@@ -74,6 +73,16 @@ def warnings_about(
     if total["missing"] and (suffixes := passed_over["suffixes"]):
         kinds = (f"{count:,} {name or 'without suffix'}" for name, count in suffixes.items())
         yield f"clips are missing, and these files were not taken for videos: {', '.join(kinds)}"
+
+
+def _remedy(config: Config) -> str:
+    """What to do about clips without a label."""
+    if config.prepared:
+        return (
+            "they have none in an output among --videos, whose failed.csv names those with "
+            "conflicting annotations"
+        )
+    return "check that the header of its CSV names a column label"
 
 
 def _of_exclusion(results: Sequence[SplitResults], config: Config) -> Iterator[str]:

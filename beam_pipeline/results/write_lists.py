@@ -25,7 +25,7 @@ def write_lists(
     With ``--test_from val`` the clips of val are in the lists of test too, and those of test in
     none. ``label_ids`` is the id of every class, which Hugging Face's list needs.
 
-    Returns the names of the lists with their SHA-256, and the names of those that somebody else
+    Returns the names of the lists with their SHA-256, and notes about those that somebody else
     had changed, or had put there, since the last finished run.
 
     Raises:
@@ -39,26 +39,26 @@ def write_lists(
     clips = listed_clips(config.output, [f"{MANIFESTS}/{split}.parquet"], with_frames)
     entries = [entry_of(clip, config.listed_path(clip.path, clip.source)) for clip in clips]
     lists: Sums = {}
-    replaced: list[str] = []
+    notes: list[str] = []
     for name in names:
-        _write_texts(name, entries, config, lists, replaced)
+        _write_texts(name, entries, config, lists, notes)
         if HUGGINGFACE in config.list_formats:
-            _write_huggingface(name, entries, label_ids or {}, config, lists, replaced)
+            _write_huggingface(name, entries, label_ids or {}, config, lists, notes)
         if TORCHVISION in config.list_formats:
             link_classes(name, clips, config.output)
-    return lists, replaced
+    return lists, notes
 
 
 def _write_texts(
-    name: Split, entries: Sequence[Entry], config: Config, lists: Sums, replaced: list[str]
+    name: Split, entries: Sequence[Entry], config: Config, lists: Sums, notes: list[str]
 ) -> None:
-    """Write the lists ``<name>.csv``, and add them to ``lists`` and ``replaced``."""
+    """Write the lists ``<name>.csv``, and add them to ``lists``, and notes about them."""
     for dialect in config.dialects():
         relative = f"{LISTS}/{dialect.name}/{name}.csv"
         if dialect.name == SLOWFAST:
             relative = f"{name}.csv"
         data = dialect.write(entries).encode()
-        _write_list(relative, data, config, lists, replaced)
+        _write_list(relative, data, config, lists, notes)
         if dialect.misreads(files.read(config.output.url(relative)).decode(), entries):
             raise _differs(relative, config)
 
@@ -69,27 +69,36 @@ def _write_huggingface(
     label_ids: Mapping[str, int],
     config: Config,
     lists: Sums,
-    replaced: list[str],
+    notes: list[str],
 ) -> None:
-    """Write ``<name>.parquet``, or remove it if there are no clips: nothing could load it."""
+    """Write ``<name>.parquet``, or remove it if there are no clips: nothing could load it.
+
+    What the last finished run has not written is not removed.
+    """
     relative = f"{LISTS}/{HUGGINGFACE}/{name}.parquet"
     if not entries:
-        config.output.remove(relative)
+        if _is_recorded(relative, config.output):
+            config.output.remove(relative)
+        elif files.exists(config.output.url(relative)):
+            notes.append(
+                f"{relative} is not what the last finished run had written, and this run has no "
+                f"clips of {name} to list there; it was left as it is"
+            )
         lists[relative] = None
         return
-    _write_list(relative, write_huggingface(entries, label_ids), config, lists, replaced)
+    _write_list(relative, write_huggingface(entries, label_ids), config, lists, notes)
     there = read_huggingface(files.read(config.output.url(relative)))
     if there != [(entry.path, entry.label_id, entry.clip_id) for entry in entries]:
         raise _differs(relative, config)
 
 
-def _write_list(
-    relative: str, data: bytes, config: Config, lists: Sums, replaced: list[str]
-) -> None:
+def _write_list(relative: str, data: bytes, config: Config, lists: Sums, notes: list[str]) -> None:
     earlier = config.output.write_if_new(relative, data)
     lists[relative] = hashlib.sha256(data).hexdigest()
     if _is_of_others(relative, earlier, data, config):
-        replaced.append(relative)
+        notes.append(
+            f"{relative} was not what the last finished run had written; it was written anew"
+        )
 
 
 def _differs(relative: str, config: Config) -> OutputError:
@@ -110,6 +119,16 @@ def _is_of_others(relative: str, earlier: bytes | None, data: bytes, config: Con
     if recorded is None:
         return False  # written by an older release
     return bool(recorded.get(relative) != hashlib.sha256(earlier).hexdigest())
+
+
+def _is_recorded(relative: str, output: Output) -> bool:
+    """Whether a list is there, and is the one that the last finished run wrote."""
+    summary = output.read_json_if_whole(SUMMARY) or {}
+    try:
+        sha256 = hashlib.sha256(files.read(output.url(relative))).hexdigest()
+    except FileNotFoundError:
+        return False
+    return bool((summary.get("lists") or {}).get(relative) == sha256)
 
 
 def entry_of(clip: ListedClip, path: str) -> Entry:

@@ -27,6 +27,11 @@ from beam_pipeline.output.leases import remove_state
 from beam_pipeline.output.output_folder import LABEL_IDS, MANIFESTS, SUMMARY, WEBDATASET, Output
 from beam_pipeline.privacy import public_address
 from beam_pipeline.report.write_report import mark_of, update_report
+from beam_pipeline.results.lists_of_test import (
+    LISTS_OF_TEST,
+    notes_on,
+    other_lists_of_test,
+)
 from beam_pipeline.results.merge_splits import Merged
 from beam_pipeline.results.pack_webdataset import shards_summary
 from beam_pipeline.results.spent_runs import is_spent
@@ -115,6 +120,7 @@ def finish(
                 results, config, label_ids, unannotated.files, passed_over, archives, notes
             )
             summary |= _more(summary, earlier or {}, merged, config, archives, merged_releases)
+            summary["warnings"] += notes_on(summary.get(LISTS_OF_TEST, {}), config)
             is_new = earlier is None or about_the_output(earlier) != about_the_output(summary)
             told = summary if earlier is None or is_new else earlier
             mark = mark_of(about_the_output(told))
@@ -165,6 +171,9 @@ def _more(
     if config.packs or earlier.get(WEBDATASET):
         more[WEBDATASET] = shards_summary(config.output)
     more["lists"] = _lists(earlier, merged, more)
+    written = {name for each in merged for name in each.lists}
+    if held := other_lists_of_test(earlier, more["lists"], written, config):
+        more[LISTS_OF_TEST] = held
     return more
 
 

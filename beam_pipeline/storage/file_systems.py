@@ -64,8 +64,23 @@ def filesystem(url: str) -> FileSystem:
     try:
         return filesystem_class(url)(**options)
     except Exception as error:
-        message = f"{protocol}:// cannot be used: {one_line(error)}; check --storage_options"
+        remedy = _REMEDIES.get(protocol, "check --storage_options")
+        message = f"{protocol}:// cannot be used: {_short(one_line(error))}; {remedy}"
         raise Unavailable(errno.EINVAL, message) from error
+
+
+_REMEDIES = {
+    "hdfs": "it needs Java and Hadoop's libhdfs on every machine; or copy the files to this machine"
+}
+"""What to do if the package of a protocol cannot be used; of others it is the options."""
+
+_SHOWN = 160
+"""Characters of a package's own words: some repeat one line for each place they have looked at."""
+
+
+def _short(text: str) -> str:
+    """The first words of a text."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN].rsplit(' ', 1)[0]} …"
 
 
 def missing_options(url: str) -> list[str]:
