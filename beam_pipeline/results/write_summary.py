@@ -96,7 +96,8 @@ def finish(
     their size in bytes, ``merged_releases`` what the merge of several releases has done.
 
     On a disk everything is synced before the summary appears, and the summary before the state
-    goes, so that a power cut leaves a finished output or one that the next run can finish.
+    goes, so that a power cut leaves a finished output or one that the next run can finish. After
+    the run a power cut does not bring the state back.
 
     The service may run this on two workers at once. Then the one that ends first removes the state,
     in which the other writes; both have the same to write.
@@ -133,6 +134,7 @@ def finish(
                 output.sync()
     read_row_files = dict(row_files)
     remove_state(output, lambda run: is_spent(run, output, read_row_files))
+    output.sync()  # that the state is gone
 
 
 def _write_tables(results: Sequence[SplitResults], config: Config) -> list[str]:
