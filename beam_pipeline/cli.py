@@ -198,7 +198,7 @@ def _print_results(
         print_part(config, counts)
         return
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for pipes into ``head``
-    if summary == earlier and not counts.succeeded:
+    if summary == earlier and not counts.succeeded and not counts.unavailable:
         print("The output is already complete: nothing was written. Results of the earlier run:")
     print_results(summary, config, counts)
 

@@ -52,8 +52,11 @@ class Pace:
         self._limited = self._in_a_row = 0
         self._rest(random.uniform(*self._pause))
 
-    def failed(self, error: Unavailable) -> bool:
-        """Note a failure, and begin a pause; whether the same video is to be asked for again."""
+    def failed(self, error: Unavailable, is_known: bool = False) -> bool:
+        """Note a failure, and begin a pause; whether the same video is to be asked for again.
+
+        ``is_known`` if an earlier run got the same answer: that is no sign of a fault of today.
+        """
         if error.reason not in PASSING:
             self.succeeded()  # it has answered
             return False
@@ -62,7 +65,7 @@ class Pace:
             return False
         if error.reason == "rate_limited":
             return self._back_off(error)
-        self._in_a_row += 1
+        self._in_a_row += not is_known
         if self._in_a_row >= MAX_IN_A_ROW:
             self.stopped = f"{MAX_IN_A_ROW} videos in a row could not be fetched ({error.words})"
         self._rest(random.uniform(*self._pause))

@@ -81,9 +81,12 @@ def _speed(counts: Counts, seconds: float) -> str:
     took = f"{timedelta(seconds=round(seconds))}"
     if not counts.done:
         return f"no clip to make; {took} in all"
+    tried = counts.succeeded + counts.failed
+    asked = f"; {counts.unavailable:,} more were asked for, and cannot be had"
     return (
-        f"{counts.done:,} clips in {took} ({counts.done / seconds:,.1f} clips/s), "
+        f"{tried:,} clips in {took} ({tried / seconds:,.1f} clips/s), "
         f"{decimal(counts.bytes_in)} read, {decimal(counts.bytes_out)} written"
+        f"{asked if counts.unavailable else ''}"
     )
 
 

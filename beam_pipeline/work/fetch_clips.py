@@ -21,7 +21,7 @@ from beam_pipeline.elements import Clip, Row
 from beam_pipeline.errors import InputError
 from beam_pipeline.fetch.pace import Pace
 from beam_pipeline.fetch.package import interface_problem, package_problem
-from beam_pipeline.fetch.reasons import Unavailable, may_ask
+from beam_pipeline.fetch.reasons import NOT_ASKED, Unavailable, may_ask
 from beam_pipeline.output.output_folder import as_write_error
 from beam_pipeline.output.thumbnails import ClassSizes, is_kept
 from beam_pipeline.privacy import public_address
@@ -125,14 +125,26 @@ class _Fetch(PooledDoFn):
             for row in self._pool.rows_of_run.answers()
             if not may_ask(row.status, row.reason, row.source, again=False)
         }
-        videos: dict[str, list[Row]] = {}
-        for row in sorted(unpack(Row, element[1]), key=lambda row: row.clip_id):
+        left = []
+        for row in unpack(Row, element[1]):
             if row.clip_id in known:
                 yield known[row.clip_id]
             else:
-                videos.setdefault(row.youtube_id or "", []).append(row)
-        if videos:
+                left.append(row)
+        if videos := in_order(left):
             yield from fetch_videos(videos, class_sizes, self._clips, self._pool)
+
+
+def in_order(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """The rows by YouTube id, in the order in which the videos are asked for.
+
+    What was never asked for comes first: else what fails again and again would be all that a run
+    gets to before it ends early.
+    """
+    videos: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: (row.reason != NOT_ASKED, row.clip_id)):
+        videos.setdefault(row.youtube_id or "", []).append(row)
+    return videos
 
 
 def fetch_videos(
@@ -202,7 +214,8 @@ class _Fetcher:
                     with as_write_error(folder):
                         fetched = self.site.fetch(youtube_id, folder)
                 except Unavailable as error:
-                    if self.pace.failed(error):
+                    is_known = any(row.reason == error.reason for row in wanted)
+                    if self.pace.failed(error, is_known):
                         continue
                     for row in wanted:
                         clips.submit(_unavailable, row, error)
