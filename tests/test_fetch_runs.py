@@ -256,6 +256,7 @@ def test_what_cannot_be_fetched_for_is_said(about: str, others: Path) -> None:
 def test_cookies_that_are_none_end_the_run(made: Made, tmp_path: Path) -> None:
     (tmp_path / "cookies.txt").write_text("what is this")
     ended = made.prepare(tmp_path / "o", *FETCH, "--cookies", str(tmp_path / "cookies.txt"))
-    assert ended.status == 1
+    assert ended.status == 2
+    assert made.site.asked == []
     assert "this is no cookie file" in ended.err
     assert "Traceback" not in ended.err

@@ -88,7 +88,7 @@ def test_what_is_wrong_with_a_file_is_said(
 
 def test_the_flags_end_up_in_the_settings(tmp_path: Path) -> None:
     cookies, options = tmp_path / "cookies.txt", tmp_path / "options"
-    cookies.touch()
+    cookies.write_text("# Netscape HTTP Cookie File\n")
     options.write_text('{"sleep_interval": 2, "retries": 4}')
     fetch = fetching(
         "--cookies", str(cookies), "--proxy", "socks5://me:secret@host:1080",
@@ -178,7 +178,7 @@ def test_through_a_proxy_it_needs_an_image_with_the_package() -> None:
 
 
 def test_a_worker_on_dataflow_sees_no_cookies_of_this_machine(tmp_path: Path) -> None:
-    (tmp_path / "c").touch()
+    (tmp_path / "c").write_text("# Netscape HTTP Cookie File\n")
     with pytest.raises(UsageError, match=r"--cookies .* is on this machine"):
         on_dataflow("--proxy", "http://h:1", "--cookies", str(tmp_path / "c"), image="mine")
 

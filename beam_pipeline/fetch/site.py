@@ -1,6 +1,7 @@
 """Fetch one video with yt-dlp, into files of a folder."""
 
 import errno
+import io
 import logging
 import os
 import re
@@ -29,8 +30,6 @@ SLOWEST, PATIENCE = 256 * 1024, 30.0
 
 CHUNK = 64 * 1024
 """Bytes to read at once, if as many have come."""
-
-_COOKIES = "cookies.txt"
 
 NO_RUNTIME = (
     "no JavaScript runtime was found, and without one yt-dlp gets few formats of YouTube or none; "
@@ -61,13 +60,13 @@ class VideoSite:
     Args:
         settings: how to reach it.
         cookies: the content of a cookie file, None for none. yt-dlp writes to its file, so it
-            gets a copy in the folder of each video.
+            gets one in memory: no copy of a login lies on a disk.
         short_edge: of the clips, in pixels.
         with_sound: whether the clips keep their sound.
     """
 
     def __init__(
-        self, settings: FetchSettings, cookies: bytes | None, short_edge: int, with_sound: bool
+        self, settings: FetchSettings, cookies: str | None, short_edge: int, with_sound: bool
     ) -> None:
         self._settings = settings
         self._cookies = cookies
@@ -98,23 +97,21 @@ class VideoSite:
 
         Raises:
             Unavailable: it cannot be had; the folder may hold parts of it.
-            InputError: the cookie file is none.
+            InputError: a browser's cookies cannot be read.
             OSError: the folder cannot be written.
         """
         watch = _Watch()
         params = self._params(watch)
         if self._cookies is not None:
-            params["cookiefile"] = os.path.join(folder, _COOKIES)
-            with open(params["cookiefile"], "wb") as file:
-                file.write(self._cookies)
+            params["cookiefile"] = io.StringIO(self._cookies)
         try:
             with _Downloader(params, folder, watch) as downloader:
                 downloader.extract_info(watch_address(youtube_id), download=True)
         except Exception as error:
             if any(isinstance(each, CookieLoadError) for each in with_causes(error)):
                 raise InputError(
-                    "--cookies: this is no cookie file in Netscape's format, as browsers' "
-                    "extensions and yt-dlp --cookies write it; type the path of one"
+                    "--fetch_options: the cookies of cookiesfrombrowser cannot be read; leave it "
+                    "out, or write them to a file and type --cookies FILE"
                 ) from error
             if (of_disk := _disk_error(error, folder)) is not None:
                 raise of_disk from error

@@ -19,6 +19,7 @@ from beam_pipeline.codec.request import Join
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip, Row
 from beam_pipeline.errors import InputError
+from beam_pipeline.fetch.cookies import parse_cookies
 from beam_pipeline.fetch.pace import Pace
 from beam_pipeline.fetch.package import interface_problem, package_problem
 from beam_pipeline.fetch.reasons import NOT_ASKED, Unavailable, may_ask
@@ -270,9 +271,11 @@ def _unavailable(planned: Row, answer: Unavailable, pool: WorkerPool) -> ClipRes
     return ClipResult(row, None)
 
 
-def _cookies(address: str) -> bytes:
+def _cookies(address: str) -> str:
     try:
-        return files.read(address)
+        return parse_cookies(files.read(address))
+    except ValueError as error:
+        raise InputError(f"--cookies {public_address(address)}: {error}") from None
     except OSError as error:
         raise InputError(
             f"--cookies {public_address(address)}: {error.strerror or error}; name a file that "
