@@ -18,7 +18,14 @@ from yt_dlp.utils import DownloadCancelled
 
 from beam_pipeline.errors import InputError
 from beam_pipeline.fetch.formats import Format, choose_formats
-from beam_pipeline.fetch.reasons import WATCH, Unavailable, reason_of, tidy, with_causes
+from beam_pipeline.fetch.reasons import (
+    WATCH,
+    Unavailability,
+    Unavailable,
+    reason_of,
+    tidy,
+    with_causes,
+)
 from beam_pipeline.fetch.settings import FetchSettings, secrets_of
 from beam_pipeline.privacy import HIDDEN
 
@@ -118,18 +125,13 @@ class VideoSite:
             raise self._unavailable(error, watch) from error
         video, sound = (os.path.join(folder, name) for name in ("video", "sound"))
         if not os.path.isfile(video):
-            raise Unavailable("no_format", watch.why or "there is nothing to fetch")
+            raise Unavailable(watch.reason, watch.why or "there is nothing to fetch")
         there = sound if os.path.isfile(sound) else None
         size = sum(os.path.getsize(path) for path in (video, there) if path is not None)
         return VideoFiles(video, there, size)
 
     def _unavailable(self, error: Exception, watch: "_Watch") -> Unavailable:
-        if watch.is_too_slow:
-            found = Unavailable("network", watch.why or "")
-        elif watch.why is not None:
-            found = Unavailable("no_format", watch.why)
-        else:
-            found = reason_of(error)
+        found = Unavailable(watch.reason, watch.why) if watch.why is not None else reason_of(error)
         for secret in secrets_of(self._settings.proxy):
             whole = rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])"
             found.words = re.sub(whole, HIDDEN, found.words)
@@ -142,7 +144,8 @@ class VideoSite:
             formats: Sequence[Format] = context["formats"]
             chosen = choose_formats(formats, self._short_edge, self._with_sound)
             if not chosen:
-                watch.why = f"none of its {len(formats)} formats can be fetched"
+                # Not final: without a JavaScript runtime it is so for every video.
+                watch.end("fetch_failed", f"none of its {len(formats)} formats can be fetched")
             for name, each in chosen.items():
                 yield {**each, "file_of": name}
 
@@ -223,27 +226,33 @@ class _ResponsePace:
         if self._left <= 0:
             self._since, self._left = now, SLOWEST
         elif count and now - self._since > PATIENCE:
-            self._watch.is_too_slow = True
-            self._watch.why = f"less than {SLOWEST // 1024} KiB came in {PATIENCE:g} s"
-            raise DownloadCancelled(self._watch.why)
+            why = f"less than {SLOWEST // 1024} KiB came in {PATIENCE:g} s"
+            raise DownloadCancelled(self._watch.end("network", why))
 
 
 class _Watch:
-    """Ends what is too slow, too large, or without an end; ``why`` says so."""
+    """Ends what is too slow, too large, or without an end.
+
+    ``why`` says so, None if nothing was ended; ``reason`` is the word for it.
+    """
 
     def __init__(self) -> None:
         self.why: str | None = None
-        self.is_too_slow = False
+        self.reason: Unavailability = "fetch_failed"
+
+    def end(self, reason: Unavailability, why: str) -> str:
+        """Note why a video is not fetched, and return it."""
+        self.reason, self.why = reason, why
+        return why
 
     def refuse_live(self, info: Mapping[str, Any], *, incomplete: bool = False) -> str | None:
         if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming"):
-            self.why = "it is live, or has not begun"
+            self.end("no_format", "it is live, or has not begun")
         return self.why
 
     def progress(self, status: Mapping[str, Any]) -> None:
         if max(status.get("downloaded_bytes") or 0, status.get("total_bytes") or 0) > MAX_BYTES:
-            self.why = f"it has more than {MAX_BYTES:,} bytes"
-            raise DownloadCancelled(self.why)
+            raise DownloadCancelled(self.end("no_format", f"it has more than {MAX_BYTES:,} bytes"))
 
 
 def _back_off(n: int) -> float:
