@@ -121,9 +121,11 @@ class _Fetch(PooledDoFn):
     def process(
         self, element: tuple[int, Iterable[bytes]], class_sizes: ClassSizes
     ) -> Iterator[Row | pvalue.TaggedOutput]:
+        assert self._config.fetch is not None
+        again, rows_of_run = self._config.fetch.again, self._pool.rows_of_run
         known = {
             row.clip_id: row
-            for row in self._pool.rows_of_run.answers()
+            for row in rows_of_run.answers(again)
             if not may_ask(row.status, row.reason, row.source, again=False)
         }
         left = []
@@ -132,6 +134,8 @@ class _Fetch(PooledDoFn):
                 yield known[row.clip_id]
             else:
                 left.append(row)
+        if again:
+            rows_of_run.begin_asking_again()
         if videos := in_order(left):
             yield from fetch_videos(videos, class_sizes, self._clips, self._pool)
 
