@@ -131,7 +131,7 @@ def test_label_ids_whose_file_is_gone_are_those_of_the_manifests(tmp_path: Path)
     acquire_lease(config.output)
     try:
         with config.output.writing("manifest/train.parquet") as file:
-            manifest.write_parquet(file, [manifest.table_of(rows)])
+            manifest.write_parquet(file, [manifest.to_table(rows)])
     finally:
         release_lease(config.output)
     (tmp_path / "summary.json").write_text('{"classes": 2}')

@@ -85,6 +85,20 @@ def test_one_file_is_fetched_and_nothing_printed(
     assert capfd.readouterr() == ("", "")
 
 
+def test_no_program_of_this_machine_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    for name in ("ffmpeg", "ffprobe", "avconv", "avprobe"):
+        program = tmp_path / "bin" / name
+        program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=os.pathsep)
+    (tmp_path / "folder").mkdir()
+    site().fetch("apart", str(tmp_path / "folder"))
+    assert not (tmp_path / "started").exists()
+
+
 def test_pictures_and_sound_come_apart(tmp_path: Path) -> None:
     video, sound, size = site().fetch("apart", str(tmp_path))
     assert Path(video).read_bytes() == CONTENT

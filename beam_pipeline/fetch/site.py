@@ -38,6 +38,9 @@ SLOWEST, PATIENCE = 256 * 1024, 30.0
 CHUNK = 64 * 1024
 """Bytes to read at once, if as many have come."""
 
+NO_PROGRAM = os.path.join(os.devnull, "none")
+"""A path that never exists: yt-dlp starts the ffmpeg of this machine even to see its version."""
+
 NO_RUNTIME = (
     "no JavaScript runtime was found, and without one yt-dlp gets few formats of YouTube or none; "
     "install Deno (https://deno.com), or name another runtime in --fetch_options"
@@ -158,6 +161,7 @@ class VideoSite:
             "proxy": self._settings.proxy,
             "format": choose,
             "cachedir": False,
+            "ffmpeg_location": NO_PROGRAM,
             "noplaylist": True,
             "playlist_items": "1",
             "fixup": "never",
