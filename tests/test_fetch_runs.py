@@ -135,7 +135,10 @@ def test_too_many_requests_end_all_fetching_with_a_note(made: Made, tmp_path: Pa
     made.site.pages = {**PAGES, "aWhole": 429}
     ended = made.prepare(tmp_path / "output", *FETCH)
     assert ended.status == 1
-    assert ended.complaint.startswith("no annotated clip has a file, or could be fetched")
+    assert ended.complaint.startswith(
+        "no annotated clip has a file, or could be fetched because YouTube wants fewer requests: "
+    )
+    assert "429" in ended.complaint
     assert made.site.asked == ["watch/aWhole"] * 4  # after back-off
     rows = all_rows(tmp_path / "output")
     assert {told(rows[name]) for name in rows if "aWhole" in name} == {("missing", "rate_limited")}

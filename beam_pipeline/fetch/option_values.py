@@ -47,8 +47,10 @@ def check_values(options: Mapping[str, Any]) -> None:
 def _problem(name: str, value: Any) -> str | None:
     """What is wrong with a value by its type; None if nothing is."""
     kind, words = _KINDS.get(name, (object, ""))
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not isinstance(value, kind) or (words == "a number" and not (is_number and value >= 0)):
+    is_wrong = not isinstance(value, kind)
+    if words == "a number" and not is_wrong:
+        is_wrong = isinstance(value, bool) or not value >= 0
+    if is_wrong:
         return f"is not {words}"
     if name == "extractor_args" and not _are_extractor_args(value):
         return 'is not of the form {"youtube": {"player_client": ["web"]}}'

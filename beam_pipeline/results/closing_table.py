@@ -10,6 +10,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from beam_pipeline.config import Config
+from beam_pipeline.fetch.pace import ENDED_EARLY
 from beam_pipeline.output.output_folder import REPORT
 from beam_pipeline.privacy import one_line
 from beam_pipeline.progress.counts import Counts
@@ -97,7 +98,10 @@ def failure_message(summary: dict[str, Any], config: Config) -> str | None:
     failed, missing = failure_ratio(total), missing_ratio(total)
     if missing == 1:
         has = "has a file, or could be fetched" if config.fetch else "has a file"
-        return f"no annotated clip {has}; {root}/missing.csv lists them all"
+        ended = next((each for each in summary["warnings"] if each.startswith(ENDED_EARLY)), None)
+        because = ended.removeprefix(ENDED_EARLY).split(";")[0] if ended else ""
+        why = f" because{because}" if because else ""
+        return f"no annotated clip {has}{why}; {root}/missing.csv lists them all"
     if missing > config.max_missing_ratio:
         return (
             f"{missing:.0%} of the annotated clips have no file, more than --max_missing_ratio "

@@ -20,7 +20,7 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip, Row
 from beam_pipeline.errors import InputError
 from beam_pipeline.fetch.cookies import parse_cookies
-from beam_pipeline.fetch.pace import Pace
+from beam_pipeline.fetch.pace import ENDED_EARLY, Pace
 from beam_pipeline.fetch.package import interface_problem, package_problem
 from beam_pipeline.fetch.reasons import NOT_ASKED, Unavailable, may_ask
 from beam_pipeline.output.output_folder import as_write_error
@@ -182,7 +182,7 @@ def fetch_videos(
 
 def _stopped(why: str, left: int) -> str:
     return (
-        f"fetching ended early: {why}; {left:,} more videos were not asked for; run the same "
+        f"{ENDED_EARLY} {why}; {left:,} more videos were not asked for; run the same "
         "command again in some hours, or see --cookies, --proxy and the pause in --fetch_options"
     )
 
