@@ -83,6 +83,10 @@ def _speed(counts: Counts, seconds: float) -> str:
     if not counts.done:
         return f"no clip to make; {took} in all"
     tried = counts.succeeded + counts.failed
+    if not tried:
+        return (
+            f"no clip was made in {took}; {counts.unavailable:,} were asked for, and cannot be had"
+        )
     asked = f"; {counts.unavailable:,} more were asked for, and cannot be had"
     return (
         f"{tried:,} clips in {took} ({tried / seconds:,.1f} clips/s), "
