@@ -198,7 +198,7 @@ def _print_results(
         print_part(config, counts)
         return
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for pipes into ``head``
-    if summary == earlier and not counts.succeeded:
+    if summary == earlier and not counts.succeeded and not counts.unavailable:
         print("The output is already complete: nothing was written. Results of the earlier run:")
     print_results(summary, config, counts)
 
@@ -251,6 +251,7 @@ def _stop(message: Callable[[], str], say: Say, number: int, _frame: FrameType |
     _call("progress.run_log", "log_signal", DRAW_SECONDS, status, why)
     _call("output.row_log", "flush_all", SAVE_SECONDS)
     _call("output.leases", "release_all", SAVE_SECONDS)
+    _call("output.output_folder", "remove_open_folders", DRAW_SECONDS)
     _exit_now(status)
 
 

@@ -85,3 +85,18 @@ def test_one_of_unknown_size_only_where_no_other_is_known() -> None:
     unknown = both("unknown", (0, 0))
     assert chosen(unknown, both("144", (256, 144))) == ["144"]
     assert chosen(unknown) == ["unknown"]
+
+
+def test_what_the_site_enlarged_or_damaged_is_not_fetched() -> None:
+    good, large = both("18", (640, 360)), both("22", (1280, 720))
+    enlarged = both("136-sr", (960, 540))
+    damaged = both("135", (854, 480), preference=-10)
+    assert choose_formats([enlarged, damaged, good, large], 400, True) == {"video": large}
+    assert choose_formats([enlarged, damaged], 400, True) == {}
+
+
+def test_standard_dynamic_range_is_before_others() -> None:
+    hdr = both("334", (640, 360), dynamic_range="HDR10", filesize=1)
+    plain = pictures_only("134", (640, 360), dynamic_range="SDR", filesize=9)
+    assert choose_formats([hdr, plain], 256, True) == {"video": plain}
+    assert choose_formats([hdr], 256, True) == {"video": hdr}

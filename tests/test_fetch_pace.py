@@ -105,6 +105,18 @@ def test_what_fails_for_every_video_ends_it(pace: Pace, reason: str) -> None:
     assert "no route" in pace.stopped
 
 
+def test_an_answer_that_an_earlier_run_got_ends_nothing(pace: Pace, clock: Clock) -> None:
+    for _ in range(MAX_IN_A_ROW - 1):
+        pace.failed(Unavailable("network", "no route"))
+    for _ in range(MAX_IN_A_ROW):
+        assert not pace.failed(Unavailable("fetch_failed", "again"), is_known=True)
+        pace.wait()
+    assert pace.stopped is None
+    assert len(clock.slept) == MAX_IN_A_ROW
+    pace.failed(Unavailable("network", "no route"))
+    assert pace.stopped
+
+
 def test_any_number_of_videos_that_cannot_be_had_ends_nothing(pace: Pace) -> None:
     for _ in range(MAX_IN_A_ROW):
         pace.failed(Unavailable("network", "no route"))

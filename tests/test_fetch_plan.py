@@ -8,10 +8,13 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
 from beam_pipeline.elements import Clip, ReadArchive, Row, Video
+from beam_pipeline.errors import InputError
 from beam_pipeline.fetch.reasons import WATCH
+from beam_pipeline.output import manifest
+from beam_pipeline.output.leases import acquire_lease, release_lease
 from beam_pipeline.output.row_log import _count, row_line
 from beam_pipeline.plan.decide import missing_row
-from beam_pipeline.plan.plan_fetch import CountRows, decide_again
+from beam_pipeline.plan.plan_fetch import CountRows, _label_ids, decide_again
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.results.resolve_rows import explain_missing
 from tests.kinetics import configured, on_beam
@@ -101,6 +104,43 @@ def test_what_a_killed_fetch_has_made_is_kept(tmp_path: Path) -> None:
     missing = Row.of(CLIP, "missing", reason="no_file")
     assert planned(missing, tmp_path, MADE, size=5).status == "reused"
     assert planned(missing, tmp_path, answer("private")) == answer("private")
+
+
+def test_what_a_killed_fetch_has_made_of_a_failed_clip_is_kept(tmp_path: Path) -> None:
+    failed = Row.of(CLIP, "failed", reason="timeout", source=f"{WATCH}a")
+    assert planned(failed, tmp_path, MADE, size=5).status == "reused"
+    assert planned(failed, tmp_path, MADE) == failed
+    from_file = failed._replace(source="/v/a.mp4")
+    assert planned(from_file, tmp_path, MADE, size=5) == from_file
+
+
+def test_what_is_known_of_a_clip_that_nobody_asked_for_is_kept(tmp_path: Path) -> None:
+    missing = Row.of(CLIP, "missing", reason="no_file", detail="/a.tar could not be read")
+    assert planned(missing, tmp_path) == missing
+    assert planned(missing, tmp_path, answer("network")) == answer("network")
+
+
+def test_label_ids_whose_file_is_gone_are_those_of_the_manifests(tmp_path: Path) -> None:
+    config = replace(configured("--output", str(tmp_path), "--fetch", "youtube"), splits=("train",))
+    rows = [
+        Row.of(CLIP._replace(label="zumba", label_id=5), "missing", reason="no_file"),
+        Row.of(OTHER._replace(label="yoga", label_id=3), "missing", reason="no_file"),
+        Row.of(OTHER._replace(label=None, label_id=-1), "missing", reason="no_file"),
+    ]
+    (tmp_path / "manifest").mkdir()
+    acquire_lease(config.output)
+    try:
+        with config.output.writing("manifest/train.parquet") as file:
+            manifest.write_parquet(file, [manifest.to_table(rows)])
+    finally:
+        release_lease(config.output)
+    (tmp_path / "summary.json").write_text('{"classes": 2}')
+    assert list(_label_ids(config).items()) == [("yoga", 3), ("zumba", 5)]
+    (tmp_path / "summary.json").write_text('{"classes": 3}')
+    with pytest.raises(InputError, match=r"label2id.json is gone"):
+        _label_ids(config)
+    (tmp_path / "label2id.json").write_text('{"yoga": 3}')
+    assert _label_ids(config) == {"yoga": 3}
 
 
 def test_a_clip_that_failed_stays_as_it_is(tmp_path: Path) -> None:

@@ -37,8 +37,16 @@ SAID = {
     "Sign in to confirm you\u2019re not a bot. Use --cookies": "rate_limited",
     "Video unavailable. This content isn't available, try again later. The current session has "
     "been rate-limited by YouTube for up to an hour": "rate_limited",
-    "No video formats found!": "no_format",
-    "Requested format is not available. Use --list-formats": "no_format",
+    "No video formats found!": "fetch_failed",
+    "Requested format is not available. Use --list-formats": "fetch_failed",
+    "The following content is not available on this app. Watch on the latest version of YouTube.":
+    "fetch_failed",
+    "This content isn't available.": "fetch_failed",
+    "Video unavailable. This content isn\u2019t available.": "fetch_failed",
+    "This content isn't available in your country": "region_blocked",
+    "Playback on other websites has been disabled by the video owner": "fetch_failed",
+    "Error code: 152 - 4. This video is unavailable": "fetch_failed",
+    "This video is not available": "removed",
     "This video is DRM protected": "no_format",
     "Premieres in 3 hours": "no_format",
     "This live event will begin in 2 days": "no_format",

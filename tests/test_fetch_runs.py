@@ -136,7 +136,10 @@ def test_too_many_requests_end_all_fetching_with_a_note(made: Made, tmp_path: Pa
     made.site.pages = {**PAGES, "aWhole": 429}
     ended = made.prepare(tmp_path / "output", *FETCH)
     assert ended.status == 1
-    assert ended.complaint.startswith("no annotated clip has a file, or could be fetched")
+    assert ended.complaint.startswith(
+        "no annotated clip has a file, or could be fetched because YouTube wants fewer requests: "
+    )
+    assert "429" in ended.complaint
     assert made.site.asked == ["watch/aWhole"] * 4  # after back-off
     rows = all_rows(tmp_path / "output")
     assert {told(rows[name]) for name in rows if "aWhole" in name} == {("missing", "rate_limited")}
@@ -195,6 +198,36 @@ def test_what_a_worker_has_asked_for_before_it_died_is_not_asked_for_again(
     assert len(sums) == 2
     assert [*kept_thumbnails(config.output, sums)] == ["aWhole_000000_000002"]
     release_all(5)
+
+
+def test_a_run_that_asks_again_goes_on_where_it_was_stopped(site: StandIn, tmp_path: Path) -> None:
+    """What an earlier run was told, and one that asked again and was killed, is told apart."""
+    clips = [
+        Clip("cPrivate_000001_000011", "cPrivate", 1, 11, "train", "zumba", 0),
+        Clip("dRemoved_000001_000011", "dRemoved", 1, 11, "train", "zumba", 0),
+    ]
+
+    def process(*asked: Clip, again: bool) -> list[str]:
+        config = Config.from_flags(
+            annotations="/a", output=str(tmp_path / "o"), fetch="youtube", workers=1,
+            fetch_options=str(NO_PAUSE), fetch_again=str(again).lower(),
+        )  # fmt: skip
+        acquire_lease(config.output)
+        site.asked.clear()
+        worker = _Fetch(config)
+        worker.setup()
+        worker.start_bundle()
+        rows = [ManifestRow.of(each, "missing", reason="private") for each in asked]
+        told = list(worker.process((0, [pack(map(tuple, rows))]), {}))
+        told += [each.value for each in worker.finish_bundle() if hasattr(each.value, "status")]
+        worker.teardown()
+        assert {row.clip_id for row in told} == {each.clip_id for each in asked}
+        return list(site.asked)
+
+    assert process(clips[0], again=False) == ["watch/cPrivate"]
+    assert process(clips[0], again=True) == ["watch/cPrivate"]  # that was not asked again
+    assert process(*clips, again=True) == ["watch/dRemoved"]
+    assert process(*clips, again=True) == []
 
 
 def test_an_output_of_merged_releases_stays_one(tmp_path: Path, site: StandIn) -> None:
@@ -258,6 +291,7 @@ def test_what_cannot_be_fetched_for_is_said(about: str, others: Path) -> None:
 def test_cookies_that_are_none_end_the_run(made: Made, tmp_path: Path) -> None:
     (tmp_path / "cookies.txt").write_text("what is this")
     ended = made.prepare(tmp_path / "o", *FETCH, "--cookies", str(tmp_path / "cookies.txt"))
-    assert ended.status == 1
+    assert ended.status == 2
+    assert made.site.asked == []
     assert "this is no cookie file" in ended.err
     assert "Traceback" not in ended.err

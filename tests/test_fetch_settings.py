@@ -42,6 +42,20 @@ def test_the_lines_of_a_config_file_say_the_same() -> None:
     assert (options, pause) == ({"retries": 7}, (1, 2))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--retries infinite",
+        '--extractor-args "youtube:player_client=web" -4',
+        '{"js_runtimes": {"node": {}}, "cookiesfrombrowser": ["firefox"], "retries": 3}',
+        '{"impersonate": "chrome", "extractor_args": {"youtube": {"player_client": ["web"]}}}',
+    ],
+)
+def test_what_yt_dlp_can_use_is_taken(text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert parse_options(text)[0]
+    assert capfd.readouterr() == ("", "")
+
+
 def test_yt_dlps_own_preset_for_sleeping_is_taken() -> None:
     options, pause = parse_options("-t sleep")
     assert pause > PAUSE
@@ -69,6 +83,21 @@ def test_one_number_is_a_pause_without_chance() -> None:
         ("--no-such-option", "no such option"),
         ("https://youtu.be/x", "no option"),
         ("--retries 'x", "cannot read it"),
+        ('{"retries": "many"}', "its retries is not a number"),
+        ('{"retries": true}', "its retries is not a number"),
+        ('{"socket_timeout": "secret"}', "its socket_timeout is not a number"),
+        ('{"source_address": 3}', "its source_address is not a text"),
+        ('{"geo_bypass": "yes"}', "its geo_bypass is not a bool"),
+        ('{"js_runtimes": ["node"]}', "its js_runtimes cannot be used"),
+        ('{"js_runtimes": {"node": "x"}}', "its js_runtimes cannot be used"),
+        ('{"extractor_args": "youtube:player_client=web"}', "its extractor_args is not of"),
+        ('{"extractor_args": {"youtube": "x"}}', "its extractor_args is not of"),
+        ('{"impersonate": 3}', "its impersonate is not"),
+        ('{"cookiesfrombrowser": "firefox"}', "its cookiesfrombrowser is not a list"),
+        ('{"cookiesfrombrowser": ["nobrowser"]}', "its cookiesfrombrowser does not begin"),
+        ("--load-info-json /etc/passwd", "holds --load-info-json"),
+        ("--plugin-dirs /tmp", "holds --plugin-dirs"),
+        ("--config-locations /etc/passwd", "another config file"),
         ('{"sleep_interval": "5"}', "sleep_interval"),
         ('{"sleep_interval": -1}', "sleep_interval"),
         ('{"sleep_interval": 5, "max_sleep_interval": 1}', "less than"),
@@ -88,7 +117,7 @@ def test_what_is_wrong_with_a_file_is_said(
 
 def test_the_flags_end_up_in_the_settings(tmp_path: Path) -> None:
     cookies, options = tmp_path / "cookies.txt", tmp_path / "options"
-    cookies.touch()
+    cookies.write_text("# Netscape HTTP Cookie File\n")
     options.write_text('{"sleep_interval": 2, "retries": 4}')
     fetch = fetching(
         "--cookies", str(cookies), "--proxy", "socks5://me:secret@host:1080",
@@ -178,7 +207,7 @@ def test_through_a_proxy_it_needs_an_image_with_the_package() -> None:
 
 
 def test_a_worker_on_dataflow_sees_no_cookies_of_this_machine(tmp_path: Path) -> None:
-    (tmp_path / "c").touch()
+    (tmp_path / "c").write_text("# Netscape HTTP Cookie File\n")
     with pytest.raises(UsageError, match=r"--cookies .* is on this machine"):
         on_dataflow("--proxy", "http://h:1", "--cookies", str(tmp_path / "c"), image="mine")
 

@@ -20,7 +20,7 @@ CONTENT = bytes(range(256)) * 40
 FORMAT = {"formats": [both("18", SIZE)]}
 OPTIONS = {"retries": 0, "extractor_retries": 0, "socket_timeout": 2}
 COOKIES = (
-    b"# Netscape HTTP Cookie File\nlocalhost.local\tFALSE\t/\tFALSE\t4102444800\tsession\tmine\n"
+    "# Netscape HTTP Cookie File\nlocalhost.local\tFALSE\t/\tFALSE\t4102444800\tsession\tmine\n"
 )
 
 PAGES: dict[str, Answer | list[Answer]] = {
@@ -33,6 +33,8 @@ PAGES: dict[str, Answer | list[Answer]] = {
     "bot": {"error": "Sign in to confirm you\u2019re not a bot"},
     "many": 429,
     "empty": {"formats": []},
+    "images": {"formats": [{"format_id": "sb0", "ext": "mhtml", "vcodec": "none",
+                            "acodec": "none", "protocol": "mhtml"}]},
     "drm": {"formats": [both("18", SIZE, has_drm=True)]},
     "live": {"is_live": True, **FORMAT},
     "down": 500,
@@ -61,7 +63,7 @@ def nothing_asked_yet(standin: StandIn) -> None:
     standin.cookies.clear()
 
 
-def site(cookies: bytes | None = None, *, with_sound: bool = True, **settings) -> VideoSite:
+def site(cookies: str | None = None, *, with_sound: bool = True, **settings) -> VideoSite:
     wanted = FetchSettings("youtube", **{"options": OPTIONS} | settings)
     return VideoSite(wanted, cookies, 96, with_sound)
 
@@ -81,6 +83,20 @@ def test_one_file_is_fetched_and_nothing_printed(
     assert os.listdir(tmp_path) == ["video"]
     assert standin.asked == ["watch/good", "media/good/18"]
     assert capfd.readouterr() == ("", "")
+
+
+def test_no_program_of_this_machine_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    for name in ("ffmpeg", "ffprobe", "avconv", "avprobe"):
+        program = tmp_path / "bin" / name
+        program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=os.pathsep)
+    (tmp_path / "folder").mkdir()
+    site().fetch("apart", str(tmp_path / "folder"))
+    assert not (tmp_path / "started").exists()
 
 
 def test_pictures_and_sound_come_apart(tmp_path: Path) -> None:
@@ -104,7 +120,8 @@ def test_without_sound_only_pictures_are_asked_for(standin: StandIn, tmp_path: P
         ("age", "age_restricted", "confirm your age"),
         ("bot", "rate_limited", "not a bot"),
         ("many", "rate_limited", "429"),
-        ("empty", "no_format", "No video formats"),
+        ("empty", "fetch_failed", "No video formats"),
+        ("images", "fetch_failed", "none of its 1 formats"),
         ("drm", "no_format", "DRM"),
         ("live", "no_format", "it is live"),
         ("down", "network", "500"),
@@ -160,16 +177,29 @@ def test_a_proxys_password_is_in_no_words(tmp_path: Path) -> None:
     assert "somebody" not in error.words
 
 
-def test_cookies_are_sent_and_the_users_file_is_not_touched(
-    standin: StandIn, tmp_path: Path
+def test_cookies_are_sent_and_lie_on_no_disk(
+    standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site(COOKIES).fetch("good", str(tmp_path))
-    assert standin.cookies[0] == "session=mine"
+    seen: list[str] = []
+    real = fetch_site.YoutubeDL.extract_info
+
+    def looking(*arguments, **named):
+        seen.extend(os.listdir(tmp_path))
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(fetch_site.YoutubeDL, "extract_info", looking)
+    for _ in range(2):  # yt-dlp writes to what it is given
+        site(COOKIES).fetch("good", str(tmp_path))
+        assert standin.cookies[-1] == "session=mine"
+        assert os.listdir(tmp_path) == ["video"]
+        (tmp_path / "video").unlink()
+    assert seen == []
 
 
-def test_a_file_that_holds_no_cookies_ends_the_run(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no cookie file"):
-        site(b"what is this").fetch("good", str(tmp_path))
+def test_a_browser_whose_cookies_cannot_be_read_is_no_fault_of_a_file(tmp_path: Path) -> None:
+    options = {**OPTIONS, "cookiesfrombrowser": ("firefox", str(tmp_path / "none"))}
+    with pytest.raises(InputError, match=r"cookiesfrombrowser cannot be read"):
+        site(options=options).fetch("good", str(tmp_path))
 
 
 def test_a_full_disk_is_no_fault_of_the_site(tmp_path: Path) -> None:

@@ -13,6 +13,12 @@ Streams = dict[Literal["video", "sound"], Format]
 PROTOCOLS = ("http", "https", "http_dash_segments", "m3u8_native")
 """What yt-dlp fetches itself, without another program."""
 
+DAMAGED = -10
+"""``preference`` at which yt-dlp says that a format is damaged."""
+
+UPSCALED = "-sr"
+"""How the ids of formats end that the site has enlarged: their pictures are partly invented."""
+
 ENOUGH_SOUND = 96
 """kbit/s: of formats with sound alone the smallest that has as much, else the largest."""
 
@@ -21,8 +27,8 @@ def choose_formats(formats: Sequence[Format], short_edge: int, with_sound: bool)
     """The formats to fetch for clips with a short edge of so many pixels; empty if none will do.
 
     The pictures are those with the smallest short edge that reaches ``short_edge``, else the
-    largest there is. Of formats with the same short edge, one with both streams is before one
-    without sound, then the one with fewer bytes.
+    largest there is. Of formats with the same short edge, one of standard dynamic range is before
+    others, then one with both streams before one without sound, then the one with fewer bytes.
     """
     usable = [each for each in formats if _is_usable(each)]
     pictures = [each for each in usable if each.get("vcodec") != "none"]
@@ -31,8 +37,10 @@ def choose_formats(formats: Sequence[Format], short_edge: int, with_sound: bool)
     sizes = {_short_edge(each) for each in pictures}
     size = min((each for each in sizes if each >= short_edge), default=max(sizes))
 
-    def order(each: Format) -> tuple[bool, float, str]:
-        return with_sound and not _has_sound(each), _bytes(each), str(each.get("format_id"))
+    def order(each: Format) -> tuple[bool, bool, float, str]:
+        is_hdr = each.get("dynamic_range") not in (None, "SDR")
+        name = str(each.get("format_id"))
+        return is_hdr, with_sound and not _has_sound(each), _bytes(each), name
 
     video = min((each for each in pictures if _short_edge(each) == size), key=order)
     chosen: Streams = {"video": video}
@@ -61,7 +69,13 @@ def _sound_order(each: Format) -> tuple[float, str]:
 
 
 def _is_usable(each: Format) -> bool:
-    return not each.get("has_drm") and each.get("protocol", "https") in PROTOCOLS
+    """Whether yt-dlp can fetch a format, and the site did not damage it or enlarge it itself."""
+    return (
+        not each.get("has_drm")
+        and each.get("protocol", "https") in PROTOCOLS
+        and _number(each, "preference") > DAMAGED
+        and not str(each.get("format_id")).endswith(UPSCALED)
+    )
 
 
 def _has_sound(each: Format) -> bool:

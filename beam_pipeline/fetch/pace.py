@@ -12,6 +12,9 @@ BACK_OFF = (4, 8, 16)
 MAX_WAIT = 600.0
 """Seconds that a site may ask to wait before the next try."""
 
+ENDED_EARLY = "fetching ended early:"
+"""What the note begins with that says why."""
+
 MAX_IN_A_ROW = 10
 """Videos that fail one after the other, for reasons that are no video's own, before it ends."""
 
@@ -52,25 +55,28 @@ class Pace:
         self._limited = self._in_a_row = 0
         self._rest(random.uniform(*self._pause))
 
-    def failed(self, error: Unavailable) -> bool:
-        """Note a failure, and begin a pause; whether the same video is to be asked for again."""
+    def failed(self, error: Unavailable, is_known: bool = False) -> bool:
+        """Note a failure, and begin a pause; whether the same video is to be asked for again.
+
+        ``is_known`` if an earlier run got the same answer: that is no sign of a fault of today.
+        """
         if error.reason not in PASSING:
             self.succeeded()  # it has answered
             return False
         if error.is_block:
-            self.stopped = f"the site blocks this address ({error.words})"
+            self.stopped = f"YouTube blocks this address: {error.words}"
             return False
         if error.reason == "rate_limited":
             return self._back_off(error)
-        self._in_a_row += 1
+        self._in_a_row += not is_known
         if self._in_a_row >= MAX_IN_A_ROW:
-            self.stopped = f"{MAX_IN_A_ROW} videos in a row could not be fetched ({error.words})"
+            self.stopped = f"{MAX_IN_A_ROW} videos in a row could not be fetched: {error.words}"
         self._rest(random.uniform(*self._pause))
         return False
 
     def _back_off(self, error: Unavailable) -> bool:
         if self._limited == len(BACK_OFF) or (error.retry_after or 0) > MAX_WAIT:
-            self.stopped = f"the site wants fewer requests ({error.words})"
+            self.stopped = f"YouTube wants fewer requests: {error.words}"
             return False
         wait = BACK_OFF[self._limited] * random.uniform(*self._pause)
         self._limited += 1

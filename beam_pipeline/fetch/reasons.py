@@ -14,7 +14,8 @@ FINAL: tuple[str, ...] = get_args(FinalReason)
 """What will be the same tomorrow: not asked again unless the user says so."""
 
 PASSING: tuple[str, ...] = get_args(PassingReason)
-"""What is worth another try. ``fetch_failed`` is what yt-dlp did not understand: a newer may."""
+"""What is worth another try. ``fetch_failed`` is what yt-dlp did not understand: a newer may, or
+one with a JavaScript runtime."""
 
 NOT_ASKED = "no_file"
 """The reason of a missing clip that nobody has asked the site for."""
@@ -46,11 +47,17 @@ _WORDS: tuple[tuple[Unavailability, tuple[str, ...]], ...] = (
         ("private", "members.?only", "join this channel", "requires payment", "to .*members"),
     ),
     (
-        "no_format",
+        # What blames yt-dlp, or what it lacks, such as a JavaScript runtime: no video is at fault.
+        "fetch_failed",
         (
-            "no video formats", "requested format is not available", "drm", "premieres? in",
-            "live event", "is offline", "is live",
+            "no video formats", "requested format is not available", "only images are available",
+            "on this app", "latest version of youtube", "content (isn't|is not) available",
+            "on other websites", r"error code: \d", "needs to be reloaded",
         ),
+    ),
+    (
+        "no_format",
+        ("drm", "premieres? in", "live event", "is offline", "is live"),
     ),
     (
         "removed",

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
+from beam_pipeline.fetch.option_values import check_values
+
 Site = Literal["youtube"]
 SITES: tuple[str, ...] = get_args(Site)
 
@@ -38,6 +40,10 @@ _FLAGS = {
     "cachedir": "nothing but the clip stays",
 }
 """What to do instead of some options."""
+
+
+_FILES = {"load_info_filename": "--load-info-json", "plugin_dirs": "--plugin-dirs"}
+"""Options that are none of its interface in Python, and would be left out without a word."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ def parse_options(text: str) -> tuple[dict[str, Any], tuple[float, float]]:
         if name not in (*PASSED_ON, *_OF_OURS):
             instead = _FLAGS.get(name, f"those that may be given are {', '.join(PASSED_ON)}")
             raise ValueError(f"it holds {name}, which cannot be passed on; {instead}")
+    check_values({name: value for name, value in options.items() if name not in _OF_OURS})
     least = _seconds(options.pop("sleep_interval", None), "sleep_interval")
     most = _seconds(options.pop("max_sleep_interval", None), "max_sleep_interval")
     if least is None and most is None:
@@ -113,7 +120,18 @@ def _json(text: str) -> dict[str, Any]:
     for name, value in options.items():
         if name == "cookiesfrombrowser" and isinstance(value, list):
             options[name] = tuple(value)
+        if name == "impersonate":
+            options[name] = _impersonated(value)
     return options
+
+
+def _impersonated(value: Any) -> Any:
+    from yt_dlp.networking.impersonate import ImpersonateTarget
+
+    try:
+        return ImpersonateTarget.from_str(value)
+    except (ValueError, TypeError):
+        raise ValueError("its impersonate is not a browser such as chrome") from None
 
 
 def _config_lines(text: str) -> dict[str, Any]:
@@ -126,15 +144,22 @@ def _config_lines(text: str) -> dict[str, Any]:
     said = io.StringIO()
     try:
         words = shlex.split(text, comments=True)
+        if any(word.startswith("--config-loc") for word in words):
+            raise ValueError("it names another config file; write its lines here")
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-            plain = yt_dlp.parse_options([]).ydl_opts
+            plain = yt_dlp.parse_options([])
             given = yt_dlp.parse_options(words)
     except (ValueError, optparse.OptParseError, SystemExit) as error:
         why = f"{said.getvalue()}\n{error}".strip().splitlines()[-1]
         raise ValueError(f"yt-dlp cannot read it: {why.rpartition('error: ')[2]}") from None
+    for name, flag in _FILES.items():
+        if getattr(given.options, name, None) != getattr(plain.options, name, None):
+            raise ValueError(f"it holds {flag}, which cannot be passed on; leave it out")
     if given.urls:
         raise ValueError("it holds something that is no option of yt-dlp")
-    return {name: value for name, value in given.ydl_opts.items() if value != plain.get(name)}
+    return {
+        name: value for name, value in given.ydl_opts.items() if value != plain.ydl_opts.get(name)
+    }
 
 
 def _seconds(value: Any, name: str) -> float | None:

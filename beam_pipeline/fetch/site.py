@@ -1,6 +1,7 @@
 """Fetch one video with yt-dlp, into files of a folder."""
 
 import errno
+import io
 import logging
 import os
 import re
@@ -17,7 +18,14 @@ from yt_dlp.utils import DownloadCancelled
 
 from beam_pipeline.errors import InputError
 from beam_pipeline.fetch.formats import Format, choose_formats
-from beam_pipeline.fetch.reasons import WATCH, Unavailable, reason_of, tidy, with_causes
+from beam_pipeline.fetch.reasons import (
+    WATCH,
+    Unavailability,
+    Unavailable,
+    reason_of,
+    tidy,
+    with_causes,
+)
 from beam_pipeline.fetch.settings import FetchSettings, secrets_of
 from beam_pipeline.privacy import HIDDEN
 
@@ -30,7 +38,8 @@ SLOWEST, PATIENCE = 256 * 1024, 30.0
 CHUNK = 64 * 1024
 """Bytes to read at once, if as many have come."""
 
-_COOKIES = "cookies.txt"
+NO_PROGRAM = os.path.join(os.devnull, "none")
+"""A path that never exists: yt-dlp starts the ffmpeg of this machine even to see its version."""
 
 NO_RUNTIME = (
     "no JavaScript runtime was found, and without one yt-dlp gets few formats of YouTube or none; "
@@ -61,13 +70,13 @@ class VideoSite:
     Args:
         settings: how to reach it.
         cookies: the content of a cookie file, None for none. yt-dlp writes to its file, so it
-            gets a copy in the folder of each video.
+            gets one in memory: no copy of a login lies on a disk.
         short_edge: of the clips, in pixels.
         with_sound: whether the clips keep their sound.
     """
 
     def __init__(
-        self, settings: FetchSettings, cookies: bytes | None, short_edge: int, with_sound: bool
+        self, settings: FetchSettings, cookies: str | None, short_edge: int, with_sound: bool
     ) -> None:
         self._settings = settings
         self._cookies = cookies
@@ -98,41 +107,34 @@ class VideoSite:
 
         Raises:
             Unavailable: it cannot be had; the folder may hold parts of it.
-            InputError: the cookie file is none.
+            InputError: a browser's cookies cannot be read.
             OSError: the folder cannot be written.
         """
         watch = _Watch()
         params = self._params(watch)
         if self._cookies is not None:
-            params["cookiefile"] = os.path.join(folder, _COOKIES)
-            with open(params["cookiefile"], "wb") as file:
-                file.write(self._cookies)
+            params["cookiefile"] = io.StringIO(self._cookies)
         try:
             with _Downloader(params, folder, watch) as downloader:
                 downloader.extract_info(watch_address(youtube_id), download=True)
         except Exception as error:
             if any(isinstance(each, CookieLoadError) for each in with_causes(error)):
                 raise InputError(
-                    "--cookies: this is no cookie file in Netscape's format, as browsers' "
-                    "extensions and yt-dlp --cookies write it; type the path of one"
+                    "--fetch_options: the cookies of cookiesfrombrowser cannot be read; leave it "
+                    "out, or write them to a file and type --cookies FILE"
                 ) from error
             if (of_disk := _disk_error(error, folder)) is not None:
                 raise of_disk from error
             raise self._unavailable(error, watch) from error
         video, sound = (os.path.join(folder, name) for name in ("video", "sound"))
         if not os.path.isfile(video):
-            raise Unavailable("no_format", watch.why or "there is nothing to fetch")
+            raise Unavailable(watch.reason, watch.why or "there is nothing to fetch")
         there = sound if os.path.isfile(sound) else None
         size = sum(os.path.getsize(path) for path in (video, there) if path is not None)
         return VideoFiles(video, there, size)
 
     def _unavailable(self, error: Exception, watch: "_Watch") -> Unavailable:
-        if watch.is_too_slow:
-            found = Unavailable("network", watch.why or "")
-        elif watch.why is not None:
-            found = Unavailable("no_format", watch.why)
-        else:
-            found = reason_of(error)
+        found = Unavailable(watch.reason, watch.why) if watch.why is not None else reason_of(error)
         for secret in secrets_of(self._settings.proxy):
             whole = rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])"
             found.words = re.sub(whole, HIDDEN, found.words)
@@ -145,7 +147,8 @@ class VideoSite:
             formats: Sequence[Format] = context["formats"]
             chosen = choose_formats(formats, self._short_edge, self._with_sound)
             if not chosen:
-                watch.why = f"none of its {len(formats)} formats can be fetched"
+                # Not final: without a JavaScript runtime it is so for every video.
+                watch.end("fetch_failed", f"none of its {len(formats)} formats can be fetched")
             for name, each in chosen.items():
                 yield {**each, "file_of": name}
 
@@ -158,6 +161,7 @@ class VideoSite:
             "proxy": self._settings.proxy,
             "format": choose,
             "cachedir": False,
+            "ffmpeg_location": NO_PROGRAM,
             "noplaylist": True,
             "playlist_items": "1",
             "fixup": "never",
@@ -226,27 +230,33 @@ class _ResponsePace:
         if self._left <= 0:
             self._since, self._left = now, SLOWEST
         elif count and now - self._since > PATIENCE:
-            self._watch.is_too_slow = True
-            self._watch.why = f"less than {SLOWEST // 1024} KiB came in {PATIENCE:g} s"
-            raise DownloadCancelled(self._watch.why)
+            why = f"less than {SLOWEST // 1024} KiB came in {PATIENCE:g} s"
+            raise DownloadCancelled(self._watch.end("network", why))
 
 
 class _Watch:
-    """Ends what is too slow, too large, or without an end; ``why`` says so."""
+    """Ends what is too slow, too large, or without an end.
+
+    ``why`` says so, None if nothing was ended; ``reason`` is the word for it.
+    """
 
     def __init__(self) -> None:
         self.why: str | None = None
-        self.is_too_slow = False
+        self.reason: Unavailability = "fetch_failed"
+
+    def end(self, reason: Unavailability, why: str) -> str:
+        """Note why a video is not fetched, and return it."""
+        self.reason, self.why = reason, why
+        return why
 
     def refuse_live(self, info: Mapping[str, Any], *, incomplete: bool = False) -> str | None:
         if info.get("is_live") or info.get("live_status") in ("is_live", "is_upcoming"):
-            self.why = "it is live, or has not begun"
+            self.end("no_format", "it is live, or has not begun")
         return self.why
 
     def progress(self, status: Mapping[str, Any]) -> None:
         if max(status.get("downloaded_bytes") or 0, status.get("total_bytes") or 0) > MAX_BYTES:
-            self.why = f"it has more than {MAX_BYTES:,} bytes"
-            raise DownloadCancelled(self.why)
+            raise DownloadCancelled(self.end("no_format", f"it has more than {MAX_BYTES:,} bytes"))
 
 
 def _back_off(n: int) -> float:

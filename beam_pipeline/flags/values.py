@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from beam_pipeline.codec.settings import ENCODERS, ClipSettings
 from beam_pipeline.elements import SPLITS, Split
 from beam_pipeline.errors import UsageError
+from beam_pipeline.fetch.cookies import parse_cookies
 from beam_pipeline.fetch.package import interface_problem, package_problem
 from beam_pipeline.fetch.settings import FetchSettings, check_proxy, parse_options
 from beam_pipeline.flags.addresses import (
@@ -46,6 +47,8 @@ def fetch_settings(flags: Any) -> FetchSettings:
         check_protocol("--cookies", cookies)
         if urls.is_local(cookies) and not os.path.isfile(urls.local_path(cookies)):
             raise UsageError(f"--cookies {cookies}: there is no such file; type the path of one")
+        if urls.is_local(cookies):
+            _check_cookies(cookies)
     if flags.proxy is not None and (problem := check_proxy(flags.proxy)):
         raise UsageError(f"--proxy: {problem}")
     settings = FetchSettings(
@@ -55,6 +58,15 @@ def fetch_settings(flags: Any) -> FetchSettings:
         options, pause = _read_fetch_options(flags.fetch_options)
         settings = replace(settings, options=options, pause=pause)
     return settings
+
+
+def _check_cookies(path: str) -> None:
+    try:
+        parse_cookies(files.read(path))
+    except OSError as error:
+        raise UsageError(f"--cookies {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UsageError(f"--cookies {path}: {error}") from None
 
 
 def _read_fetch_options(path: str) -> tuple[dict[str, Any], tuple[float, float]]:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -184,11 +185,13 @@ class Output:
         """
         path = os.path.join(self._temporary_place(), uuid.uuid4().hex)
         with as_write_error(path):
-            os.mkdir(path)
+            os.mkdir(path, 0o700)
+        _open_folders.add(path)
         try:
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
+            _open_folders.discard(path)
 
     def _temporary_place(self) -> str:
         if self.is_local:
@@ -271,6 +274,25 @@ class Output:
                 files.remove(url)
             if self.is_local:
                 durable.names_changed(os.path.dirname(urls.local_path(url)))
+
+
+_open_folders: set[str] = set()
+"""The temporary folders of this process that are in use."""
+
+
+def remove_open_folders(seconds: float) -> None:
+    """Remove the temporary folders of this process, within ``seconds``, because it stops.
+
+    Those of an output on a disk the next run would remove, those of a bucket nobody.
+    """
+
+    def remove_all() -> None:
+        for path in tuple(_open_folders):
+            shutil.rmtree(path, ignore_errors=True)
+
+    thread = threading.Thread(target=remove_all, daemon=True)  # the disk may not respond
+    thread.start()
+    thread.join(seconds)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from beam_pipeline.elements import Row
 from beam_pipeline.fetch.reasons import is_answer
+from beam_pipeline.output.leases import runs_in
 from beam_pipeline.output.output_folder import ROWS, Output
 from beam_pipeline.output.row_log import parse_rows
 from beam_pipeline.privacy import public_address
@@ -16,6 +17,9 @@ from beam_pipeline.storage import files
 LOOK_AGAIN = 30.0
 """Seconds between two looks at the row files. A clip that was made since is made again: in a bucket
 each look is a request, and one for every new file, so clips are not asked for one by one."""
+
+ASKED_AGAIN = "asked_again"
+"""The file in the state of a run with --fetch_again."""
 
 THREADS = 16
 """Row files that are read at once: in a bucket each is a request."""
@@ -53,13 +57,31 @@ class RowsOfRun:
             return None
         return rows[-1] if there else None
 
-    def answers(self) -> list[Row]:
-        """The rows of clips that this run has asked a site for, without getting them."""
-        folder = self._output.url(f"{self._output.state}/{ROWS}")
-        try:
-            found = [entry.url for entry in files.list_folder(folder)]
-        except OSError:  # none yet
-            return []
+    def begin_asking_again(self) -> None:
+        """Note in the state that this run asks for what was answered before, see ``answers``.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        self._output.write(f"{self._output.state}/{ASKED_AGAIN}", b"")
+
+    def answers(self, again: bool = False) -> list[Row]:
+        """The rows of clips that this run has asked a site for, without getting them.
+
+        With ``again`` also those of runs that asked again, and were stopped before their end.
+        """
+        runs = [self._output.state]
+        if again:
+            runs += [
+                run
+                for run in runs_in(self._output)
+                if run != self._output.state
+                and files.exists(self._output.url(f"{run}/{ASKED_AGAIN}"))
+            ]
+        found = []
+        for run in runs:
+            with suppress(OSError):  # none yet
+                found += [e.url for e in files.list_folder(self._output.url(f"{run}/{ROWS}"))]
         with ThreadPoolExecutor(THREADS) as threads:
             every = [row for rows in threads.map(_rows_in, found) for row in rows]
         return [row for row in every if is_answer(row.status, row.reason, row.source)]

@@ -10,6 +10,7 @@ from beam_pipeline.config import Config
 from beam_pipeline.earlier.find_earlier_runs import EarlierRuns
 from beam_pipeline.elements import LISTED, Row, Split, Unannotated, Video
 from beam_pipeline.errors import DamagedError, InputError
+from beam_pipeline.fetch.reasons import NOT_ASKED, is_answer
 from beam_pipeline.kinetics.file_names import base_name
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_folder import LABEL_IDS, MANIFESTS, SUMMARY
@@ -124,16 +125,42 @@ def decide_again(group: Group, config: Config) -> Iterator[Row]:
     finished = finished_rows(group["rows"], group["outputs"], config.output)
     for row in group["planned"]:
         path = config.clip_path(row.clip)
-        if row.status not in (*LISTED, "missing"):
+        if row.status not in (*LISTED, "missing") and not is_answer(
+            row.status, row.reason, row.source
+        ):
             yield row
         elif path in finished:
             yield finished[path].reused_for(row.clip)
+        elif row.status == "failed":
+            yield row
         else:
-            yield missing_row(row.clip, group["rows"])
+            answer = missing_row(row.clip, group["rows"])
+            # The row itself tells of an archive that broke off.
+            yield row if (row.reason, answer.reason) == (NOT_ASKED, NOT_ASKED) else answer
 
 
 def _label_ids(config: Config) -> dict[str, int]:
-    return config.output.read_json(LABEL_IDS) or {}
+    """The id of each class, from its file; if that is gone, from the manifests.
+
+    Raises:
+        InputError: the manifests do not have a clip of each class.
+    """
+    ids = config.output.read_json(LABEL_IDS)
+    if ids is not None:
+        return ids
+    rows = (row for split in config.splits for row in _rows_of(split, config))
+    found = {
+        row.label: row.label_id
+        for row in rows
+        if row.label is not None and row.label_id is not None
+    }
+    classes = (config.output.read_json(SUMMARY) or {}).get("classes")
+    if classes != len(found):
+        raise InputError(
+            f"{config.output.url(LABEL_IDS)} is gone, and the manifests do not have a clip of each "
+            "class; run the command that made the output, and then fetch again"
+        )
+    return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
 def _unannotated(config: Config) -> Unannotated:

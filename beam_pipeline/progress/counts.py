@@ -9,7 +9,9 @@ from beam_pipeline.progress.rate import MovingRate
 
 
 class Counts:
-    """Counts of clips: planned (``tasks``), and done (``succeeded`` or ``failed``).
+    """Counts of clips: planned (``tasks``), and done (``succeeded``, ``failed``, ``unavailable``).
+
+    ``unavailable`` are those that a site was asked for and that cannot be had.
 
     ``damaged`` of the succeeded were made from a damaged source. ``bytes_in`` is the size of the
     files that were read for them, ``bytes_out`` that of the clips. ``clock`` gives seconds.
@@ -22,6 +24,7 @@ class Counts:
 
     def clear(self) -> None:
         self.tasks = self.done = self.succeeded = self.failed = self.damaged = 0
+        self.unavailable = 0
         self.bytes_in = self.bytes_out = 0
         self.checking_leases = False  # waiting for a heartbeat of another run
         self._begun = self._clock()
@@ -40,6 +43,7 @@ class Counts:
             self.done += 1
             self.succeeded += row.status in LISTED
             self.failed += row.status == "failed"
+            self.unavailable += row.status == "missing"
             self.damaged += row.is_damaged
             self.bytes_in += row.source_bytes or 0
             self.bytes_out += row.bytes or 0
@@ -53,11 +57,13 @@ class Counts:
         bytes_in: int = 0,
         bytes_out: int = 0,
         damaged: int = 0,
+        unavailable: int = 0,
     ) -> None:
         """Set the counts to those of a remote run."""
         with self._lock:
-            self.tasks, self.done = tasks, succeeded + failed
+            self.tasks, self.done = tasks, succeeded + failed + unavailable
             self.succeeded, self.failed, self.damaged = succeeded, failed, damaged
+            self.unavailable = unavailable
             self.bytes_in, self.bytes_out = bytes_in, bytes_out
             if tasks:
                 self._note_done()

@@ -77,4 +77,5 @@ def set_counts(work: Counter[str], counts: Counts) -> None:
         work["bytes_in"],
         work["bytes_out"],
         work["damaged"],
+        work["missing"],
     )

@@ -37,7 +37,7 @@ ADVICE: dict[str, Advice] = {
         "`--fetch_again` with `--cookies`",
     ),
     "no_format": Advice(
-        "`missing`: the video has no format that can be fetched",
+        "`missing`: the video is protected (DRM), live, or over 4 GB",
         "not asked again",
     ),
     "rate_limited": Advice(
@@ -50,7 +50,7 @@ ADVICE: dict[str, Advice] = {
     ),
     "fetch_failed": Advice(
         "`missing`: yt-dlp did not understand YouTube's answer",
-        "get a newer yt-dlp",
+        "get a newer yt-dlp, or a JavaScript runtime",
     ),
     "empty_file": Advice(
         "the file has 0 bytes",

@@ -10,6 +10,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from beam_pipeline.config import Config
+from beam_pipeline.fetch.pace import ENDED_EARLY
 from beam_pipeline.output.output_folder import REPORT
 from beam_pipeline.privacy import one_line
 from beam_pipeline.progress.counts import Counts
@@ -90,9 +91,16 @@ def _speed(counts: Counts, seconds: float) -> str:
     took = f"{timedelta(seconds=round(seconds))}"
     if not counts.done:
         return f"no clip to make; {took} in all"
+    tried = counts.succeeded + counts.failed
+    if not tried:
+        return (
+            f"no clip was made in {took}; {counts.unavailable:,} were asked for, and cannot be had"
+        )
+    asked = f"; {counts.unavailable:,} more were asked for, and cannot be had"
     return (
-        f"{counts.done:,} clips in {took} ({counts.done / seconds:,.1f} clips/s), "
+        f"{tried:,} clips in {took} ({tried / seconds:,.1f} clips/s), "
         f"{decimal(counts.bytes_in)} read, {decimal(counts.bytes_out)} written"
+        f"{asked if counts.unavailable else ''}"
     )
 
 
@@ -109,7 +117,10 @@ def failure_message(summary: dict[str, Any], config: Config, is_written: bool = 
 
     if missing == 1:
         has = "has a file, or could be fetched" if config.fetch else "has a file"
-        return message(f"no annotated clip {has}", "missing.csv", "lists them all")
+        ended = next((each for each in summary["warnings"] if each.startswith(ENDED_EARLY)), None)
+        because = ended.removeprefix(ENDED_EARLY).split(";")[0] if ended else ""
+        why = f" because{because}" if because else ""
+        return message(f"no annotated clip {has}{why}", "missing.csv", "lists them all")
     if missing > config.max_missing_ratio:
         return message(
             f"{missing:.0%} of the annotated clips have no file, more than --max_missing_ratio "

@@ -14,6 +14,7 @@ import pyarrow as pa
 from beam_pipeline import __version__
 from beam_pipeline.config import Config
 from beam_pipeline.elements import STATUSES
+from beam_pipeline.fetch.reasons import FINAL
 from beam_pipeline.privacy import one_line, public_address
 from beam_pipeline.results.fingerprints import fingerprints
 from beam_pipeline.results.ratios import failure_ratio, missing_ratio
@@ -118,14 +119,16 @@ def _fetch(results: Sequence[SplitResults]) -> dict[str, Any]:
     """What came of asking a site for clips that are found nowhere.
 
     ``fetched`` clips are made; ``reasons`` and ``years`` count those that cannot be had, the second
-    by the year in which the site first said so to a run into this output.
+    by the year in which the site first said so to a run into this output. What may pass is no
+    loss, and has no year.
     """
     reasons = Counter[str]()
     years: dict[str, Counter[str]] = {}
     for result in results:
         for (reason, year), count in result.lost.items():
             reasons[reason] += count
-            years.setdefault(year, Counter())[reason] += count
+            if reason in FINAL:
+                years.setdefault(year, Counter())[reason] += count
     return {
         "fetched": sum(result.fetched for result in results),
         "reasons": dict(sorted(reasons.items())),

@@ -19,9 +19,10 @@ from beam_pipeline.codec.request import Join
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip, Row
 from beam_pipeline.errors import InputError
-from beam_pipeline.fetch.pace import Pace
+from beam_pipeline.fetch.cookies import parse_cookies
+from beam_pipeline.fetch.pace import ENDED_EARLY, Pace
 from beam_pipeline.fetch.package import interface_problem, package_problem
-from beam_pipeline.fetch.reasons import Unavailable, may_ask
+from beam_pipeline.fetch.reasons import NOT_ASKED, Unavailable, may_ask
 from beam_pipeline.output.output_folder import as_write_error
 from beam_pipeline.output.thumbnails import ClassSizes, is_kept
 from beam_pipeline.privacy import public_address
@@ -120,19 +121,35 @@ class _Fetch(PooledDoFn):
     def process(
         self, element: tuple[int, Iterable[bytes]], class_sizes: ClassSizes
     ) -> Iterator[Row | pvalue.TaggedOutput]:
+        assert self._config.fetch is not None
+        again, rows_of_run = self._config.fetch.again, self._pool.rows_of_run
         known = {
             row.clip_id: row
-            for row in self._pool.rows_of_run.answers()
+            for row in rows_of_run.answers(again)
             if not may_ask(row.status, row.reason, row.source, again=False)
         }
-        videos: dict[str, list[Row]] = {}
-        for row in sorted(unpack(Row, element[1]), key=lambda row: row.clip_id):
+        left = []
+        for row in unpack(Row, element[1]):
             if row.clip_id in known:
                 yield known[row.clip_id]
             else:
-                videos.setdefault(row.youtube_id or "", []).append(row)
-        if videos:
+                left.append(row)
+        if again:
+            rows_of_run.begin_asking_again()
+        if videos := in_order(left):
             yield from fetch_videos(videos, class_sizes, self._clips, self._pool)
+
+
+def in_order(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """The rows by YouTube id, in the order in which the videos are asked for.
+
+    What was never asked for comes first: else what fails again and again would be all that a run
+    gets to before it ends early.
+    """
+    videos: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: (row.reason != NOT_ASKED, row.clip_id)):
+        videos.setdefault(row.youtube_id or "", []).append(row)
+    return videos
 
 
 def fetch_videos(
@@ -165,7 +182,7 @@ def fetch_videos(
 
 def _stopped(why: str, left: int) -> str:
     return (
-        f"fetching ended early: {why}; {left:,} more videos were not asked for; run the same "
+        f"{ENDED_EARLY} {why}; {left:,} more videos were not asked for; run the same "
         "command again in some hours, or see --cookies, --proxy and the pause in --fetch_options"
     )
 
@@ -202,7 +219,8 @@ class _Fetcher:
                     with as_write_error(folder):
                         fetched = self.site.fetch(youtube_id, folder)
                 except Unavailable as error:
-                    if self.pace.failed(error):
+                    is_known = any(row.reason == error.reason for row in wanted)
+                    if self.pace.failed(error, is_known):
                         continue
                     for row in wanted:
                         clips.submit(_unavailable, row, error)
@@ -257,9 +275,11 @@ def _unavailable(planned: Row, answer: Unavailable, pool: WorkerPool) -> ClipRes
     return ClipResult(row, None)
 
 
-def _cookies(address: str) -> bytes:
+def _cookies(address: str) -> str:
     try:
-        return files.read(address)
+        return parse_cookies(files.read(address))
+    except ValueError as error:
+        raise InputError(f"--cookies {public_address(address)}: {error}") from None
     except OSError as error:
         raise InputError(
             f"--cookies {public_address(address)}: {error.strerror or error}; name a file that "

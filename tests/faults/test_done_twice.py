@@ -169,6 +169,8 @@ def test_an_output_that_somebody_removes_while_it_is_finished_is_an_error(
     list(prepare_output(config))
     merge_split("train", [], config)
     nothing = CountPassedOver().extract_output(Counter())
-    monkeypatch.setattr(write_summary, "summarize", lambda *_: shutil.rmtree(output) or {"warnings": []})
+    monkeypatch.setattr(
+        write_summary, "summarize", lambda *_: shutil.rmtree(output) or {"warnings": []}
+    )
     with pytest.raises(OutputError):
         finish([], config, {"zumba": 0}, Unannotated(), nothing, 0, [])
