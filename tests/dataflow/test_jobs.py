@@ -214,7 +214,7 @@ def test_the_package_holds_the_code_alone(killed: Submitted) -> None:
         names = {member.name.partition("/")[2] for member in archive if member.isfile()}
     code = {name for name in names if name.startswith("beam_pipeline/")}
     there = {str(path.relative_to(ROOT)) for path in (ROOT / "beam_pipeline").rglob("*")
-             if path.suffix in (".py", ".txt", ".typed")}  # fmt: skip
+             if path.suffix in (".py", ".txt", ".typed", ".html", ".css", ".js")}  # fmt: skip
     assert code == there
     of_packaging = {"setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "README.md",
                     "PKG-INFO"}  # fmt: skip
