@@ -5,7 +5,6 @@ The settings are those of the run that made the output, as its summary tells the
 
 import argparse
 import shlex
-import signal
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -51,8 +50,6 @@ def main(argv: Sequence[str]) -> int:
     config = config_of(find_prepared(output), fetch, arguments.workers)
     engine = choose_engine(PipelineOptions([]))
     config = engine.configure(config)
-    # A codec child that dies must not take this process with it.
-    before = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
         with run_log(config.reporting):
             run(engine, config, pipeline.build_fetch)
@@ -60,8 +57,6 @@ def main(argv: Sequence[str]) -> int:
         if (message := message_of(error)) is not None:
             raise RunError(message) from error
         raise
-    finally:
-        signal.signal(signal.SIGPIPE, before)
     summary = output.read_json(SUMMARY)
     assert summary is not None  # the run wrote it last
     message = failure_message(summary, config)

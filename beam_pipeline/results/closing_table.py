@@ -117,7 +117,8 @@ def failure_message(summary: dict[str, Any], config: Config, is_written: bool = 
 
     if missing == 1:
         has = "has a file, or could be fetched" if config.fetch else "has a file"
-        ended = next((each for each in summary["warnings"] if each.startswith(ENDED_EARLY)), None)
+        notes = summary.get("warnings", ())  # a plan has none
+        ended = next((each for each in notes if each.startswith(ENDED_EARLY)), None)
         because = ended.removeprefix(ENDED_EARLY).split(";")[0] if ended else ""
         why = f" because{because}" if because else ""
         return message(f"no annotated clip {has}{why}", "missing.csv", "lists them all")
