@@ -16,7 +16,7 @@ BESIDE_CLIP = 11 * tarfile.BLOCKSIZE // 2
 block of padding."""
 
 PACKED_PER_SECOND = 250e6
-"""Bytes of shards that are written in a second. docs/shards.md measured 754 MB/s on one core, with
+"""Bytes of shards that are written in a second. docs/shards.md measured 736 MB/s on one core, with
 the clips in memory. A disk reads and writes them besides, so this is a third."""
 
 
