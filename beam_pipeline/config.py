@@ -5,7 +5,7 @@ import re
 import time
 import uuid
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 import av
 
@@ -35,7 +35,6 @@ from beam_pipeline.shard import Shard
 from beam_pipeline.storage import urls
 
 Layout = Literal["class", "flat"]
-LAYOUTS: tuple[str, ...] = get_args(Layout)
 
 BYTES_PER_SECOND = 100_000
 """Assumed for a video of unknown duration: a low rate for Kinetics, so that timeouts are long."""

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import posixpath
 from collections.abc import Iterator
 from functools import cache
@@ -74,7 +73,7 @@ def draw_page(about: About, facts: Facts, sheet: ContactSheet | None) -> bytes:
         measures=list(measure_charts(facts)),
         sheet=sheet,
         sheet_jpeg=sheet and base64.b64encode(sheet.jpeg).decode(),
-        tiles=sheet and _tiles(sheet),
+        tiles=sheet and Markup(sheet.places_json()),
         sheet_classes=facts.sheet.classes(),
         galleries=list(_galleries(facts)),
         configs=[
@@ -122,11 +121,6 @@ def _environment() -> Environment:
     }
     environment.globals |= {"percent": percent, "LISTED": LISTED}
     return environment
-
-
-def _tiles(sheet: ContactSheet) -> Markup:
-    """Where each clip's picture is, as JSON, from which a later run takes pictures again."""
-    return Markup(json.dumps(sheet.places()).replace("<", "\\u003c"))
 
 
 def pictured_clips(facts: Facts) -> list[ShownClip]:
