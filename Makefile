@@ -66,11 +66,11 @@ LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs \
     --ignore tests/readers --ignore tests/slurm --ignore tests/flink --ignore tests/browser
 
 test: $(VENV)/.test ## Run the tests
-	@echo "Not here: make test-faults (kills, full disks, rubbish; 6 minutes on 2 cores)"
-	@echo "          make test-dataflow (the template and jobs; 4 minutes)"
-	@echo "          make test-browser (the report in Chromium; 3 minutes)"
+	@echo "Not here: make test-faults (kills, full disks, rubbish; 4 minutes on 2 cores)"
+	@echo "          make test-dataflow (the template and jobs; 3 minutes)"
+	@echo "          make test-browser (the report in Chromium; 1 minute)"
 	@echo "          make test-flink (jobs on Flink; 15 minutes, and Java 17 and Maven)"
-	@echo "          make test-docs (links and commands of the documentation; 2 minutes)"
+	@echo "          make test-docs (links and commands of the documentation; 4 minutes)"
 	@echo "          make test-slurm (arrays of a real SLURM; 2 minutes, and root)"
 	@echo "          make test-readers (clips in torchcodec, decord and others; 6 minutes, and 7 GB to install)"
 	$(PYTEST) $(LEFT_OUT)
