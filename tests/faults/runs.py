@@ -109,6 +109,11 @@ def wait_for(happens: Callable[[], object], seconds: float = PATIENCE) -> None:
         time.sleep(0.01)
 
 
+def locks(output: Path) -> list[Path]:
+    """The locks of runs that have begun: that of one that begins is in a folder ``*.new``."""
+    return list((output / "_state").glob("*[0-9a-f]/lock"))
+
+
 def flags(kinetics: Kinetics, output: Path, *more: str) -> list[str]:
     """A command line for a quick run whose lists are the same wherever the output is."""
     given = {"--short_edge": "32", "--preset": "ultrafast", "--path_prefix": "", "--workers": "2"}

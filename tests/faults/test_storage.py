@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.faults.conftest import COUNT, Many
-from tests.faults.runs import Run, assert_same, clips, finish, flags, wait_for
+from tests.faults.runs import Run, assert_same, clips, finish, flags, locks, wait_for
 from tests.kinetics import Finished, Kinetics, all_rows
 
 Start = Callable[..., Run]
@@ -69,7 +69,7 @@ def test_a_disk_that_fills_ends_the_run_and_room_lets_it_go_on(
         ballast = fill(disk)
     run = start(many.flags(output))
     if made is not None:
-        wait_for(lambda: list((output / "_state").glob("*/lock")) or run.is_over())
+        wait_for(lambda: locks(output) or run.is_over())
         wait_for(lambda: len(clips(output)) >= made or run.is_over())
         ballast = fill(disk)
     if made == COUNT and run.finished().status == 0:
@@ -225,7 +225,7 @@ def test_an_output_that_vanishes_ends_the_run_and_the_next_starts_anew(
 ) -> None:
     output = tmp_path / "output"
     run = start(many.flags(output))
-    wait_for(lambda: list((output / "_state").glob("*/lock")))
+    wait_for(lambda: locks(output))
     wait_for(lambda: len(clips(output)) >= made)
     if how == "removed":
         subprocess.run(["rm", "-rf", output], check=False, stderr=subprocess.DEVNULL)

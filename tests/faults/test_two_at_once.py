@@ -13,7 +13,7 @@ from beam_pipeline.earlier.read_rows import ReadEach, read_rows
 from beam_pipeline.output.leases import remove_state
 from beam_pipeline.output.row_log import RowLog
 from tests.faults.conftest import Many
-from tests.faults.runs import Run, assert_same, clips, files, finish, flags, result, wait_for
+from tests.faults.runs import Run, assert_same, clips, files, finish, flags, locks, result, wait_for
 from tests.kinetics import Kinetics, configured
 
 Start = Callable[..., Run]
@@ -82,7 +82,7 @@ def test_a_run_that_sleeps_while_the_other_ends_goes_on_when_it_wakes(
     wait_for(lambda: len(clips(output)) >= 5 or first.is_over())
     first.signal(signal.SIGSTOP)
     second = start(many.flags(output))
-    wait_for(lambda: len(list((output / "_state").glob("*/lock"))) == 2)
+    wait_for(lambda: len(locks(output)) == 2)
     time.sleep(seconds)
     second.signal(signal.SIGSTOP)
     first.signal(signal.SIGCONT)
