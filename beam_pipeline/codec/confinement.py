@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import resource
+import sys
 import time
 import warnings
 from collections.abc import Iterable
@@ -80,6 +81,7 @@ def load_what_comes_late() -> None:
     for name in _LATE_MODULES:
         import_module(name)
     warnings.simplefilter("ignore")  # to show one, Python opens the source
+    sys.tracebacklimit = 0  # likewise for what PyAV and Python report where memory runs out
     hashlib.sha256(b"")  # OpenSSL reads its settings
     time.tzset()
     libc = ctypes.CDLL(None)

@@ -2,13 +2,15 @@
 
 import contextlib
 import errno
+import io
 import multiprocessing
 import os
 import platform
 import resource
 import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -77,6 +79,38 @@ def test_a_child_that_tries_it_costs_its_clip_alone(
     assert (tried.status, tried.reason) == ("failed", "crashed")
     assert "SIGSYS" in tried.detail
     assert {outcome.status for outcome in (one, *others)} == {"resized"}
+
+
+def _fail() -> None:
+    raise MemoryError
+
+
+class FailsAtItsEnd:
+    def __del__(self) -> None:
+        _fail()
+
+
+def _report_an_error_of_a_thread() -> None:
+    thread = threading.Thread(target=_fail)
+    thread.start()
+    thread.join()
+
+
+@LINUX
+@pytest.mark.parametrize("report", [_report_an_error_of_a_thread, FailsAtItsEnd])
+def test_an_error_that_python_reports_where_nobody_catches_it_ends_no_process(
+    report: Callable[[], object],
+) -> None:
+    """As in a callback of FFmpeg's when memory runs out: Python would open the source."""
+    child = os.fork()
+    if not child:
+        sys.stderr = io.StringIO()
+        sys.unraisablehook, threading.excepthook = sys.__unraisablehook__, threading.__excepthook__
+        confinement.load_what_comes_late()
+        confinement.system_call_filter().load()
+        report()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @LINUX
