@@ -103,7 +103,10 @@ def encode(clip: Clip, path: Path) -> None:
         graph += f";sine=frequency=440:beep_factor=4:sample_rate=48000:duration={seconds}[out1]"
 
     # The index goes first, as in YouTube's files: then half a file still opens.
-    options = {"movflags": "faststart"} if clip.suffix == ".mp4" else {}
+    # bitexact: no random ids in Matroska, so that the sample is the same each time.
+    options = {"fflags": "bitexact"}
+    if clip.suffix == ".mp4":
+        options["movflags"] = "faststart"
     with (
         av.open(graph, format="lavfi") as source,
         av.open(path, "w", options=options) as output,
