@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from beam_pipeline.commands.planned_clips import MAKE, MAY_BE_FETCHED, Kind, PlannedClips
+from beam_pipeline.commands.plan.planned_clips import MAKE, MAY_BE_FETCHED, Kind, PlannedClips
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL, LISTED, Archive, Split, Unannotated
 from beam_pipeline.kinetics.classes import UNLABELLED_FOLDER

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from beam_pipeline.codec.outcome import Facts
 from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.codec.request import Inspection
-from beam_pipeline.commands.damage import Damage
+from beam_pipeline.commands.verify.damage import Damage
 from beam_pipeline.elements import LISTED
 from beam_pipeline.errors import RunError
 from beam_pipeline.output.output_folder import VIDEOS, Output

@@ -8,8 +8,8 @@ from itertools import zip_longest
 
 import pyarrow as pa
 
-from beam_pipeline.commands.damage import Damage
 from beam_pipeline.commands.prepared import Prepared, in_settings, manifest_of
+from beam_pipeline.commands.verify.damage import Damage
 from beam_pipeline.elements import SPLITS, STATUSES, Split
 from beam_pipeline.errors import DamagedError
 from beam_pipeline.output.list_formats import (
