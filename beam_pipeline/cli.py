@@ -259,7 +259,7 @@ def _stop(message: Callable[[], str], say: Say, number: int, _frame: FrameType |
     _call("progress.run_log", "log_signal", DRAW_SECONDS, status, why)
     _call("output.row_log", "flush_all", SAVE_SECONDS)
     _call("output.leases", "release_all", SAVE_SECONDS)
-    _call("output.output_folder", "remove_open_folders", DRAW_SECONDS)
+    _call("output.temporary_files", "remove_open_folders", DRAW_SECONDS)
     _exit_now(status)
 
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from beam_pipeline.elements import ALL, SPLITS
 from beam_pipeline.errors import DamagedError
 from beam_pipeline.output import manifest
-from beam_pipeline.output.leases import runs_in
 from beam_pipeline.output.output_folder import MANIFESTS, SETTINGS, SUMMARY, Output
+from beam_pipeline.output.runs import runs_in
 
 
 class Recorded(NamedTuple):

@@ -16,7 +16,7 @@ from beam_pipeline.codec.timestamps import Segment
 from beam_pipeline.elements import Clip, ResizeTask, Row
 from beam_pipeline.errors import OutputError
 from beam_pipeline.kinetics.file_names import base_name
-from beam_pipeline.output.output_folder import as_write_error
+from beam_pipeline.output.output_errors import as_write_error
 from beam_pipeline.output.path_limits import why_refused
 from beam_pipeline.storage import files, responses, urls
 from beam_pipeline.storage.retries import Changed, TooLarge

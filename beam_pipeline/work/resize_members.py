@@ -14,7 +14,7 @@ from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip, ReadArchive, ResizeTask, Row
 from beam_pipeline.kinetics.file_names import base_name
-from beam_pipeline.output.output_folder import as_write_error
+from beam_pipeline.output.output_errors import as_write_error
 from beam_pipeline.output.path_limits import why_unusable
 from beam_pipeline.sources.read_archive import ArchiveReader
 from beam_pipeline.sources.tar_stream import Member

@@ -15,7 +15,7 @@ from beam_pipeline.codec.request import Request
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, Clip, ResizeTask, Row
 from beam_pipeline.kinetics.file_names import base_name
-from beam_pipeline.output.output_folder import as_write_error
+from beam_pipeline.output.output_errors import as_write_error
 from beam_pipeline.sources.read_archive import ArchiveReader
 from beam_pipeline.storage import urls
 from beam_pipeline.storage.retries import TooLarge

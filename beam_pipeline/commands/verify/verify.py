@@ -37,8 +37,9 @@ from beam_pipeline.commands.verify.damage import KINDS, Damage
 from beam_pipeline.commands.verify.mend import Mended, mend
 from beam_pipeline.commands.verify.verified import Verified, advice, conclusion
 from beam_pipeline.elements import ALL, LISTED
-from beam_pipeline.output.leases import runs_in
-from beam_pipeline.output.output_folder import VIDEOS, read_error
+from beam_pipeline.output.output_errors import read_error
+from beam_pipeline.output.output_folder import VIDEOS
+from beam_pipeline.output.runs import runs_in
 from beam_pipeline.storage import files
 from beam_pipeline.work.worker_pool import usable_cores
 
