@@ -23,7 +23,8 @@ from beam_pipeline.commands.plan.try_sample import Tried, try_sample
 from beam_pipeline.config import Config
 from beam_pipeline.engines.choose import choose_engine
 from beam_pipeline.errors import RunError, UsageError, message_of
-from beam_pipeline.options import KineticsOptions, Parser, parse_command_line
+from beam_pipeline.flags.parser import Parser
+from beam_pipeline.options import KineticsOptions, parse_command_line
 from beam_pipeline.progress.run_log import log_end, run_log
 from beam_pipeline.run_job import log_failure
 from beam_pipeline.work.try_clips import EARLY_BYTES
