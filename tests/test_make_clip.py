@@ -18,7 +18,7 @@ from beam_pipeline.storage import files
 from beam_pipeline.storage.retries import Changed, TooLarge
 from beam_pipeline.work import make_clip, worker_pool
 from beam_pipeline.work.budget import Budget
-from beam_pipeline.work.make_clip import _run, _segment, fetch
+from beam_pipeline.work.make_clip import _run, _segment, load_source
 from beam_pipeline.work.resize_members import source_of
 from tests.packing import member
 
@@ -168,7 +168,7 @@ def test_a_source_holds_what_it_takes_until_its_clip_is_done(
 ) -> None:  # fmt: skip
     requests, pool = serve(size, stated), Pool()
     with ExitStack() as stack:
-        content, found = fetch("https://host/a.mp4", listed, pool, stack)
+        content, found = load_source("https://host/a.mp4", listed, pool, stack)
         assert found == size
         assert (len(content) if isinstance(content, bytes) else size) == size
         assert requests == asked
@@ -187,7 +187,7 @@ def test_a_source_with_more_bytes_than_its_server_says_is_not_read(
     serve(size, stated)
     pool = Pool()
     with pytest.raises(Changed), ExitStack() as stack:
-        fetch("https://host/a.mp4", listed, pool, stack)
+        load_source("https://host/a.mp4", listed, pool, stack)
     assert (pool.loose_memory.now, pool.loose_disk.now) == (0, 0)
 
 
@@ -196,12 +196,12 @@ def test_a_source_waits_until_another_clip_leaves_room(tmp_path: Path) -> None:
     path.write_bytes(bytes(100))
     first, second, done = ExitStack(), ExitStack(), threading.Event()
 
-    def fetch_second() -> None:
-        fetch(str(path), None, pool, second)
+    def load_second() -> None:
+        load_source(str(path), None, pool, second)
         done.set()
 
-    fetch(str(path), None, pool, first)
-    thread = threading.Thread(target=fetch_second)
+    load_source(str(path), None, pool, first)
+    thread = threading.Thread(target=load_second)
     thread.start()
     assert not done.wait(0.1)
     first.close()

@@ -59,7 +59,7 @@ def resize_clip(task: ResizeTask, pool: WorkerPool) -> ClipResult:
     for path, size in task.sources:
         with ExitStack() as stack:
             try:
-                content, size = fetch(path, size, pool, stack)
+                content, size = load_source(path, size, pool, stack)
             except OSError as error:
                 reason: Reason = "too_large" if isinstance(error, TooLarge) else "unreadable"
                 outcome = Outcome.failed(reason, error.strerror or str(error))
@@ -216,7 +216,7 @@ def _segment(clip: Clip, name: str, is_whole_video: bool = False) -> Segment | N
     return Segment(*times, of_whole_video=is_whole_video)
 
 
-def fetch(
+def load_source(
     path: str, size: int | None, pool: WorkerPool, stack: ExitStack
 ) -> tuple[bytes | str, int]:
     """A source's content and size in bytes.
