@@ -35,6 +35,11 @@ NAMES = "names"
 THUMBNAILS = "thumbnails"
 
 
+def manifest_of(split: str) -> str:
+    """The path of a split's manifest in an output."""
+    return f"{MANIFESTS}/{split}.parquet"
+
+
 @dataclass(frozen=True)
 class Output:
     """The output folder or bucket prefix, as one run sees it.

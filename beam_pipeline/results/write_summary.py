@@ -24,7 +24,14 @@ from beam_pipeline.elements import (
 from beam_pipeline.errors import DamagedError, OutputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
-from beam_pipeline.output.output_folder import LABEL_IDS, MANIFESTS, SUMMARY, WEBDATASET, Output
+from beam_pipeline.output.output_folder import (
+    LABEL_IDS,
+    MANIFESTS,
+    SUMMARY,
+    WEBDATASET,
+    Output,
+    manifest_of,
+)
 from beam_pipeline.privacy import public_address
 from beam_pipeline.report.write_report import mark_of, update_report
 from beam_pipeline.results.lists_of_test import (
@@ -245,7 +252,7 @@ def _splits_in(manifests: Iterable[files.Entry], config: Config) -> list[Split]:
     return [
         split
         for split in (SPLITS if config.annotations else (ALL,))
-        if split in config.splits or config.output.url(f"{MANIFESTS}/{split}.parquet") in names
+        if split in config.splits or config.output.url(manifest_of(split)) in names
     ]
 
 
