@@ -43,14 +43,7 @@ def summarize(
         }
         for result in results
     }
-    reasons = Counter[str | None]()
-    damage, classes = Counter[str](), Counter[str]()
-    for result in results:
-        damage += result.damage
-        classes += result.classes
-        for (status, reason), count in result.counts.items():
-            if status == "failed":
-                reasons[reason] += count
+    classes = sum((result.classes for result in results), Counter[str]())
     total = {key: sum(counts[key] for counts in splits.values()) for key in (counted, *STATUSES)}
     fingerprint, membership = fingerprints(
         pa.concat_tables(result.listed) for result in results if result.listed
@@ -60,19 +53,14 @@ def summarize(
         "duration": round(time.time() - config.started, 1),
         "command": config.command,
         "inputs": {
-            "annotations": [public_address(url) for url in config.annotations],
-            "videos": [public_address(url) for url in config.videos],
-            "exclude_annotations": [public_address(url) for url in config.exclude_annotations],
+            name: [public_address(url) for url in getattr(config, name)]
+            for name in ("annotations", "videos", "exclude_annotations")
         },
         "splits": splits,
         "total": total,
-        "reasons": dict(sorted(reasons.items(), key=str)),
+        "reasons": _reasons(results),
         "fetch": _fetch(results),
-        "damaged": {
-            "total": sum(len(table) for result in results for table in result.damaged),
-            "splits": {result.split: sum(map(len, result.damaged)) for result in results},
-            "kinds": dict(sorted(damage.items())),
-        },
+        "damaged": _damaged(results),
         "unannotated": unannotated if config.annotations else 0,
         "passed_over": passed_over,
         "classes": len(label_ids),
@@ -91,27 +79,28 @@ def summarize(
                 *notes,
             )
         ],
-        "settings": {
-            **config.identity(),
-            "path_prefix": config.path_prefix and public_address(config.path_prefix),
-            "separator": config.separator,
-            "list_format": list(config.list_formats),
-            "label_map": config.label_map and public_address(config.label_map),
-            "limit": config.limit,
-            "classes": None if config.classes is None else sorted(config.classes),
-            "dataset": config.dataset,
-            "exclude_from": list(config.exclude_from),
-            "test_from": config.test_from,
-            "limit_per_class": config.limit_per_class,
-            "seed": config.seed,
-        },
-        "versions": {
-            "beam_pipeline": __version__,
-            "python": platform.python_version(),
-            "apache_beam": beam.__version__,
-            "av": av.__version__,
-            "ffmpeg": av.ffmpeg_version_info,
-        },
+        "settings": _settings(config),
+        "versions": _versions(),
+    }
+
+
+def _reasons(results: Sequence[SplitResults]) -> dict[str | None, int]:
+    """The number of failed clips for each reason."""
+    reasons = Counter[str | None]()
+    for result in results:
+        for (status, reason), count in result.counts.items():
+            if status == "failed":
+                reasons[reason] += count
+    return dict(sorted(reasons.items(), key=str))
+
+
+def _damaged(results: Sequence[SplitResults]) -> dict[str, Any]:
+    """How many clips were made from damaged sources."""
+    damage = sum((result.damage for result in results), Counter[str]())
+    return {
+        "total": sum(len(table) for result in results for table in result.damaged),
+        "splits": {result.split: sum(map(len, result.damaged)) for result in results},
+        "kinds": dict(sorted(damage.items())),
     }
 
 
@@ -133,6 +122,34 @@ def _fetch(results: Sequence[SplitResults]) -> dict[str, Any]:
         "fetched": sum(result.fetched for result in results),
         "reasons": dict(sorted(reasons.items())),
         "years": {year: dict(sorted(years[year].items())) for year in sorted(years)},
+    }
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """The settings that decide what the output holds."""
+    return {
+        **config.identity(),
+        "path_prefix": config.path_prefix and public_address(config.path_prefix),
+        "separator": config.separator,
+        "list_format": list(config.list_formats),
+        "label_map": config.label_map and public_address(config.label_map),
+        "limit": config.limit,
+        "classes": None if config.classes is None else sorted(config.classes),
+        "dataset": config.dataset,
+        "exclude_from": list(config.exclude_from),
+        "test_from": config.test_from,
+        "limit_per_class": config.limit_per_class,
+        "seed": config.seed,
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "beam_pipeline": __version__,
+        "python": platform.python_version(),
+        "apache_beam": beam.__version__,
+        "av": av.__version__,
+        "ffmpeg": av.ffmpeg_version_info,
     }
 
 
