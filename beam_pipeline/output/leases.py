@@ -86,9 +86,7 @@ def remove_state(output: Output, is_spent: Callable[[str], bool] = lambda _run: 
 
 def remove_own_state(output: Output) -> None:
     """Remove the state of this run, and the settings if no other state is left."""
-    lease = _leases.pop(output.url(output.state), None)
-    if lease is not None:
-        lease.close()  # FUSE and NFS keep a removed file in its folder until it is closed
+    _close_lease(output)  # FUSE and NFS keep a removed file in its folder until it is closed
     # Other processes of the run may have it open yet: then the one that is last removes the rest.
     with suppress(OutputError) if output.shared else nullcontext():
         output.remove(output.state)
@@ -114,7 +112,7 @@ def visit(output: Output) -> Iterator[None]:
         release_lease(output)
         with suppress(OutputError, OSError):
             output.remove(output.state)
-            os.rmdir(urls.local_path(output.url(STATE)))  # only if it is empty
+            _remove_empty_state(output)
 
 
 def end_part(output: Output) -> None:
@@ -122,9 +120,7 @@ def end_part(output: Output) -> None:
 
     Only the worker that holds the lock can release it; it does so at the latest when it ends.
     """
-    lease = _leases.pop(output.url(output.state), None)
-    if lease is not None:
-        lease.close()
+    _close_lease(output)
     if not any(output.urls_in(f"{output.state}/{name}") for name in (ROWS, NAMES)):
         output.remove(output.state)
         _remove_unused_settings(output)
@@ -136,9 +132,20 @@ def _remove_unused_settings(output: Output) -> None:
     if not runs_in(output):
         output.remove(SETTINGS)
         if output.is_local:
-            # Only if it is empty: another run may just have started.
-            with suppress(OSError):
-                os.rmdir(urls.local_path(output.url(STATE)))
+            _remove_empty_state(output)
+
+
+def _remove_empty_state(output: Output) -> None:
+    """Remove the folder of all runs from a disk, if it is empty: another may just have begun."""
+    with suppress(OSError):
+        os.rmdir(urls.local_path(output.url(STATE)))
+
+
+def _close_lease(output: Output) -> None:
+    """End this process's lease, if it has one, and leave what shows it to others where it is."""
+    lease = _leases.pop(output.url(output.state), None)
+    if lease is not None:
+        lease.close()
 
 
 def remove_unused_state(output: Output, remote: bool = False) -> None:
@@ -168,4 +175,4 @@ def _remove_unused_folder(output: Output) -> None:
         if not output.urls_in(f"{output.state}/{ROWS}"):
             release_lease(output)
             output.remove(output.state)
-            os.rmdir(urls.local_path(output.url(STATE)))  # only if it is empty
+            _remove_empty_state(output)
