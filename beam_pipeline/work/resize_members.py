@@ -19,7 +19,8 @@ from beam_pipeline.output.path_limits import why_unusable
 from beam_pipeline.sources.read_archive import ArchiveReader
 from beam_pipeline.sources.tar_stream import Member
 from beam_pipeline.storage import urls
-from beam_pipeline.work.make_clip import MAX_IN_MEMORY, Source, make_clip, row_of
+from beam_pipeline.work.load_source import MAX_IN_MEMORY
+from beam_pipeline.work.make_clip import Source, make_clip, row_of
 from beam_pipeline.work.worker_pool import (
     MAX_ON_DISK,
     NEXT,

@@ -19,7 +19,8 @@ from beam_pipeline.output.output_errors import as_write_error
 from beam_pipeline.sources.read_archive import ArchiveReader
 from beam_pipeline.storage import urls
 from beam_pipeline.storage.retries import TooLarge
-from beam_pipeline.work.make_clip import MAX_IN_MEMORY, Source, encode, load_source, row_of
+from beam_pipeline.work.load_source import MAX_IN_MEMORY, load_source
+from beam_pipeline.work.make_clip import Source, encode, row_of
 from beam_pipeline.work.resize_members import refuse
 from beam_pipeline.work.worker_pool import WorkerPool
 
