@@ -1,9 +1,9 @@
-"""The content of ``summary.json``, computed from the manifests."""
+"""The content of ``summary.json``: what the manifests say, and what is known of the run."""
 
 import platform
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,12 +13,17 @@ import pyarrow as pa
 
 from beam_pipeline import __version__
 from beam_pipeline.config import Config
-from beam_pipeline.elements import STATUSES
+from beam_pipeline.elements import STATUSES, MergedReleases, ReadArchive
 from beam_pipeline.fetch.reasons import FINAL
+from beam_pipeline.output.output_folder import WEBDATASET
 from beam_pipeline.privacy import one_line, public_address
 from beam_pipeline.results.fingerprints import fingerprints
+from beam_pipeline.results.lists_of_test import LISTS_OF_TEST, other_lists_of_test
+from beam_pipeline.results.merge_splits import Merged
+from beam_pipeline.results.pack_webdataset import shards_summary
 from beam_pipeline.results.ratios import failure_ratio, missing_ratio
 from beam_pipeline.results.split_results import SplitResults
+from beam_pipeline.results.tell_merge import files_of, merge_summary
 from beam_pipeline.results.warnings import warnings_about
 
 ABOUT_THE_RUN = ("date", "duration", "command", "inputs", "retries", "versions")
@@ -150,6 +155,73 @@ def _versions() -> dict[str, str]:
         "apache_beam": beam.__version__,
         "av": av.__version__,
         "ffmpeg": av.ffmpeg_version_info,
+    }
+
+
+def more_of(
+    summary: dict[str, Any],
+    earlier: dict[str, Any],
+    merged: Iterable[Merged],
+    config: Config,
+    archives: dict[str, Any] | None,
+    merged_releases: MergedReleases | None,
+) -> dict[str, Any]:
+    """The entries of the summary that only some outputs have, and the lists."""
+    more: dict[str, Any] = {}
+    if archives:
+        more["archives"] = archives
+    if merged_releases is not None:
+        more["merged"] = merge_summary(merged_releases)
+        more["inputs"] = {**summary["inputs"], "annotations": files_of(merged_releases)}
+    if config.packs or earlier.get(WEBDATASET):
+        more[WEBDATASET] = shards_summary(config.output)
+    more["lists"] = _lists(earlier, merged, more)
+    written = {name for each in merged for name in each.lists}
+    if held := other_lists_of_test(earlier, more["lists"], written, config):
+        more[LISTS_OF_TEST] = held
+    return more
+
+
+def _lists(
+    earlier: dict[str, Any], merged: Iterable[Merged], summary: dict[str, Any]
+) -> dict[str, str]:
+    """The lists in the output by name, with their SHA-256: those of earlier runs and of this one.
+
+    Indexes of shards are not among them if somebody has removed all shards, to have the room.
+    """
+    lists = dict(earlier.get("lists", {}))
+    for each in merged:
+        lists |= each.lists
+    no_shards = not summary.get(WEBDATASET)
+    return {
+        name: sha256
+        for name, sha256 in sorted(lists.items())
+        if sha256 is not None and not (no_shards and name.startswith(f"{WEBDATASET}/"))
+    }
+
+
+def archives_summary(
+    earlier: dict[str, Any] | None, read: Sequence[ReadArchive], unannotated: int
+) -> dict[str, Any] | None:
+    """The entry about archives: of this run, or of an earlier one that read more of them.
+
+    A run that finds nothing to make reads only the names in archives that others yield to.
+    """
+    known: dict[str, Any] | None = None if earlier is None else earlier.get("archives")
+    if not read:
+        return known
+    if known and len(read) < known["read"] and not any(archive.broken for archive in read):
+        return known
+    return {
+        "read": len(read),
+        "videos": sum(archive.videos for archive in read),
+        "unannotated": unannotated + sum(archive.unannotated for archive in read),
+        "broken": [
+            {"archive": public_address(archive.path), "detail": archive.broken}
+            for archive in read
+            if archive.broken
+        ],
+        "goes_on": [public_address(archive.path) for archive in read if archive.goes_on],
     }
 
 
