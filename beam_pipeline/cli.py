@@ -31,8 +31,16 @@ OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
 EXAMPLE = (
     "python -m beam_pipeline --annotations k400/annotations --videos k400/videos --output k400-256"
 )
-SUBCOMMANDS = ("plan", "report", "verify", "compare", "stats", "overlap", "fetch")
-"""What the first argument may be, in place of a flag: each is a file in ``commands/``."""
+SUBCOMMANDS = {
+    "plan": "plan.plan",
+    "report": "report",
+    "verify": "verify.verify",
+    "compare": "compare",
+    "stats": "stats",
+    "overlap": "overlap",
+    "fetch": "fetch",
+}
+"""What the first argument may be, in place of a flag, and the module in ``commands/``."""
 
 JOBS = ("plan", "fetch")
 """Those of them that run steps of the job. One that could not do its work ends with status 1, as a
@@ -98,7 +106,7 @@ def _run_subcommand(name: str, *arguments: str) -> int:
     """Plan a run, look at an output, or fetch for it; status 2 if nothing can be said about it."""
     _on_signal(lambda: INTERRUPTED if name == "fetch" else "stopped")
     with import_of_beam(arguments):
-        command = import_module(f"beam_pipeline.commands.{name}")
+        command = import_module(f"beam_pipeline.commands.{SUBCOMMANDS[name]}")
 
     try:
         status = int(command.main(list(arguments)))
@@ -251,7 +259,7 @@ def _stop(message: Callable[[], str], say: Say, number: int, _frame: FrameType |
     _call("progress.run_log", "log_signal", DRAW_SECONDS, status, why)
     _call("output.row_log", "flush_all", SAVE_SECONDS)
     _call("output.leases", "release_all", SAVE_SECONDS)
-    _call("output.output_folder", "remove_open_folders", DRAW_SECONDS)
+    _call("output.temporary_files", "remove_open_folders", DRAW_SECONDS)
     _exit_now(status)
 
 

@@ -1,9 +1,6 @@
 """The settings of a run, validated before anything runs."""
 
-import os
-import re
 import time
-import uuid
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
@@ -11,16 +8,15 @@ import av
 
 from beam_pipeline.codec.settings import REVISION, ClipSettings
 from beam_pipeline.elements import ALL, SPLITS, Annotation, Clip, Row, Split
-from beam_pipeline.errors import UsageError
 from beam_pipeline.fetch.reasons import may_ask
 from beam_pipeline.fetch.settings import FetchSettings
 from beam_pipeline.flags import addresses, combinations, values
+from beam_pipeline.flags.check_settings import check_settings
 from beam_pipeline.kinetics.classes import class_folder
 from beam_pipeline.kinetics.datasets import DATASETS, mirrored
-from beam_pipeline.kinetics.file_names import is_text, path_under_root
+from beam_pipeline.kinetics.file_names import path_under_root
 from beam_pipeline.options import KineticsOptions, parse_command_line
 from beam_pipeline.output.list_formats import (
-    FRAMES,
     TEXT_FORMATS,
     TORCHVISION,
     WEBDATASET,
@@ -38,9 +34,6 @@ Layout = Literal["class", "flat"]
 
 BYTES_PER_SECOND = 100_000
 """Assumed for a video of unknown duration: a low rate for Kinetics, so that timeouts are long."""
-
-# Characters of the paths in the lists of any data set.
-_ALWAYS_IN_PATHS = re.compile(r"[A-Za-z0-9_./-]")
 
 
 @dataclass(frozen=True)
@@ -120,16 +113,10 @@ class Config:
         """
         full_names = options.source_names == "full"
         configure_privacy(full_names, {})
-        for name in ("videos", "output"):
-            is_needed = name == "output" or (options.dataset is None and options.fetch is None)
-            if not getattr(options, name) and is_needed:
-                raise UsageError(f"--{name} is missing; type --{name} FOLDER")
+        combinations.check_needed(options)
         addresses.configure_storage(options.storage_options, full_names)
         combinations.check(options)
-        if not is_text(options.output):
-            raise UsageError(f"--output {options.output!r} is not UTF-8 text; type another")
-        addresses.refuse_unexpanded("--output", options.output)
-        output = Output(urls.absolute(options.output), run=uuid.uuid4().hex)
+        output = values.output(options.output)
         prefix = options.path_prefix
         if prefix is None and options.resize:
             prefix = public_address(output.root)
@@ -181,83 +168,8 @@ class Config:
             reporting=values.reporting(options, output),
             report=options.report,
         )  # fmt: skip
-        config._check()
+        check_settings(config)
         return config
-
-    def _check(self) -> None:
-        self._check_output()
-        for flag in ("annotations", "videos", "exclude_annotations"):
-            for address in getattr(self, flag):
-                addresses.check_protocol(f"--{flag}", address)
-        addresses.check_protocol("--output", self.output.root)
-        if urls.is_on_the_web(self.output.root):
-            raise UsageError(f"--output {self.output.root} cannot be written to; type a folder")
-        if self.label_map is not None:
-            addresses.check_protocol("--label_map", self.label_map)
-        if not self.separator:
-            raise UsageError("--separator is empty; type --separator ' ' or --separator ','")
-        if _ALWAYS_IN_PATHS.search(self.separator) or not self.separator.isprintable():
-            raise UsageError(
-                f"--separator {self.separator!r} can be part of a path; type --separator ' ' "
-                "(SlowFast's default) or --separator ','"
-            )
-        if TORCHVISION in self.list_formats and not self.output.is_local:
-            raise UsageError(
-                f"--list_format {TORCHVISION} makes folders of links, which --output "
-                f"{self.output.root} cannot hold; leave it out"
-            )
-        if self.packs and not self.resize:
-            raise UsageError(
-                f"--list_format {WEBDATASET} packs the clips that a run makes, and --resize false "
-                "makes none; leave one of the two out"
-            )
-        self._check_videos()
-        self._check_lists()
-        self._check_exclusion()
-        if not self.annotations or self.path_prefix is None:
-            return
-        if not self.path_prefix.isprintable():
-            raise UsageError(
-                f"the paths in the lists would begin with {self.path_prefix!r}, which contains "
-                "unprintable characters; type another --output or --path_prefix"
-            )
-        if self.separator in self.path_prefix:
-            raise UsageError(
-                f"the paths in the lists would begin with {self.path_prefix!r}, which contains the "
-                f"separator {self.separator!r}: SlowFast would split them there; type "
-                "--separator ',' (and DATA.PATH_LABEL_SEPARATOR in its config), --path_prefix '' "
-                "for relative paths, or another --output"
-            )
-
-    def _check_output(self) -> None:
-        root = self.output.root
-        if root in self.annotations:
-            raise UsageError(
-                f"--output {root} is where --annotations are, which this run would replace; type "
-                "another --output"
-            )
-        if self.output.is_local and os.path.isfile(root):
-            raise UsageError(f"--output {root} is a file; type --output FOLDER")
-
-    def _check_videos(self) -> None:
-        for videos in self.videos:
-            if f"{videos}/".startswith(self.output.url(VIDEOS) + "/"):
-                raise UsageError(
-                    f"--videos {videos} is where --output {self.output.root} puts its clips; "
-                    "type another --output"
-                )
-
-    def _check_lists(self) -> None:
-        if self.test_from == "val" and "val" not in self.splits:
-            raise UsageError(
-                "--test_from val lists the clips of val as test, but --splits leaves val out; "
-                f"type --splits {','.join(('val', *self.splits))}"
-            )
-        if FRAMES in self.list_formats and not self.resize:
-            raise UsageError(
-                f"--list_format {FRAMES} lists the number of frames of each clip, and --resize "
-                "false opens none; leave one of them out"
-            )
 
     @property
     def keeps_thumbnails(self) -> bool:
@@ -318,14 +230,6 @@ class Config:
                 return relative
         # Named by a listing in another folder: use the whole path, so that no two are equal.
         return path.split("://", 1)[-1].lstrip("/")
-
-    def _check_exclusion(self) -> None:
-        if self.exclude_annotations and not {*self.exclude_from} & {*self.splits}:
-            raise UsageError(
-                "--exclude_annotations leaves clips out of "
-                f"{' and '.join(self.exclude_from)} alone, and --splits leaves that out; type "
-                f"--exclude_from {','.join(self.splits)}, or no --exclude_annotations"
-            )
 
     def lists_of(self, split: Split) -> tuple[Split, ...]:
         """The splits whose lists hold the clips of a requested split."""

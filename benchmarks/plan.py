@@ -27,9 +27,9 @@ from typing import Any
 import pyarrow.parquet as pq
 from dataset import make_dataset, pack, videos_in
 
-from beam_pipeline.commands.estimate import Sample, total_of
-from beam_pipeline.commands.sampling import Reservoir
-from beam_pipeline.commands.try_sample import made_of
+from beam_pipeline.commands.plan.estimate import Sample, total_of
+from beam_pipeline.commands.plan.sampling import Reservoir
+from beam_pipeline.commands.plan.try_sample import made_of
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip, ResizeTask
 from beam_pipeline.work.try_clips import Bench

@@ -9,7 +9,8 @@ import pytest
 from beam_pipeline.errors import UsageError
 from beam_pipeline.fetch.cookies import parse_cookies
 from beam_pipeline.output.leases import acquire_lease, release_lease
-from beam_pipeline.output.output_folder import Output, remove_open_folders
+from beam_pipeline.output.output_folder import Output
+from beam_pipeline.output.temporary_files import remove_open_folders
 from tests.kinetics import configured
 
 HEAD = "# Netscape HTTP Cookie File\n\n"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from beam_pipeline.output import leases
+from beam_pipeline.output import heartbeat, leases
 from beam_pipeline.output.output_folder import SETTINGS, Output
 from beam_pipeline.storage import file_systems
 from tests.buckets import BUCKET, Buckets, Call
@@ -13,8 +13,8 @@ from tests.buckets import BUCKET, Buckets, Call
 
 @pytest.fixture
 def buckets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Buckets]:
-    monkeypatch.setattr(leases, "HEARTBEAT_INTERVAL", 0.1)
-    monkeypatch.setattr(leases, "REMOVAL_TIME", 0.5)
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_INTERVAL", 0.1)
+    monkeypatch.setattr(heartbeat, "REMOVAL_TIME", 0.5)
     with Buckets() as buckets:
         monkeypatch.setattr(file_systems, "_options", file_systems.parse_options(buckets.flags[1]))
         yield buckets

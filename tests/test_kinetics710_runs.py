@@ -19,7 +19,7 @@ from beam_pipeline.kinetics.kinetics710 import RELEASES, TITLES
 from beam_pipeline.kinetics.label_map import read_label_map
 from beam_pipeline.results.split_results import SplitResults
 from beam_pipeline.results.warnings import warnings_about
-from beam_pipeline.sources.list_videos import search_folder
+from beam_pipeline.sources.list_tree import search_folder
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import small_clip
 from tests.kinetics import (

@@ -16,12 +16,8 @@ from apache_beam.testing.util import assert_that, equal_to
 from beam_pipeline.elements import PassedOver, Video
 from beam_pipeline.errors import InputError, message_of
 from beam_pipeline.kinetics.file_names import EXTENSIONS
-from beam_pipeline.sources.list_videos import (
-    ListVideos,
-    list_folder,
-    resolve_argument,
-    search_folder,
-)
+from beam_pipeline.sources.list_tree import list_folder, search_folder
+from beam_pipeline.sources.list_videos import ListVideos, resolve_argument
 from beam_pipeline.sources.passed_over import CountPassedOver
 from beam_pipeline.storage import files
 from tests.kinetics import on_beam

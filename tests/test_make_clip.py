@@ -16,9 +16,9 @@ from beam_pipeline.elements import Clip
 from beam_pipeline.sources.tar_stream import TarStream
 from beam_pipeline.storage import files
 from beam_pipeline.storage.retries import Changed, TooLarge
-from beam_pipeline.work import make_clip, worker_pool
+from beam_pipeline.work import load_source, worker_pool
 from beam_pipeline.work.budget import Budget
-from beam_pipeline.work.make_clip import _run, _segment, fetch
+from beam_pipeline.work.make_clip import _run, _segment
 from beam_pipeline.work.resize_members import source_of
 from tests.packing import member
 
@@ -119,8 +119,8 @@ Serve = Callable[[int, int | None], list[str]]
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
     """Serves a source of so many bytes, of which so many are stated; notes the requests."""
-    monkeypatch.setattr(make_clip, "UNKNOWN_SIZE", 8)
-    monkeypatch.setattr(make_clip, "MAX_IN_MEMORY", 64)
+    monkeypatch.setattr(load_source, "UNKNOWN_SIZE", 8)
+    monkeypatch.setattr(load_source, "MAX_IN_MEMORY", 64)
 
     def start(size: int, stated: int | None) -> list[str]:
         asked: list[str] = []
@@ -168,7 +168,7 @@ def test_a_source_holds_what_it_takes_until_its_clip_is_done(
 ) -> None:  # fmt: skip
     requests, pool = serve(size, stated), Pool()
     with ExitStack() as stack:
-        content, found = fetch("https://host/a.mp4", listed, pool, stack)
+        content, found = load_source.load_source("https://host/a.mp4", listed, pool, stack)
         assert found == size
         assert (len(content) if isinstance(content, bytes) else size) == size
         assert requests == asked
@@ -187,7 +187,7 @@ def test_a_source_with_more_bytes_than_its_server_says_is_not_read(
     serve(size, stated)
     pool = Pool()
     with pytest.raises(Changed), ExitStack() as stack:
-        fetch("https://host/a.mp4", listed, pool, stack)
+        load_source.load_source("https://host/a.mp4", listed, pool, stack)
     assert (pool.loose_memory.now, pool.loose_disk.now) == (0, 0)
 
 
@@ -196,12 +196,12 @@ def test_a_source_waits_until_another_clip_leaves_room(tmp_path: Path) -> None:
     path.write_bytes(bytes(100))
     first, second, done = ExitStack(), ExitStack(), threading.Event()
 
-    def fetch_second() -> None:
-        fetch(str(path), None, pool, second)
+    def load_second() -> None:
+        load_source.load_source(str(path), None, pool, second)
         done.set()
 
-    fetch(str(path), None, pool, first)
-    thread = threading.Thread(target=fetch_second)
+    load_source.load_source(str(path), None, pool, first)
+    thread = threading.Thread(target=load_second)
     thread.start()
     assert not done.wait(0.1)
     first.close()
@@ -214,4 +214,4 @@ def test_a_source_waits_until_another_clip_leaves_room(tmp_path: Path) -> None:
 @pytest.mark.parametrize("workers", [1, 2, 8, 64])
 def test_small_sources_of_unknown_size_never_wait_for_each_other(workers: int) -> None:
     threads = workers + worker_pool.READ_AHEAD
-    assert threads * make_clip.UNKNOWN_SIZE <= worker_pool.memory_for(workers)
+    assert threads * load_source.UNKNOWN_SIZE <= worker_pool.memory_for(workers)

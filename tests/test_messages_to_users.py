@@ -27,7 +27,7 @@ from beam_pipeline.options import parse_command_line
 from beam_pipeline.sources.find_sources import check_found
 from beam_pipeline.sources.list_videos import resolve_argument
 from beam_pipeline.storage import amazon_storage, file_systems, google_storage, request_retries
-from beam_pipeline.storage.retries import Unavailable, one_line, why_unread
+from beam_pipeline.storage.retries import Unavailable, type_and_message, why_unread
 from beam_pipeline.storage.typed_paths import near_path, split_by_spaces, unexpanded
 from tests.kinetics import Kinetics, check_output, configured, run
 
@@ -312,7 +312,9 @@ def test_missing_credentials_of_amazon() -> None:
     class NoCredentialsError(Exception):
         """As botocore's is named."""
 
-    assert "type aws configure, or" in one_line(NoCredentialsError("Unable to locate credentials"))
+    assert "type aws configure, or" in type_and_message(
+        NoCredentialsError("Unable to locate credentials")
+    )
 
 
 def test_an_address_that_cannot_be_read_is_to_be_checked() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.errors import InputError, OutputError
-from beam_pipeline.output import leases
+from beam_pipeline.output import leases, run_lock, runs
 from beam_pipeline.output.leases import remove_state
 from beam_pipeline.output.output_folder import Output
 from beam_pipeline.work.worker_pool import WorkerPool
@@ -100,7 +100,7 @@ def test_what_others_keep_in_the_state_stays(output: Output, tmp_path: Path) -> 
     (state / "theirs").mkdir()
     (state / "theirs" / "file").write_bytes(b"2")
     (state / ("a" * 32)).symlink_to(elsewhere)
-    assert leases.runs_in(output) == [output.state]
+    assert runs.runs_in(output) == [output.state]
     remove_state(output)
     assert (elsewhere / "file").read_bytes() == b"1"
     assert (state / "theirs" / "file").read_bytes() == b"2"
@@ -134,20 +134,20 @@ def test_a_run_whose_folder_is_removed_as_it_begins_makes_another(
     """Until it holds its lock, it cannot be told from one that was killed."""
     config = configured("--output", str(tmp_path / "output"))
     other = configured("--output", str(tmp_path / "output"))
-    lock_file, removed = leases._lock_file, []
+    lock_file, removed = run_lock._lock_file, []
 
     def remove_first(lock: IO[bytes]) -> None:
         if not removed:
-            removed.extend(leases.dead_runs(other.output))
+            removed.extend(runs.dead_runs(other.output))
             for run in removed:
-                leases.remove_run(other.output, run)
+                runs.remove_run(other.output, run)
         lock_file(lock)
 
-    monkeypatch.setattr(leases, "_lock_file", remove_first)
+    monkeypatch.setattr(run_lock, "_lock_file", remove_first)
     leases.acquire_lease(config.output)
     assert removed == [f"{config.output.state}.new"]
-    assert leases.runs_in(config.output) == [config.output.state]
-    assert leases.is_alive(config.output, config.output.state)
+    assert runs.runs_in(config.output) == [config.output.state]
+    assert run_lock.is_alive(config.output, config.output.state)
     config.output.write("val.csv", b"can be written")
     remove_state(config.output)
 
@@ -156,9 +156,9 @@ def test_a_run_that_holds_its_lock_is_alive_before_it_has_its_name(output: Outpu
     lock = Path(output.root, "_state", "0" * 32 + ".new", "lock")
     lock.parent.mkdir()
     with lock.open("wb") as file:
-        assert leases.dead_runs(output) == [f"_state/{lock.parent.name}"]
+        assert runs.dead_runs(output) == [f"_state/{lock.parent.name}"]
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert leases.dead_runs(output) == []
+        assert runs.dead_runs(output) == []
     remove_state(output)
     assert not Path(output.root, "_state").exists()
 
@@ -167,7 +167,7 @@ def test_two_workers_of_a_run_that_begin_at_once_share_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = configured("--output", str(tmp_path / "output")).output
-    lock_file, beginning = leases._lock_file, [True]
+    lock_file, beginning = run_lock._lock_file, [True]
 
     def let_another_begin(lock: IO[bytes]) -> None:
         if beginning.pop():
@@ -177,9 +177,9 @@ def test_two_workers_of_a_run_that_begin_at_once_share_its_folder(
         beginning.append(False)
         lock_file(lock)
 
-    monkeypatch.setattr(leases, "_lock_file", let_another_begin)
+    monkeypatch.setattr(run_lock, "_lock_file", let_another_begin)
     leases.acquire_lease(output)
-    assert leases.runs_in(output) == [output.state]
+    assert runs.runs_in(output) == [output.state]
     remove_state(output)
 
 
@@ -198,9 +198,9 @@ def hold_as_another_process(output: Output) -> IO[bytes]:
 def test_a_run_is_alive_as_long_as_one_of_its_processes(output: Output) -> None:
     other = hold_as_another_process(output)
     leases.release_lease(output)
-    assert leases.is_alive(output, output.state)
+    assert run_lock.is_alive(output, output.state)
     other.close()
-    assert not leases.is_alive(output, output.state)
+    assert not run_lock.is_alive(output, output.state)
 
 
 def test_two_that_ask_at_once_whether_a_run_is_alive_get_the_same_answer(
@@ -210,7 +210,7 @@ def test_two_that_ask_at_once_whether_a_run_is_alive_get_the_same_answer(
     with Path(output.url(output.state), "lock").open("rb+") as asking:
         fcntl.flock(asking, fcntl.LOCK_EX)
         monkeypatch.setattr(time, "sleep", lambda _: fcntl.flock(asking, fcntl.LOCK_UN))
-        assert not leases.is_alive(output, output.state)
+        assert not run_lock.is_alive(output, output.state)
 
 
 def test_a_lock_that_may_only_be_read_is_asked_too(
@@ -221,16 +221,16 @@ def test_a_lock_that_may_only_be_read_is_asked_too(
             raise PermissionError
         return Path(path).open(mode)
 
-    monkeypatch.setattr(leases, "open", refuse, raising=False)
-    assert leases.is_alive(output, output.state)
+    monkeypatch.setattr(run_lock, "open", refuse, raising=False)
+    assert run_lock.is_alive(output, output.state)
     leases.release_lease(output)
-    assert not leases.is_alive(output, output.state)
+    assert not run_lock.is_alive(output, output.state)
 
 
 def test_a_process_that_makes_clips_keeps_the_run_alive(tmp_path: Path) -> None:
     config = configured("--output", str(tmp_path / "output"), "--workers=1")
     pool = WorkerPool.acquire(config)
-    assert leases.is_alive(config.output, config.output.state)
+    assert run_lock.is_alive(config.output, config.output.state)
     pool.release()
     remove_state(config.output)
 
@@ -285,7 +285,7 @@ def test_what_other_processes_have_open_may_stay_until_the_last_one_leaves(
     with monkeypatch.context() as while_open:
         while_open.setattr(Output, "remove", keep)
         remove_state(started)
-    assert leases.runs_in(started) == [started.state]
+    assert runs.runs_in(started) == [started.state]
     remove_state(started)
     assert os.listdir(started.root) == []
 
@@ -299,7 +299,7 @@ def test_a_job_that_made_nothing_leaves_nothing(started: Output) -> None:
 def test_a_job_that_made_clips_leaves_its_rows(started: Output) -> None:
     started.write(f"{started.state}/rows/some.jsonl", b"")
     leases.remove_unused_state(started, remote=True)
-    assert leases.runs_in(started) == [started.state]
+    assert runs.runs_in(started) == [started.state]
     remove_state(started)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from beam_pipeline.commands.estimate import (
+from beam_pipeline.commands.plan.estimate import (
     STANDARD_ERRORS,
     Figure,
     Made,
@@ -19,11 +19,11 @@ from beam_pipeline.commands.estimate import (
     estimate,
     total_of,
 )
-from beam_pipeline.commands.forecast import Room, on_dataflow
-from beam_pipeline.commands.plan_outcome import outcome_of, worst_classes
-from beam_pipeline.commands.planned_clips import MAKE, Kind, PlannedClips
-from beam_pipeline.commands.sampling import Population, Reservoir, draw_archives
-from beam_pipeline.commands.try_sample import Tried, archives_for, share_of_archives
+from beam_pipeline.commands.plan.forecast import Room, on_dataflow
+from beam_pipeline.commands.plan.outcome import outcome_of, worst_classes
+from beam_pipeline.commands.plan.planned_clips import MAKE, Kind, PlannedClips
+from beam_pipeline.commands.plan.sampling import Population, Reservoir, draw_archives
+from beam_pipeline.commands.plan.try_sample import Tried, archives_for, share_of_archives
 from beam_pipeline.elements import Archive, Clip, ResizeTask, Row
 from beam_pipeline.engines.dataflow_cost import (
     REQUESTS_PRICE,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline.commands.plan_outcome import (
+from beam_pipeline.commands.plan.outcome import (
     MAY_BE,
     OUTCOMES,
     Archives,
@@ -16,9 +16,9 @@ from beam_pipeline.commands.plan_outcome import (
     outcome_of,
     worst_classes,
 )
-from beam_pipeline.commands.plan_text import as_json
-from beam_pipeline.commands.planned_clips import MAKE, MAY_BE_FETCHED, Kind, PlannedClips
-from beam_pipeline.commands.sampling import Reservoir
+from beam_pipeline.commands.plan.planned_clips import MAKE, MAY_BE_FETCHED, Kind, PlannedClips
+from beam_pipeline.commands.plan.sampling import Reservoir
+from beam_pipeline.commands.plan.text import as_json
 from beam_pipeline.config import Config
 from beam_pipeline.elements import STATUSES, Archive, Clip, Row, Status
 from tests.kinetics import Kinetics, configured, run

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from beam_pipeline.commands.estimate import Estimate, Figure
-from beam_pipeline.commands.plan_shards import (
+from beam_pipeline.commands.plan.estimate import Estimate, Figure
+from beam_pipeline.commands.plan.shards import (
     BESIDE_CLIP,
     PACKED_PER_SECOND,
     Packing,

@@ -20,7 +20,7 @@ from beam_pipeline.kinetics.file_names import base_name, has_common_extension, i
 from beam_pipeline.privacy import one_line, public_address, redact
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.results.closing_table import ALWAYS_SHOWN, print_results
-from beam_pipeline.results.write_summary import archives_summary
+from beam_pipeline.results.summary import archives_summary
 from beam_pipeline.storage import urls
 from tests.kinetics import configured
 

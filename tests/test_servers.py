@@ -18,7 +18,7 @@ from beam_pipeline.elements import Clip, ResizeTask
 from beam_pipeline.storage import file_systems, files, request_retries, responses, streams
 from beam_pipeline.storage.retries import Changed, TooLarge
 from beam_pipeline.storage.streams import open_stream
-from beam_pipeline.work import make_clip
+from beam_pipeline.work import load_source, make_clip
 from beam_pipeline.work.budget import Budget
 from tests.serving import Serving
 
@@ -145,7 +145,7 @@ def test_a_download_without_an_end_is_refused(
 def test_a_source_without_an_end_is_one_row(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(make_clip, "MAX_IN_MEMORY", 1000)
+    monkeypatch.setattr(load_source, "MAX_IN_MEMORY", 1000)
     monkeypatch.setattr(responses, "MAX_DOWNLOAD", 1_000_000)
     server.answer = server.endless()
     pool = SimpleNamespace(loose_memory=Budget(1000), loose_disk=Budget(1000))

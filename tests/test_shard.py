@@ -1,6 +1,7 @@
 """Parts of the work: what each takes, and what they leave to the run that writes the results."""
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,9 +18,10 @@ from beam_pipeline.earlier.read_rows import READ, ReadEach
 from beam_pipeline.elements import Archive, Clip, ReadArchive, ResizeTask, Row, Video
 from beam_pipeline.errors import InputError
 from beam_pipeline.output import leases
-from beam_pipeline.output.leases import dead_runs, remove_state, runs_in
+from beam_pipeline.output.leases import remove_state
 from beam_pipeline.output.output_folder import Output
 from beam_pipeline.output.row_log import RowLog, parse_rows
+from beam_pipeline.output.runs import dead_runs, runs_in
 from beam_pipeline.plan.decide import without_known_failures
 from beam_pipeline.plan.take_part import BeginsOfParts, TakePart, take
 from beam_pipeline.results import spent_runs
@@ -285,7 +287,7 @@ def test_nobody_waits_for_a_part_in_a_bucket_that_has_ended(
 ) -> None:
     with Buckets() as buckets:
         monkeypatch.setattr(file_systems, "_options", file_systems.parse_options(buckets.flags[1]))
-        monkeypatch.setattr(leases.time, "sleep", lambda _: pytest.fail("it waits"))
+        monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits"))
         output, other = (Output(f"gs://{BUCKET}/out", digit * 32) for digit in "01")
         leases.acquire_lease(output)
         RowLog(output).add(MADE)

@@ -1,11 +1,15 @@
 """What Ctrl-C leaves on a terminal that shows the live line."""
 
+import re
 import signal
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
+from beam_pipeline import cli
 from beam_pipeline.cli import INTERRUPTED
 from tests.terminal import CTRL_C, Screen, Terminal
 
@@ -99,3 +103,11 @@ def test_a_signal_that_has_come_and_waits_to_be_handled_is_no_error() -> None:
         [sys.executable, "-c", WHILE_IT_ENDS], capture_output=True, text=True, check=False
     )
     assert ended.stdout == "True True\n"
+
+
+def test_a_stopped_program_calls_functions_that_exist() -> None:
+    """It looks them up by name, and passes over what it does not find."""
+    called = re.findall(r'_call\("([\w.]+)", "(\w+)"', Path(cli.__file__).read_text("utf-8"))
+    assert len(called) == 5
+    for module, function in called:
+        assert callable(getattr(import_module(f"beam_pipeline.{module}"), function))

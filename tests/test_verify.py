@@ -12,14 +12,14 @@ import pytest
 from beam_pipeline.cli import SUBCOMMANDS
 from beam_pipeline.codec.outcome import Facts, Outcome
 from beam_pipeline.codec.pool import CodecPool
-from beam_pipeline.commands import check_clips
-from beam_pipeline.commands.check_clips import ClipRow, check_name, check_source, differences
-from beam_pipeline.commands.check_files import first_difference
-from beam_pipeline.commands.damage import Damage
-from beam_pipeline.commands.mend import is_gone, mend
 from beam_pipeline.commands.prepared import find_prepared
-from beam_pipeline.commands.verified import Verified, advice
-from beam_pipeline.commands.verify import as_json, verify
+from beam_pipeline.commands.verify import check_clips
+from beam_pipeline.commands.verify.check_clips import ClipRow, check_name, check_source, differences
+from beam_pipeline.commands.verify.check_files import first_difference
+from beam_pipeline.commands.verify.damage import Damage
+from beam_pipeline.commands.verify.mend import is_gone, mend
+from beam_pipeline.commands.verify.verified import Verified, advice
+from beam_pipeline.commands.verify.verify import as_json, verify
 from beam_pipeline.elements import Row
 from beam_pipeline.errors import RunError, UsageError
 from beam_pipeline.output import manifest

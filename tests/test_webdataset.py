@@ -19,11 +19,11 @@ from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beam_pipeline.commands.check_webdataset import check_shards, notes_on_shards, problem_of
-from beam_pipeline.commands.damage import Damage, Kind
-from beam_pipeline.commands.mend import mend
 from beam_pipeline.commands.prepared import find_prepared
-from beam_pipeline.commands.verified import Verified, advice, conclusion
+from beam_pipeline.commands.verify.check_webdataset import check_shards, notes_on_shards, problem_of
+from beam_pipeline.commands.verify.damage import Damage, Kind
+from beam_pipeline.commands.verify.mend import mend
+from beam_pipeline.commands.verify.verified import Verified, advice, conclusion
 from beam_pipeline.config import Config
 from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.elements import Row

@@ -76,19 +76,7 @@ def copy_pictures(
         NotCopyable: a copy would not be what the resize writes.
     """
     clock = source.clock(settings.fps)
-    times: list[int] = []
-    packets = []
-    for packet in source.packets(with_sound=mode != "drop"):
-        packets.append(packet)
-        if packet.stream.type == "video":
-            for frame in source.frames(packet):
-                _confirm_copyable(frame, clock, source)
-                if timing := clock.next(frame.pts, frame.dts, frame.duration):
-                    times.append(timing[0])
-                    if thumbnail is not None:
-                        thumbnail.offer(frame, source.video.sample_aspect_ratio)
-                if settings.fps:
-                    _confirm_rate(clock, settings.fps)
+    packets, times = _decode_all(source, clock, settings.fps, mode, thumbnail)
     detail = check_truncation(source, clock, facts)
     pictures = [packet for packet in packets if packet.stream.type == "video" and packet.size]
     _fill_in_dts(pictures, to_ticks(clock.nominal, clock.source_tick))
@@ -115,6 +103,34 @@ def copy_pictures(
                     queue.extend([restated])
         queue.mux(container)
     return join_remarks(detail, sound.remark if sound else None)
+
+
+def _decode_all(
+    source: Source,
+    clock: FrameClock,
+    fps: Fraction | None,
+    mode: SoundMode,
+    thumbnail: ThumbnailMaker | None,
+) -> tuple[list[Packet], list[int]]:
+    """All packets, and the times of all pictures in ticks of the output.
+
+    Raises:
+        NotCopyable: a picture is not what its headers say, or not at the constant rate ``fps``.
+    """
+    packets, times = [], []
+    for packet in source.packets(with_sound=mode != "drop"):
+        packets.append(packet)
+        if packet.stream.type != "video":
+            continue
+        for frame in source.frames(packet):
+            _confirm_copyable(frame, clock, source)
+            if timing := clock.next(frame.pts, frame.dts, frame.duration):
+                times.append(timing[0])
+                if thumbnail is not None:
+                    thumbnail.offer(frame, source.video.sample_aspect_ratio)
+            if fps:
+                _confirm_rate(clock, fps)
+    return packets, times
 
 
 def _rate_filter(

@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from beam_pipeline.codec.container_crop import NO_CROP
-from beam_pipeline.codec.geometry import Shape, output_shape
+from beam_pipeline.codec.geometry import Shape, check_size, output_shape
 from beam_pipeline.codec.mp4 import (
     OpenOutput,
     PacketQueue,
@@ -25,7 +25,7 @@ from beam_pipeline.codec.outcome import Facts, join_remarks
 from beam_pipeline.codec.scale_pictures import LIMITED_RANGE, PictureScaler, orientation_of
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.codec.sound import SoundTrack
-from beam_pipeline.codec.source import NotSeekable, Source, check_size
+from beam_pipeline.codec.source import NotSeekable, Source
 from beam_pipeline.codec.thumbnail import ThumbnailMaker
 from beam_pipeline.codec.timestamps import ConstantRate, FrameClock, frame_rate
 from beam_pipeline.codec.truncation import check_truncation

@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
 
+from beam_pipeline.codec.outcome import BadClip
 from beam_pipeline.codec.settings import ClipSettings
 
 MAX_SIDE = 8192
 """Pixels. A clip with a longer side, before or after the resize, is too large."""
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise BadClip if a side of a picture is longer than ``MAX_SIDE`` pixels."""
+    if max(width, height) > MAX_SIDE:
+        raise BadClip("too_large", f"{width}x{height} pixels; the limit is {MAX_SIDE} per side")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import heapq
 from collections.abc import Iterator
-from fractions import Fraction
 from io import RawIOBase
 from typing import BinaryIO
 
@@ -12,9 +11,14 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 
-from beam_pipeline.codec.mp4 import OpenOutput
+from beam_pipeline.codec.mp4 import OpenOutput, decode_time
+from beam_pipeline.codec.open_container import (
+    open_container,
+    pick_audio,
+    pick_video,
+    use_standard_layout,
+)
 from beam_pipeline.codec.outcome import BadClip
-from beam_pipeline.codec.source import open_container, pick_audio, pick_video, use_standard_layout
 
 IN_MP4 = ("h264", "hevc", "vp9", "av1", "mpeg4", "aac", "mp3", "opus", "flac", "ac3", "eac3")
 """What goes into an MP4, which keeps times exactly. Anything else goes into Matroska."""
@@ -42,7 +46,7 @@ def join(pictures: BinaryIO | RawIOBase, sound: BinaryIO | RawIOBase, output: Op
                     for stream in (video, audio)
                 }
                 by_time = heapq.merge(
-                    _packets(seen, video), _packets(heard, audio), key=_decode_time
+                    _packets(seen, video), _packets(heard, audio), key=decode_time
                 )
                 for packet in by_time:
                     packet.stream = targets[packet.stream]
@@ -65,7 +69,3 @@ def _packets(container: InputContainer, stream: Stream) -> Iterator[Packet]:
         raise
     except av.error.FFmpegError as error:
         raise BadClip("truncated", f"its {stream.type} cannot be read: {error}") from error
-
-
-def _decode_time(packet: Packet) -> Fraction:
-    return (packet.dts or 0) * packet.time_base

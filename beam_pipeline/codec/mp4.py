@@ -61,17 +61,18 @@ class PacketQueue:
         """
         packets = [packet for packet in self._packets if packet.stream is stream]
         if packets:
-            first, last = min(packets, key=_decode_time), max(packets, key=_decode_time)
+            first, last = min(packets, key=decode_time), max(packets, key=decode_time)
             left = duration - ((last.dts or 0) - (first.dts or 0))
             last.duration = max(last.duration or 0, left)
 
     def mux(self, container: OutputContainer) -> None:
         """Write everything, in the order in which it is decoded."""
-        for packet in sorted(self._packets, key=_decode_time):
+        for packet in sorted(self._packets, key=decode_time):
             container.mux(packet)
 
 
-def _decode_time(packet: Packet) -> Fraction:
+def decode_time(packet: Packet) -> Fraction:
+    """When a packet is to be decoded, in seconds; 0 if it does not say."""
     return (packet.dts or 0) * packet.time_base
 
 

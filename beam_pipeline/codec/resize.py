@@ -12,14 +12,19 @@ from beam_pipeline.codec.encode_pictures import encode_pictures
 from beam_pipeline.codec.mp4 import OpenOutput, SoundMode
 from beam_pipeline.codec.outcome import BadClip, Facts, join_remarks
 from beam_pipeline.codec.settings import ClipSettings
-from beam_pipeline.codec.sound import BrokenSound, may_copy_sound
-from beam_pipeline.codec.sound import NotCopyable as SoundNotCopyable
+from beam_pipeline.codec.sound import BrokenSound, SoundNotCopyable, may_copy_sound
 from beam_pipeline.codec.source import NotSeekable, Source, open_source
 from beam_pipeline.codec.thumbnail import ThumbnailMaker
 from beam_pipeline.codec.timestamps import Segment
 
 WHOLE_VIDEO_MARGIN = 2
 """Seconds by which a file may be longer than its clip; a longer one is the whole video."""
+
+SOUND_MODES: tuple[SoundMode, ...] = ("copy", "encode", "drop")
+"""What is done with sound, in the order in which it is tried."""
+
+OTHER_WAY = (NotCopyable, SoundNotCopyable, NotSeekable, BrokenSound)
+"""What is raised where a clip can be written in another way yet."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,7 @@ def resize(
     """
     if not (segment is None or segment.of_whole_video or is_whole_video(file, segment)):
         segment = None
-    sound_modes: list[SoundMode] = ["copy", "encode", "drop"]
-    if settings.audio == "drop":
-        sound_modes = ["drop"]
-    may_copy, may_seek = segment is None, True
-    audio_problem: object = None
+    ways = _Ways(["drop"] if settings.audio == "drop" else [*SOUND_MODES], segment is None)
     while True:
         file.seek(0)
         if thumbnail is not None:
@@ -62,45 +63,73 @@ def resize(
             with open_source(file) as source:
                 _describe(source, facts)
                 if segment is not None:
-                    source.restrict_to_segment(segment, may_seek)
-                if source.audio is None:
-                    sound_modes, audio_problem = ["drop"], source.no_audio_reason
-                elif sound_modes[0] == "copy" and not may_copy_sound(source.audio):
-                    sound_modes = ["encode", "drop"]
-                copied = may_copy and is_resized_already(source, settings)
+                    source.restrict_to_segment(segment, ways.may_seek)
+                ways.fit_sound_of(source)
+                copied = ways.may_copy and is_resized_already(source, settings)
                 write = copy_pictures if copied else encode_pictures
-                detail = write(source, output, settings, facts, sound_modes[0], thumbnail)
+                detail = write(source, output, settings, facts, ways.sound_modes[0], thumbnail)
             break
-        except NotCopyable:
-            may_copy = False
-        except SoundNotCopyable as error:
-            sound_modes, audio_problem = ["encode", "drop"], error
-        except NotSeekable:
-            may_seek = False
-        except BrokenSound as error:
-            sound_modes, audio_problem = ["drop"], error
-        except av.error.MemoryError:
-            raise
-        except av.error.PyAVCallbackError as error:
-            # PyAV raises what a file raised. If it cannot keep that error, memory has run out.
-            raise MemoryError from error
-        except av.error.ExternalError as error:
-            # x264's error for any missing resource. The size is valid, so it is memory.
-            raise BadClip("too_large", f"the encoder is out of memory: {error}") from error
-        except (av.error.FFmpegError, ValueError) as error:
-            # Only the muxer and the encoders can fail here, and the pictures are H.264 of a
-            # valid size by now: the cause is the sound. Try the next way to handle it.
-            if len(sound_modes) == 1:
-                raise BadClip("crashed", f"cannot be encoded: {error}") from error
-            sound_modes, audio_problem = sound_modes[1:], error
-    facts.has_audio = sound_modes[0] != "drop"
-    if audio_problem and settings.audio == "keep":
-        remark = "dropped" if sound_modes[0] == "drop" else "encoded again"
-        detail = join_remarks(f"sound {remark}: {audio_problem}", detail)
+        except (*OTHER_WAY, av.error.FFmpegError, ValueError) as error:
+            ways.rule_out(error)
+    facts.has_audio = ways.sound_modes[0] != "drop"
+    if ways.sound_problem and settings.audio == "keep":
+        remark = "encoded again" if facts.has_audio else "dropped"
+        detail = join_remarks(f"sound {remark}: {ways.sound_problem}", detail)
     with output() as written:
         facts.sha256 = hashlib.file_digest(written, "sha256").hexdigest()
         facts.bytes = written.tell()
     return Resized(copied, detail)
+
+
+@dataclass
+class _Ways:
+    """The ways to write a clip that are left to try.
+
+    Of the ``sound_modes`` the first is tried; ``sound_problem`` is why those before it are not.
+    """
+
+    sound_modes: list[SoundMode]
+    may_copy: bool
+    may_seek: bool = True
+    sound_problem: object = None
+
+    def fit_sound_of(self, source: Source) -> None:
+        """Leave out what cannot be done with the sound of a source."""
+        if source.audio is None:
+            self.sound_modes, self.sound_problem = ["drop"], source.no_audio_reason
+        elif self.sound_modes[0] == "copy" and not may_copy_sound(source.audio):
+            self.sound_modes = ["encode", "drop"]
+
+    def rule_out(self, error: Exception) -> None:
+        """Leave out the way that has failed with this error.
+
+        Raises:
+            BadClip: it was the last one.
+            MemoryError: there is no memory for any.
+        """
+        match error:
+            case NotCopyable():
+                self.may_copy = False
+            case SoundNotCopyable():
+                self.sound_modes, self.sound_problem = ["encode", "drop"], error
+            case NotSeekable():
+                self.may_seek = False
+            case BrokenSound():
+                self.sound_modes, self.sound_problem = ["drop"], error
+            case av.error.MemoryError():
+                raise error
+            case av.error.PyAVCallbackError():
+                # PyAV raises what a file raised. If it cannot keep that error, memory has run out.
+                raise MemoryError from error
+            case av.error.ExternalError():
+                # x264's error for any missing resource. The size is valid, so it is memory.
+                raise BadClip("too_large", f"the encoder is out of memory: {error}") from error
+            case _ if len(self.sound_modes) == 1:
+                raise BadClip("crashed", f"cannot be encoded: {error}") from error
+            case _:
+                # Only the muxer and the encoders can fail here, and the pictures are H.264 of a
+                # valid size by now: the cause is the sound. Try the next way to handle it.
+                self.sound_modes, self.sound_problem = self.sound_modes[1:], error
 
 
 def is_whole_video(file: BinaryIO | RawIOBase, segment: Segment) -> bool:

@@ -37,7 +37,7 @@ class BrokenSound(Exception):
     """Nothing of the sound decodes; the clip is written without it."""
 
 
-class NotCopyable(Exception):
+class SoundNotCopyable(Exception):
     """The sound has to be encoded; says why."""
 
 
@@ -70,7 +70,7 @@ class SoundTrack:
 
         Raises:
             BrokenSound: nothing of it decodes.
-            NotCopyable: it is to be copied, and must not be.
+            SoundNotCopyable: it is to be copied, and must not be.
         """
         frames = self._decode(packet)
         for output_packet in self._convert(packet, frames) if packet.size else self._finish(frames):
@@ -120,9 +120,11 @@ class CopiedSound(SoundTrack):
 
     def _convert(self, packet: Packet, frames: list[AudioFrame]) -> Iterator[Packet]:
         if new_headers(packet) not in (None, self._headers):
-            raise NotCopyable("its headers change in mid-stream")  # an MP4 track has one header
+            raise SoundNotCopyable(
+                "its headers change in mid-stream"
+            )  # an MP4 track has one header
         if self._good_packets < self._packets or self._concealed:
-            raise NotCopyable("not all of its packets decode")
+            raise SoundNotCopyable("not all of its packets decode")
         shift = to_ticks(self._start, packet.time_base)
         dts = packet.dts if packet.dts is not None else packet.pts
         if dts is None:

@@ -6,57 +6,40 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from io import RawIOBase
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import av
 import av.error
 import av.logging
 from av.audio.stream import AudioStream
-from av.codec.context import CodecContext
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition, Stream
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from beam_pipeline.codec.container_crop import NO_CROP, Crop, crops_of
 from beam_pipeline.codec.declared_size import is_shorter_than_declared
-from beam_pipeline.codec.geometry import MAX_SIDE
+from beam_pipeline.codec.geometry import check_size
+from beam_pipeline.codec.open_container import (
+    ENDS_EARLY,
+    is_decodable,
+    open_container,
+    pick_audio,
+    pick_video,
+    use_standard_layout,
+)
 from beam_pipeline.codec.outcome import BadClip
 from beam_pipeline.codec.packet_clock import PacketClock, may_restart
 from beam_pipeline.codec.sound import DECODER_OPTIONS
 from beam_pipeline.codec.timestamps import FrameClock, Segment, output_time_base, to_ticks
 
-# Containers that hold their own pictures. Formats that name other files or addresses are left
-# out on purpose (playlists, concat scripts, DASH, SDP, image sequences).
-CONTAINERS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,obu,ivf,"
-    "flv,live_flv,asf,asf_o,ogg,nut,rm,dv,mxf,gif,yuv4mpegpipe,wtv,swf,nsv,h263,vc1,mjpeg"
-)
-# A container that names another file anyway has no protocol to open it with.
-OPEN_OPTIONS = {
-    "format_whitelist": CONTAINERS,
-    "protocol_whitelist": "none",
-    # PyAV asks FFmpeg to make up missing times; the ffmpeg command does not, and guesses better.
-    "fflags": "-genpts",
-}
-
 # A damaged index gives one error after another; in a truncated file nothing but errors is left.
 MAX_READ_ERRORS_IN_A_ROW = 100
-
-# FFmpeg's messages about a file that ends inside a frame or inside the index.
-ENDS_EARLY = ("File ended prematurely", "partial file", "moov atom not found", "truncat")
-
 
 SEEK_MARGIN = 1
 """Seconds before a segment to look for a keyframe: an index has decoding times, which are earlier
 than presentation times."""
-
-
-STANDARD_LAYOUTS = {
-    1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1",
-}  # fmt: skip
-"""FFmpeg's default layout for each number of channels."""
 
 
 class NotSeekable(Exception):
@@ -308,7 +291,7 @@ def open_source(file: BinaryIO | RawIOBase) -> Iterator[Source]:
     av.logging.set_skip_repeated(False)  # otherwise a clip's log depends on the previous clip
     with av.logging.Capture(local=False) as log, open_container(file, log) as container:
         for stream in container.streams.audio:
-            if _is_decodable(stream):
+            if is_decodable(stream):
                 use_standard_layout(stream)
         video, audio = pick_video(container), pick_audio(container)
         video.codec_context.thread_count = 1
@@ -333,75 +316,3 @@ def _crop_of(file: BinaryIO | RawIOBase, container: InputContainer, video: Video
     crop = crops[number] if number < len(crops) else NO_CROP
     context = video.codec_context
     return crop if crop.fits(context.width, context.height) else NO_CROP
-
-
-def check_size(width: int, height: int) -> None:
-    """Raise BadClip if a side of a picture is longer than ``MAX_SIDE`` pixels."""
-    if max(width, height) > MAX_SIDE:
-        raise BadClip("too_large", f"{width}x{height} pixels; the limit is {MAX_SIDE} per side")
-
-
-def open_container(file: BinaryIO | RawIOBase, log: list[tuple[int, str, str]]) -> InputContainer:
-    """Open a file with the formats that are allowed; FFmpeg's errors so far are in ``log``.
-
-    Raises:
-        BadClip: it is not a video.
-    """
-    try:
-        return av.open(file, "r", options=OPEN_OPTIONS, metadata_errors="replace")
-    except av.error.MemoryError:
-        raise
-    except (av.error.FFmpegError, ValueError) as error:
-        log_text = "; ".join(dict.fromkeys(message.strip() for _, _, message in log))
-        detail = log_text or getattr(error, "strerror", None) or str(error)
-        # The most common bad file is an MP4 whose download stopped before its index.
-        cut = any(phrase in log_text for phrase in ENDS_EARLY) or is_shorter_than_declared(file)
-        raise BadClip("truncated" if cut else "not_a_video", detail) from error
-
-
-def pick_video(container: InputContainer) -> VideoStream:
-    """The largest stream, preferring a default one: ffmpeg's own choice (ffmpeg_mux_init.c)."""
-    streams = [s for s in container.streams.video if Disposition.attached_pic not in s.disposition]
-    if not streams:
-        raise BadClip("no_video_stream", "the file has " + _describe(container))
-    streams = [s for s in streams if _is_decodable(s)]
-    if not streams:
-        raise BadClip("undecodable", "there is no decoder for its video")
-    return max(streams, key=lambda s: _score(s, s.codec_context.width * s.codec_context.height))
-
-
-def pick_audio(container: InputContainer) -> AudioStream | None:
-    """The stream with the most channels, preferring a default one."""
-    streams = [s for s in container.streams.audio if _is_decodable(s)]
-    return max(streams, key=lambda s: _score(s, s.codec_context.channels), default=None)
-
-
-def use_standard_layout(stream: AudioStream) -> None:
-    """Replace an order of channels that is none of FFmpeg's own, as cameras state it.
-
-    Call it before anything else asks for the stream's channels. PyAV shares the list of channels
-    of such a layout with FFmpeg, and frees it each time it was looked at: once is right if the
-    list is replaced then, twice would end the process.
-    """
-    context = stream.codec_context
-    layout = context.layout
-    if layout.nb_channels > 0 and " channels" in layout.name:  # FFmpeg's name for what has none
-        context.layout = STANDARD_LAYOUTS.get(layout.nb_channels, f"{layout.nb_channels}c")
-
-
-def _is_decodable(stream: Stream) -> bool:
-    # PyAV's stubs do not say so, but an unknown codec has no context.
-    return cast("CodecContext | None", stream.codec_context) is not None
-
-
-def _score(stream: Stream, amount: int) -> int:
-    # Streams of an MP4 have an index. A stream without entries has no packets.
-    has_index = any(len(other.index_entries) for other in stream.container.streams)
-    is_empty = has_index and not len(stream.index_entries)
-    preferred = Disposition.default in stream.disposition
-    return amount + 5_000_000 * preferred - 100_000_000 * is_empty
-
-
-def _describe(container: InputContainer) -> str:
-    kinds = [stream.type for stream in container.streams]
-    return ", ".join(sorted(set(kinds))) + " only" if kinds else "no stream"

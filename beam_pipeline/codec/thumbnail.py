@@ -9,12 +9,12 @@ import av.error
 from av.video.frame import VideoFrame
 
 from beam_pipeline.codec.container_crop import NO_CROP, Crop
-from beam_pipeline.codec.geometry import Orientation
+from beam_pipeline.codec.geometry import Orientation, check_size
 from beam_pipeline.codec.jpeg import PIXELS, encode_jpeg, jpeg_size
 from beam_pipeline.codec.outcome import BadClip, Facts
 from beam_pipeline.codec.packet_clock import may_restart
 from beam_pipeline.codec.scale_pictures import PictureScaler, orientation_of
-from beam_pipeline.codec.source import Source, check_size, open_source
+from beam_pipeline.codec.source import Source, open_source
 from beam_pipeline.codec.timestamps import to_ticks
 
 WIDTH, HEIGHT = 160, 112

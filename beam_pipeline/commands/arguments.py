@@ -6,7 +6,7 @@ from typing import Any
 
 from beam_pipeline.errors import UsageError
 from beam_pipeline.flags.addresses import check_protocol, configure_storage
-from beam_pipeline.options import Parser
+from beam_pipeline.flags.parser import Parser
 from beam_pipeline.output.output_folder import Output
 from beam_pipeline.privacy import printable, redact
 from beam_pipeline.storage import urls

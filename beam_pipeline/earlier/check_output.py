@@ -15,7 +15,7 @@ from beam_pipeline.earlier.find_settings import Recorded, find_settings, manifes
 from beam_pipeline.earlier.read_rows import NOTES
 from beam_pipeline.errors import InputError
 from beam_pipeline.flags.values import flag_text
-from beam_pipeline.output.leases import is_alive, runs_in
+from beam_pipeline.output.output_errors import as_write_error
 from beam_pipeline.output.output_folder import (
     MANIFESTS,
     NAMES,
@@ -24,8 +24,9 @@ from beam_pipeline.output.output_folder import (
     SUMMARY,
     VIDEOS,
     Output,
-    as_write_error,
 )
+from beam_pipeline.output.run_lock import is_alive
+from beam_pipeline.output.runs import runs_in
 from beam_pipeline.storage import files, urls
 
 NAME_FILES = "name files"

@@ -8,6 +8,7 @@ from itertools import chain
 
 from beam_pipeline.config import Config
 from beam_pipeline.errors import InputError
+from beam_pipeline.output.output_errors import read_error
 from beam_pipeline.output.output_folder import (
     LABEL_IDS,
     LISTS,
@@ -16,7 +17,6 @@ from beam_pipeline.output.output_folder import (
     SUMMARY,
     VIDEOS,
     WEBDATASET,
-    read_error,
 )
 from beam_pipeline.storage import files, urls
 

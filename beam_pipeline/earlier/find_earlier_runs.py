@@ -10,8 +10,9 @@ from beam_pipeline.earlier.prepare_output import ROW_FILES, PrepareOutput
 from beam_pipeline.earlier.read_rows import NOTES, READ, ROWS, ReadRows
 from beam_pipeline.elements import Row, Video
 from beam_pipeline.output.archive_names import ArchiveNames, read_names
-from beam_pipeline.output.output_folder import VIDEOS, Output, read_error
-from beam_pipeline.sources.list_videos import VIDEO_FILES, Folder, ListTree
+from beam_pipeline.output.output_errors import read_error
+from beam_pipeline.output.output_folder import VIDEOS, Output
+from beam_pipeline.sources.list_tree import VIDEO_FILES, Folder, ListTree
 from beam_pipeline.storage import urls
 
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from beam_pipeline.elements import ALL, SPLITS
 from beam_pipeline.errors import DamagedError
 from beam_pipeline.output import manifest
-from beam_pipeline.output.leases import runs_in
-from beam_pipeline.output.output_folder import MANIFESTS, SETTINGS, SUMMARY, Output
+from beam_pipeline.output.output_folder import MANIFESTS, SETTINGS, SUMMARY, Output, manifest_of
+from beam_pipeline.output.runs import runs_in
 
 
 class Recorded(NamedTuple):
@@ -61,5 +61,5 @@ def find_settings(output: Output) -> Recorded:
 
 def manifests_in(output: Output) -> list[str]:
     """The URLs of the manifests."""
-    known = {output.url(f"{MANIFESTS}/{split}.parquet") for split in (*SPLITS, ALL)}
+    known = {output.url(manifest_of(split)) for split in (*SPLITS, ALL)}
     return [url for url in output.urls_in(MANIFESTS) if url in known]

@@ -18,7 +18,7 @@ from beam_pipeline.earlier.check_output import (
 )
 from beam_pipeline.earlier.find_settings import Recorded, manifests_in
 from beam_pipeline.earlier.read_rows import NOTES
-from beam_pipeline.output.leases import NEW, acquire_lease, dead_runs, remove_run, runs_in
+from beam_pipeline.output.leases import acquire_lease
 from beam_pipeline.output.output_folder import (
     MANIFESTS,
     SETTINGS,
@@ -27,6 +27,8 @@ from beam_pipeline.output.output_folder import (
     TEMPORARY,
     Output,
 )
+from beam_pipeline.output.run_lock import NEW
+from beam_pipeline.output.runs import dead_runs, remove_run, runs_in
 from beam_pipeline.storage import urls
 
 ROW_FILES = "row files"

@@ -12,7 +12,7 @@ from beam_pipeline.elements import LISTED, Row
 from beam_pipeline.errors import DamagedError
 from beam_pipeline.fetch.reasons import is_answer
 from beam_pipeline.output import manifest
-from beam_pipeline.output.output_folder import read_error
+from beam_pipeline.output.output_errors import read_error
 from beam_pipeline.output.row_log import parse_rows
 from beam_pipeline.storage import files
 

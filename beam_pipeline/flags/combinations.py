@@ -1,4 +1,4 @@
-"""Flags that do not go together."""
+"""Flags that are missing, or do not go together."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -20,6 +20,14 @@ CLIP_FLAGS = (
     "short_edge", "encoder", "preset", "crf", "gop", "tune", "coder", "audio", "fps", "upscale",
     "square_pixels", "layout",
 )  # fmt: skip
+
+
+def check_needed(options: "KineticsOptions") -> None:
+    """Raise UsageError if a flag is missing without which there is nothing to do."""
+    for name in ("videos", "output"):
+        is_needed = name == "output" or (options.dataset is None and options.fetch is None)
+        if not getattr(options, name) and is_needed:
+            raise UsageError(f"--{name} is missing; type --{name} FOLDER")
 
 
 def check(options: "KineticsOptions") -> None:

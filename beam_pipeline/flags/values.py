@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import uuid
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from beam_pipeline.flags.addresses import (
 )
 from beam_pipeline.flags.combinations import refuse
 from beam_pipeline.kinetics.datasets import DATASETS
+from beam_pipeline.kinetics.file_names import is_text
 from beam_pipeline.kinetics.label_map import PUBLISHED
 from beam_pipeline.kinetics.spelling import meant
 from beam_pipeline.kinetics.splits import SPLIT_WORDS
@@ -32,6 +34,14 @@ from beam_pipeline.storage import files, urls
 
 if TYPE_CHECKING:
     from beam_pipeline.options import KineticsOptions
+
+
+def output(path: str) -> Output:
+    """The output folder, for a new run."""
+    if not is_text(path):
+        raise UsageError(f"--output {path!r} is not UTF-8 text; type another")
+    refuse_unexpanded("--output", path)
+    return Output(urls.absolute(path), run=uuid.uuid4().hex)
 
 
 def fetch_settings(flags: Any) -> FetchSettings:

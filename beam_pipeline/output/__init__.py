@@ -1,4 +1,4 @@
-"""The output folder: its file names and formats, and the leases of runs that use it.
+"""The output folder: its files and their formats, and the runs that use it with their leases.
 
 In: rows and bytes.
 Out: files, each written atomically.

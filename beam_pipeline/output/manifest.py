@@ -15,7 +15,8 @@ from beam_pipeline.elements import Row
 from beam_pipeline.errors import DamagedError
 from beam_pipeline.output.checksums import checksum_of, checksum_of_text, checksums_of
 from beam_pipeline.output.csv_fields import as_text
-from beam_pipeline.output.output_folder import Output, read_error
+from beam_pipeline.output.output_errors import read_error
+from beam_pipeline.output.output_folder import Output
 from beam_pipeline.storage import files
 
 _ARROW_TYPES: dict[Any, pa.DataType] = {

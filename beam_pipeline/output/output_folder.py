@@ -1,20 +1,18 @@
-"""The output folder: atomic writes, and the state that a run keeps there."""
+"""The output folder: what its files are called, and how they are read and written."""
 
-import errno
 import hashlib
 import json
 import os
-import shutil
 import tempfile
-import threading
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from beam_pipeline.errors import OF_A_RUN, DamagedError, OutputError
+from beam_pipeline.errors import DamagedError
 from beam_pipeline.output import durable
+from beam_pipeline.output.output_errors import as_write_error, read_error
+from beam_pipeline.output.temporary_files import temporary_file, temporary_folder
 from beam_pipeline.storage import files, urls
 
 STATE = "_state"
@@ -35,6 +33,11 @@ SHARDS = "shards"
 ROWS = "rows"
 NAMES = "names"
 THUMBNAILS = "thumbnails"
+
+
+def manifest_of(split: str) -> str:
+    """The path of a split's manifest in an output."""
+    return f"{MANIFESTS}/{split}.parquet"
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ class Output:
         Raises:
             OutputError: the file cannot be written.
         """
-        with as_write_error(self.url(relative)), self._temporary_file() as file:
+        with as_write_error(self.url(relative)), temporary_file(self._temporary_place()) as file:
             yield file
             file.close()
             self.publish(file.name, relative, synced=synced)
@@ -170,12 +173,11 @@ class Output:
         atomic only within one disk. That folder is not made here: if it is gone, the whole
         output was removed.
         """
-        with self._temporary_file() as file:
+        with temporary_file(self._temporary_place()) as file:
             file.close()
             yield file.name
 
-    @contextmanager
-    def temporary_folder(self) -> Iterator[str]:
+    def temporary_folder(self) -> AbstractContextManager[str]:
         """The path of an empty local folder, removed after the block with all that is in it.
 
         It is where ``temporary_path`` is: what a killed run leaves in it, the next run removes.
@@ -183,33 +185,12 @@ class Output:
         Raises:
             OutputError: it cannot be made.
         """
-        path = os.path.join(self._temporary_place(), uuid.uuid4().hex)
-        with as_write_error(path):
-            os.mkdir(path, 0o700)
-        _open_folders.add(path)
-        try:
-            yield path
-        finally:
-            shutil.rmtree(path, ignore_errors=True)
-            _open_folders.discard(path)
+        return temporary_folder(self._temporary_place())
 
     def _temporary_place(self) -> str:
         if self.is_local:
             return urls.local_path(self.url(f"{self.state}/{TEMPORARY}"))
         return tempfile.gettempdir()
-
-    @contextmanager
-    def _temporary_file(self) -> Iterator[BinaryIO]:
-        """A new file, see ``temporary_path``."""
-        path = os.path.join(self._temporary_place(), uuid.uuid4().hex)
-        with as_write_error(path):
-            file = open(path, "xb")  # noqa: SIM115
-        try:
-            with file:
-                yield file
-        finally:
-            with suppress(FileNotFoundError):
-                os.remove(path)
 
     def publish(self, path: str, relative: str, *, synced: bool = True) -> None:
         """Move or upload a local file to its place in the output, atomically.
@@ -274,64 +255,6 @@ class Output:
                 files.remove(url)
             if self.is_local:
                 durable.names_changed(os.path.dirname(urls.local_path(url)))
-
-
-_open_folders: set[str] = set()
-"""The temporary folders of this process that are in use."""
-
-
-def remove_open_folders(seconds: float) -> None:
-    """Remove the temporary folders of this process, within ``seconds``, because it stops.
-
-    Those of an output on a disk the next run would remove, those of a bucket nobody.
-    """
-
-    def remove_all() -> None:
-        for path in tuple(_open_folders):
-            shutil.rmtree(path, ignore_errors=True)
-
-    thread = threading.Thread(target=remove_all, daemon=True)  # the disk may not respond
-    thread.start()
-    thread.join(seconds)
-
-
-@contextmanager
-def as_write_error(target: str) -> Iterator[None]:
-    """Turn an OSError into an OutputError, with one line for the user."""
-    try:
-        yield
-    except OSError as error:
-        raise _write_error(target, error) from error
-
-
-_HINTS = {
-    errno.ENOSPC: "make room",
-    errno.EDQUOT: "make room",
-    errno.EFBIG: "raise the limit on file sizes",
-    errno.ENOENT: "the output folder was removed, or another run has taken it over with "
-    "--overwrite: restore it, or let that run end",
-    errno.ENOTDIR: "there is a file where a folder must be: remove it",
-    errno.EISDIR: "there is a folder where a file must be: remove it",
-    errno.EEXIST: "there is a file where a folder must be: remove it",
-    errno.EACCES: "get permission to write there",
-    errno.EPERM: "get permission to write there",
-    errno.EROFS: "get permission to write there",
-}
-
-
-def read_error(target: str, error: OSError) -> OutputError:
-    """The error for an existing file of the output that cannot be read."""
-    hint = "get permission to read it" if isinstance(error, PermissionError) else "check it"
-    if isinstance(error, IsADirectoryError):
-        hint = _HINTS[errno.EISDIR]
-    return OutputError(f"cannot read {target}: {error.strerror or error}; {hint}{OF_A_RUN}")
-
-
-def _write_error(target: str, error: OSError) -> OutputError:
-    hint = _HINTS.get(error.errno or 0, "check the storage")
-    if isinstance(error, FileNotFoundError) and not urls.is_local(target):
-        hint = "there is no such bucket: create it"
-    return OutputError(f"cannot write {target}: {error.strerror or error}; {hint}{OF_A_RUN}")
 
 
 def _with_folder(path: str, act: Callable[[], None]) -> None:

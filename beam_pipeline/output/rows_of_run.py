@@ -8,9 +8,9 @@ from contextlib import suppress
 
 from beam_pipeline.elements import Row
 from beam_pipeline.fetch.reasons import is_answer
-from beam_pipeline.output.leases import runs_in
 from beam_pipeline.output.output_folder import ROWS, Output
 from beam_pipeline.output.row_log import parse_rows
+from beam_pipeline.output.runs import runs_in
 from beam_pipeline.privacy import public_address
 from beam_pipeline.storage import files
 

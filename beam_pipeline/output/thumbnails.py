@@ -14,9 +14,9 @@ from typing import TypeAlias
 from beam_pipeline.codec.thumbnail import is_thumbnail
 from beam_pipeline.elements import Clip
 from beam_pipeline.errors import OutputError
-from beam_pipeline.output.leases import runs_in
 from beam_pipeline.output.output_folder import THUMBNAILS, Output
 from beam_pipeline.output.row_log import checked_line, close_at_stop, parse_lines
+from beam_pipeline.output.runs import runs_in
 from beam_pipeline.storage import files
 
 ClassSizes: TypeAlias = Mapping[str | None, int]

@@ -13,7 +13,8 @@ import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from beam_pipeline.output.output_folder import WEBDATASET, Output, read_error
+from beam_pipeline.output.output_errors import read_error
+from beam_pipeline.output.output_folder import WEBDATASET, Output
 from beam_pipeline.storage import files
 
 MAX_BYTES = 10**9

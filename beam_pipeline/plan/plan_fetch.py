@@ -13,7 +13,7 @@ from beam_pipeline.errors import DamagedError, InputError
 from beam_pipeline.fetch.reasons import NOT_ASKED, is_answer
 from beam_pipeline.kinetics.file_names import base_name
 from beam_pipeline.output import manifest
-from beam_pipeline.output.output_folder import LABEL_IDS, MANIFESTS, SUMMARY
+from beam_pipeline.output.output_folder import LABEL_IDS, SUMMARY, manifest_of
 from beam_pipeline.output.thumbnails import ClassSizes
 from beam_pipeline.plan.candidates import group_of
 from beam_pipeline.plan.decide import finished_rows, missing_row
@@ -98,7 +98,7 @@ class CountRows(beam.PTransform):
 
 
 def _rows_of(split: Split, config: Config) -> Iterator[Row]:
-    url = config.output.url(f"{MANIFESTS}/{split}.parquet")
+    url = config.output.url(manifest_of(split))
     try:
         for table in manifest.read_parquet(url):
             yield from (Row(*values) for values in manifest.values_of(table))

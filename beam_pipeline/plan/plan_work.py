@@ -23,7 +23,7 @@ from beam_pipeline.plan.match_clips import (
     add_unannotated,
 )
 from beam_pipeline.plan.plan_videos import DUPLICATES, PlanVideos, clip_id_of
-from beam_pipeline.plan.sample_clips import SampleClips
+from beam_pipeline.plan.sample_clips import Sample, SampleClips
 from beam_pipeline.plan.take_part import TakePart
 from beam_pipeline.sources.find_sources import Sources
 
@@ -58,40 +58,26 @@ class PlanWork(beam.PTransform):
 
     def expand(self, steps: tuple[Annotations, Sources, EarlierRuns]) -> Plan:
         annotations, sources, earlier = steps
-        source_count = pvalue.AsSingleton(sources.count)
-        searched = pvalue.AsSingleton(sources.archives.searched)
         class_sizes = (annotations, sources) | "Class sizes" >> CountClasses(self._config)
-        sizes = pvalue.AsSingleton(class_sizes)
         inputs = {
             "videos": sources.videos,
             "members": sources.archives.members,
             "rows": earlier.rows,
             "outputs": earlier.outputs,
         }
+        tables = (
+            pvalue.AsSingleton(sources.count),
+            pvalue.AsSingleton(sources.archives.searched),
+            pvalue.AsSingleton(class_sizes),
+        )
         sample = None
         if self._config.annotations:
-            label_ids = pvalue.AsSingleton(annotations.label_ids)
-            if self._config.limit_per_class is None:
-                last_clip_id = annotations.statements | LimitClips(self._config)
-            else:
-                sample = annotations.statements | SampleClips(self._config, label_ids)
-                last_clip_id = sample.clip_ids | LastWithinLimit(self._config.limit)
-            if excluded := self._excluded(annotations):
-                inputs[EXCLUDED] = excluded | "All excluded" >> beam.Flatten()
-            planned = {"annotations": annotations.statements, **inputs} | MatchClips(
-                self._config,
-                label_ids,
-                source_count,
-                pvalue.AsSingleton(last_clip_id),
-                searched,
-                sizes,
-                None if sample is None else pvalue.AsSingleton(sample.last_ranks),
-            )
+            planned, sample = self._match_clips(annotations, inputs, *tables)
             unannotated = planned[UNANNOTATED]
             count = beam.CombineGlobally(beam.combiners.CountCombineFn()).without_defaults()
             size = annotations.statements | "Count" >> count
         else:
-            planned = inputs | PlanVideos(self._config, source_count, searched, sizes)
+            planned = inputs | PlanVideos(self._config, *tables)
             unannotated = planned[DUPLICATES]
             size = sources.count
         tasks = planned[TASKS]
@@ -107,6 +93,36 @@ class PlanWork(beam.PTransform):
             size,
             class_sizes,
         )
+
+    def _match_clips(
+        self,
+        annotations: Annotations,
+        inputs: dict[str, beam.PCollection],
+        source_count: pvalue.AsSingleton,
+        searched: pvalue.AsSingleton,
+        class_sizes: pvalue.AsSingleton,
+    ) -> tuple[pvalue.DoOutputsTuple, Sample | None]:
+        """The outputs of ``MatchClips``, and the sample of --limit_per_class, None without it."""
+        label_ids = pvalue.AsSingleton(annotations.label_ids)
+        sample = last_ranks = None
+        if self._config.limit_per_class is None:
+            last_clip_id = annotations.statements | LimitClips(self._config)
+        else:
+            sample = annotations.statements | SampleClips(self._config, label_ids)
+            last_clip_id = sample.clip_ids | LastWithinLimit(self._config.limit)
+            last_ranks = pvalue.AsSingleton(sample.last_ranks)
+        if excluded := self._excluded(annotations):
+            inputs = {**inputs, EXCLUDED: excluded | "All excluded" >> beam.Flatten()}
+        planned = {"annotations": annotations.statements, **inputs} | MatchClips(
+            self._config,
+            label_ids,
+            source_count,
+            pvalue.AsSingleton(last_clip_id),
+            searched,
+            class_sizes,
+            last_ranks,
+        )
+        return planned, sample
 
     def _excluded(self, annotations: Annotations) -> tuple[beam.PCollection[Annotation], ...]:
         """The statements that exclude clips, of all kinds that this run may have."""

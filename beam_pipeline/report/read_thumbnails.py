@@ -10,7 +10,7 @@ from beam_pipeline.errors import RunError
 from beam_pipeline.output.output_folder import VIDEOS, Output
 from beam_pipeline.storage import files, urls
 from beam_pipeline.work.budget import Budget
-from beam_pipeline.work.make_clip import MAX_IN_MEMORY
+from beam_pipeline.work.load_source import MAX_IN_MEMORY
 from beam_pipeline.work.worker_pool import MAX_IN_FLIGHT
 
 AT_ONCE = 16

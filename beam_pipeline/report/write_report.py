@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from beam_pipeline.errors import DamagedError, OutputError, without_a_run
-from beam_pipeline.output.output_folder import REPORT, Output, read_error
+from beam_pipeline.output.output_errors import read_error
+from beam_pipeline.output.output_folder import REPORT, Output
 from beam_pipeline.privacy import one_line
 from beam_pipeline.report.about import About
 from beam_pipeline.report.contact_sheet import ContactSheet, sheet_of

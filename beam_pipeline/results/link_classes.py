@@ -12,7 +12,8 @@ from beam_pipeline.errors import OutputError
 from beam_pipeline.kinetics.classes import class_folder
 from beam_pipeline.output import durable
 from beam_pipeline.output.list_formats import TORCHVISION
-from beam_pipeline.output.output_folder import LISTS, Output, as_write_error
+from beam_pipeline.output.output_errors import as_write_error
+from beam_pipeline.output.output_folder import LISTS, Output
 from beam_pipeline.storage import urls
 
 EXTENSIONS = (".mp4", ".avi")

@@ -14,7 +14,7 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import LISTED, NOT_MADE, Clip, Row, Split
 from beam_pipeline.errors import DamagedError, InputError
 from beam_pipeline.output import manifest
-from beam_pipeline.output.output_folder import MANIFESTS, Output
+from beam_pipeline.output.output_folder import Output, manifest_of
 from beam_pipeline.results.link_classes import check_classes
 from beam_pipeline.results.write_lists import Sums, listed_clips, write_lists
 
@@ -127,7 +127,7 @@ def _gone(
     if config.annotations:
         now = {clip_id for clip_id, _ in clips_in(output, paths)}
         with suppress(FileNotFoundError, DamagedError):  # it tells nothing of earlier clips
-            earlier = clips_in(output, [f"{MANIFESTS}/{split}.parquet"])
+            earlier = clips_in(output, [manifest_of(split)])
             gone = {(clip_id, path) for clip_id, path in earlier if clip_id not in now}
     if gone:
         others = (path for other, shards in every if other != split for path in shards)
@@ -142,7 +142,7 @@ def _newly_excluded(split: Split, paths: Sequence[str], config: Config) -> int:
         return 0
     excluded = set(_ids_with(("excluded",), config.output, paths))
     with suppress(FileNotFoundError, DamagedError):  # it tells nothing of earlier clips
-        earlier = _ids_with(LISTED, config.output, [f"{MANIFESTS}/{split}.parquet"])
+        earlier = _ids_with(LISTED, config.output, [manifest_of(split)])
         return sum(clip_id in excluded for clip_id in earlier)
     return 0
 
@@ -174,7 +174,7 @@ def merge_split(
     recorded in the manifest meanwhile, keeps that run's row.
     """
     output = config.output
-    name = f"{MANIFESTS}/{split}.parquet"
+    name = manifest_of(split)
     notes = []
     if left := sum(path is not None for _, path in _gone(split, paths, config, every)):
         clips = "1 clip is" if left == 1 else f"{left:,} clips are"

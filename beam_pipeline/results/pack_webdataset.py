@@ -20,7 +20,8 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import SPLITS, Split
 from beam_pipeline.errors import InputError, OutputError
 from beam_pipeline.output import webdataset
-from beam_pipeline.output.output_folder import WEBDATASET, Output, as_write_error
+from beam_pipeline.output.output_errors import as_write_error
+from beam_pipeline.output.output_folder import WEBDATASET, Output
 from beam_pipeline.output.webdataset import SIZES, Packed, Sample, index_name
 from beam_pipeline.results.merge_splits import Merged
 from beam_pipeline.results.plan_webdataset import (

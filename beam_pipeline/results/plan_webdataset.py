@@ -13,7 +13,8 @@ from beam_pipeline.config import Config
 from beam_pipeline.elements import LISTED, SPLITS, Split
 from beam_pipeline.errors import InputError, OutputError
 from beam_pipeline.output import manifest
-from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, WEBDATASET, Output, read_error
+from beam_pipeline.output.output_errors import read_error
+from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, WEBDATASET, Output
 from beam_pipeline.output.webdataset import (
     MAX_SAMPLES,
     SHARD_NAME,

@@ -14,7 +14,7 @@ from beam_pipeline.elements import LISTED, Split
 from beam_pipeline.fetch.reasons import NOT_ASKED, WATCH
 from beam_pipeline.kinetics.classes import UNLABELLED_FOLDER, UNLABELLED_ID
 from beam_pipeline.output import manifest
-from beam_pipeline.output.output_folder import MANIFESTS, Output
+from beam_pipeline.output.output_folder import Output, manifest_of
 from beam_pipeline.plan.decide import DOUBTFUL
 from beam_pipeline.results.fingerprints import FINGERPRINT_COLUMNS
 
@@ -60,7 +60,7 @@ def read_split(output: Output, split: Split) -> SplitResults:
     """Read the manifest of a split once; a missing manifest counts as empty."""
     results = SplitResults(split)
     with suppress(FileNotFoundError):
-        for table in manifest.read_parquet(output.url(f"{MANIFESTS}/{split}.parquet")):
+        for table in manifest.read_parquet(output.url(manifest_of(split))):
             _add_rows(results, table)
     return results
 

@@ -1,9 +1,9 @@
-"""The content of ``summary.json``, computed from the manifests."""
+"""The content of ``summary.json``: what the manifests say, and what is known of the run."""
 
 import platform
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,12 +13,17 @@ import pyarrow as pa
 
 from beam_pipeline import __version__
 from beam_pipeline.config import Config
-from beam_pipeline.elements import STATUSES
+from beam_pipeline.elements import STATUSES, MergedReleases, ReadArchive
 from beam_pipeline.fetch.reasons import FINAL
+from beam_pipeline.output.output_folder import WEBDATASET
 from beam_pipeline.privacy import one_line, public_address
 from beam_pipeline.results.fingerprints import fingerprints
+from beam_pipeline.results.lists_of_test import LISTS_OF_TEST, other_lists_of_test
+from beam_pipeline.results.merge_splits import Merged
+from beam_pipeline.results.pack_webdataset import shards_summary
 from beam_pipeline.results.ratios import failure_ratio, missing_ratio
 from beam_pipeline.results.split_results import SplitResults
+from beam_pipeline.results.tell_merge import files_of, merge_summary
 from beam_pipeline.results.warnings import warnings_about
 
 ABOUT_THE_RUN = ("date", "duration", "command", "inputs", "retries", "versions")
@@ -43,14 +48,7 @@ def summarize(
         }
         for result in results
     }
-    reasons = Counter[str | None]()
-    damage, classes = Counter[str](), Counter[str]()
-    for result in results:
-        damage += result.damage
-        classes += result.classes
-        for (status, reason), count in result.counts.items():
-            if status == "failed":
-                reasons[reason] += count
+    classes = sum((result.classes for result in results), Counter[str]())
     total = {key: sum(counts[key] for counts in splits.values()) for key in (counted, *STATUSES)}
     fingerprint, membership = fingerprints(
         pa.concat_tables(result.listed) for result in results if result.listed
@@ -60,19 +58,14 @@ def summarize(
         "duration": round(time.time() - config.started, 1),
         "command": config.command,
         "inputs": {
-            "annotations": [public_address(url) for url in config.annotations],
-            "videos": [public_address(url) for url in config.videos],
-            "exclude_annotations": [public_address(url) for url in config.exclude_annotations],
+            name: [public_address(url) for url in getattr(config, name)]
+            for name in ("annotations", "videos", "exclude_annotations")
         },
         "splits": splits,
         "total": total,
-        "reasons": dict(sorted(reasons.items(), key=str)),
+        "reasons": _reasons(results),
         "fetch": _fetch(results),
-        "damaged": {
-            "total": sum(len(table) for result in results for table in result.damaged),
-            "splits": {result.split: sum(map(len, result.damaged)) for result in results},
-            "kinds": dict(sorted(damage.items())),
-        },
+        "damaged": _damaged(results),
         "unannotated": unannotated if config.annotations else 0,
         "passed_over": passed_over,
         "classes": len(label_ids),
@@ -91,27 +84,28 @@ def summarize(
                 *notes,
             )
         ],
-        "settings": {
-            **config.identity(),
-            "path_prefix": config.path_prefix and public_address(config.path_prefix),
-            "separator": config.separator,
-            "list_format": list(config.list_formats),
-            "label_map": config.label_map and public_address(config.label_map),
-            "limit": config.limit,
-            "classes": None if config.classes is None else sorted(config.classes),
-            "dataset": config.dataset,
-            "exclude_from": list(config.exclude_from),
-            "test_from": config.test_from,
-            "limit_per_class": config.limit_per_class,
-            "seed": config.seed,
-        },
-        "versions": {
-            "beam_pipeline": __version__,
-            "python": platform.python_version(),
-            "apache_beam": beam.__version__,
-            "av": av.__version__,
-            "ffmpeg": av.ffmpeg_version_info,
-        },
+        "settings": _settings(config),
+        "versions": _versions(),
+    }
+
+
+def _reasons(results: Sequence[SplitResults]) -> dict[str | None, int]:
+    """The number of failed clips for each reason."""
+    reasons = Counter[str | None]()
+    for result in results:
+        for (status, reason), count in result.counts.items():
+            if status == "failed":
+                reasons[reason] += count
+    return dict(sorted(reasons.items(), key=str))
+
+
+def _damaged(results: Sequence[SplitResults]) -> dict[str, Any]:
+    """How many clips were made from damaged sources."""
+    damage = sum((result.damage for result in results), Counter[str]())
+    return {
+        "total": sum(len(table) for result in results for table in result.damaged),
+        "splits": {result.split: sum(map(len, result.damaged)) for result in results},
+        "kinds": dict(sorted(damage.items())),
     }
 
 
@@ -133,6 +127,101 @@ def _fetch(results: Sequence[SplitResults]) -> dict[str, Any]:
         "fetched": sum(result.fetched for result in results),
         "reasons": dict(sorted(reasons.items())),
         "years": {year: dict(sorted(years[year].items())) for year in sorted(years)},
+    }
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """The settings that decide what the output holds."""
+    return {
+        **config.identity(),
+        "path_prefix": config.path_prefix and public_address(config.path_prefix),
+        "separator": config.separator,
+        "list_format": list(config.list_formats),
+        "label_map": config.label_map and public_address(config.label_map),
+        "limit": config.limit,
+        "classes": None if config.classes is None else sorted(config.classes),
+        "dataset": config.dataset,
+        "exclude_from": list(config.exclude_from),
+        "test_from": config.test_from,
+        "limit_per_class": config.limit_per_class,
+        "seed": config.seed,
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "beam_pipeline": __version__,
+        "python": platform.python_version(),
+        "apache_beam": beam.__version__,
+        "av": av.__version__,
+        "ffmpeg": av.ffmpeg_version_info,
+    }
+
+
+def more_of(
+    summary: dict[str, Any],
+    earlier: dict[str, Any],
+    merged: Iterable[Merged],
+    config: Config,
+    archives: dict[str, Any] | None,
+    merged_releases: MergedReleases | None,
+) -> dict[str, Any]:
+    """The entries of the summary that only some outputs have, and the lists."""
+    more: dict[str, Any] = {}
+    if archives:
+        more["archives"] = archives
+    if merged_releases is not None:
+        more["merged"] = merge_summary(merged_releases)
+        more["inputs"] = {**summary["inputs"], "annotations": files_of(merged_releases)}
+    if config.packs or earlier.get(WEBDATASET):
+        more[WEBDATASET] = shards_summary(config.output)
+    more["lists"] = _lists(earlier, merged, more)
+    written = {name for each in merged for name in each.lists}
+    if held := other_lists_of_test(earlier, more["lists"], written, config):
+        more[LISTS_OF_TEST] = held
+    return more
+
+
+def _lists(
+    earlier: dict[str, Any], merged: Iterable[Merged], summary: dict[str, Any]
+) -> dict[str, str]:
+    """The lists in the output by name, with their SHA-256: those of earlier runs and of this one.
+
+    Indexes of shards are not among them if somebody has removed all shards, to have the room.
+    """
+    lists = dict(earlier.get("lists", {}))
+    for each in merged:
+        lists |= each.lists
+    no_shards = not summary.get(WEBDATASET)
+    return {
+        name: sha256
+        for name, sha256 in sorted(lists.items())
+        if sha256 is not None and not (no_shards and name.startswith(f"{WEBDATASET}/"))
+    }
+
+
+def archives_summary(
+    earlier: dict[str, Any] | None, read: Sequence[ReadArchive], unannotated: int
+) -> dict[str, Any] | None:
+    """The entry about archives: of this run, or of an earlier one that read more of them.
+
+    A run that finds nothing to make reads only the names in archives that others yield to.
+    """
+    known: dict[str, Any] | None = None if earlier is None else earlier.get("archives")
+    if not read:
+        return known
+    if known and len(read) < known["read"] and not any(archive.broken for archive in read):
+        return known
+    return {
+        "read": len(read),
+        "videos": sum(archive.videos for archive in read),
+        "unannotated": unannotated + sum(archive.unannotated for archive in read),
+        "broken": [
+            {"archive": public_address(archive.path), "detail": archive.broken}
+            for archive in read
+            if archive.broken
+        ],
+        "goes_on": [public_address(archive.path) for archive in read if archive.goes_on],
     }
 
 

@@ -22,44 +22,69 @@ def warnings_about(
     archives: dict[str, Any] | None,
 ) -> Iterator[str]:
     """The warnings about an output, a sentence each, what to do included."""
-    broken = list(_broken_archives(archives)) if archives else []
-    joined = list(_joined_archives(archives)) if archives else []
+    of_archives = [*_broken_archives(archives), *_joined_archives(archives)] if archives else []
+    yield from _unread_folders(passed_over)
+    if not config.annotations:
+        yield from _left_out(unannotated)
+        yield from of_archives
+        return
+    yield from label_id_warnings(label_ids, config.label_map)
+    yield from _unlabelled_clips(results, config)
+    yield from _unlabelled_folder(results, config)
+    yield from _empty_splits(results, config)
+    yield from of_archives
+    yield from _of_exclusion(results, config)
+    is_broken = bool(archives and archives["broken"])
+    yield from _missing_files(results, config, passed_over, is_broken)
+
+
+def _unread_folders(passed_over: dict[str, Any]) -> Iterator[str]:
     if folders := passed_over["folders"]:
         yield (
             f"{folders:,} folders below --videos could not be read, first "
             f"{passed_over['first_folders'][0]}; get permission to read them if they hold clips"
         )
-    if not config.annotations:
-        if unannotated:
-            yield (
-                f"{unannotated:,} videos were left out because another video has the same output "
-                "path: their paths differ only in the suffix or the --videos argument; rename "
-                "them, or give each folder its own --output"
-            )
-        yield from (*broken, *joined)
-        return
-    yield from label_id_warnings(label_ids, config.label_map)
+
+
+def _left_out(unannotated: int) -> Iterator[str]:
+    """A warning about videos without annotations that would get the same path."""
+    if unannotated:
+        yield (
+            f"{unannotated:,} videos were left out because another video has the same output "
+            "path: their paths differ only in the suffix or the --videos argument; rename "
+            "them, or give each folder its own --output"
+        )
+
+
+def _unlabelled_clips(results: Sequence[SplitResults], config: Config) -> Iterator[str]:
     for result in results:
         if result.unlabelled and result.split in ("train", "val"):
             yield (
                 f"{result.unlabelled:,} of {result.statuses.total():,} clips of {result.split} "
                 f"have no label: they are listed with {UNLABELLED_ID}; {_remedy(config)}"
             )
-    yield from _unlabelled_folder(results, config)
-    total = sum((result.statuses for result in results), Counter[str]())
+
+
+def _empty_splits(results: Sequence[SplitResults], config: Config) -> Iterator[str]:
+    """A warning about splits without annotations, whose lists are empty."""
     empty = [
         result.split
         for result in results
         if not result.statuses.total() and config.lists_of(result.split)
     ]
-    if not total:
+    if not any(result.statuses.total() for result in results):
         yield f"there are no annotations in {', '.join(config.annotations)}"
     elif empty:
         lists = ", ".join(f"{split}.csv" for split in empty)
         yield f"there are no annotations for {' and '.join(empty)}; without lines: {lists}"
-    yield from (*broken, *joined)
-    yield from _of_exclusion(results, config)
-    if missing_ratio(total) == 1 and not broken and config.videos:
+
+
+def _missing_files(
+    results: Sequence[SplitResults], config: Config, passed_over: dict[str, Any], is_broken: bool
+) -> Iterator[str]:
+    """Warnings about clips without a file. If an archive ``is_broken``, they may be in its rest."""
+    total = sum((result.statuses for result in results), Counter[str]())
+    if missing_ratio(total) == 1 and not is_broken and config.videos:
         yield (
             "no annotated clip has a file: files are matched by name, "
             "<youtube_id>_<start, 6 digits>_<end, 6 digits>.mp4 or <youtube_id>.mp4"
@@ -67,8 +92,7 @@ def warnings_about(
     elif missing_ratio(total) > MISSING_NOTED:
         yield (
             f"{total['missing']:,} of {total.total() - total['excluded']:,} annotated clips have "
-            "no file; "
-            "missing.csv lists them"
+            "no file; missing.csv lists them"
         )
     if total["missing"] and (suffixes := passed_over["suffixes"]):
         kinds = (f"{count:,} {name or 'without suffix'}" for name, count in suffixes.items())

@@ -9,7 +9,7 @@ from beam_pipeline.errors import DamagedError, OutputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.huggingface import read_huggingface, write_huggingface
 from beam_pipeline.output.list_formats import FRAMES, HUGGINGFACE, SLOWFAST, TORCHVISION, Entry
-from beam_pipeline.output.output_folder import LISTS, MANIFESTS, SUMMARY, Output
+from beam_pipeline.output.output_folder import LISTS, SUMMARY, Output, manifest_of
 from beam_pipeline.results.link_classes import ListedClip, link_classes
 from beam_pipeline.storage import files
 
@@ -36,7 +36,7 @@ def write_lists(
     if not names:
         return {}, []
     with_frames = FRAMES in config.list_formats
-    clips = listed_clips(config.output, [f"{MANIFESTS}/{split}.parquet"], with_frames)
+    clips = listed_clips(config.output, [manifest_of(split)], with_frames)
     entries = [entry_of(clip, config.listed_path(clip.path, clip.source)) for clip in clips]
     lists: Sums = {}
     notes: list[str] = []

@@ -24,20 +24,20 @@ from beam_pipeline.elements import (
 from beam_pipeline.errors import DamagedError, OutputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import remove_state
-from beam_pipeline.output.output_folder import LABEL_IDS, MANIFESTS, SUMMARY, WEBDATASET, Output
-from beam_pipeline.privacy import public_address
-from beam_pipeline.report.write_report import mark_of, update_report
-from beam_pipeline.results.lists_of_test import (
-    LISTS_OF_TEST,
-    notes_on,
-    other_lists_of_test,
+from beam_pipeline.output.output_folder import (
+    LABEL_IDS,
+    MANIFESTS,
+    SUMMARY,
+    Output,
+    manifest_of,
 )
+from beam_pipeline.report.write_report import mark_of, update_report
+from beam_pipeline.results.lists_of_test import LISTS_OF_TEST, notes_on
 from beam_pipeline.results.merge_splits import Merged
-from beam_pipeline.results.pack_webdataset import shards_summary
 from beam_pipeline.results.spent_runs import is_spent
 from beam_pipeline.results.split_results import SplitResults, read_split
-from beam_pipeline.results.summary import about_the_output, summarize
-from beam_pipeline.results.tell_merge import files_of, merge_notes, merge_summary
+from beam_pipeline.results.summary import about_the_output, archives_summary, more_of, summarize
+from beam_pipeline.results.tell_merge import merge_notes
 from beam_pipeline.storage import files, urls
 from beam_pipeline.storage.retries import RETRY_COUNT
 
@@ -120,7 +120,7 @@ def finish(
             summary = summarize(
                 results, config, label_ids, unannotated.files, passed_over, archives, notes
             )
-            summary |= _more(summary, earlier or {}, merged, config, archives, merged_releases)
+            summary |= more_of(summary, earlier or {}, merged, config, archives, merged_releases)
             summary["warnings"] += notes_on(summary.get(LISTS_OF_TEST, {}), config)
             is_new = earlier is None or about_the_output(earlier) != about_the_output(summary)
             told = summary if earlier is None or is_new else earlier
@@ -153,30 +153,6 @@ def _earlier_summary(output: Output) -> tuple[dict[str, Any] | None, list[str]]:
         return output.read_json(SUMMARY), []
     except DamagedError as error:
         return None, [f"{error.what}; it was written anew"]
-
-
-def _more(
-    summary: dict[str, Any],
-    earlier: dict[str, Any],
-    merged: Iterable[Merged],
-    config: Config,
-    archives: dict[str, Any] | None,
-    merged_releases: MergedReleases | None,
-) -> dict[str, Any]:
-    """The entries of the summary that only some outputs have, and the lists."""
-    more: dict[str, Any] = {}
-    if archives:
-        more["archives"] = archives
-    if merged_releases is not None:
-        more["merged"] = merge_summary(merged_releases)
-        more["inputs"] = {**summary["inputs"], "annotations": files_of(merged_releases)}
-    if config.packs or earlier.get(WEBDATASET):
-        more[WEBDATASET] = shards_summary(config.output)
-    more["lists"] = _lists(earlier, merged, more)
-    written = {name for each in merged for name in each.lists}
-    if held := other_lists_of_test(earlier, more["lists"], written, config):
-        more[LISTS_OF_TEST] = held
-    return more
 
 
 @contextmanager
@@ -221,57 +197,14 @@ def _write(output: Output, relative: str, data: bytes) -> list[str]:
     return [f"{output.url(relative)} was damaged; it was written anew"]
 
 
-def _lists(
-    earlier: dict[str, Any], merged: Iterable[Merged], summary: dict[str, Any]
-) -> dict[str, str]:
-    """The lists in the output by name, with their SHA-256: those of earlier runs and of this one.
-
-    Indexes of shards are not among them if somebody has removed all shards, to have the room.
-    """
-    lists = dict(earlier.get("lists", {}))
-    for each in merged:
-        lists |= each.lists
-    no_shards = not summary.get(WEBDATASET)
-    return {
-        name: sha256
-        for name, sha256 in sorted(lists.items())
-        if sha256 is not None and not (no_shards and name.startswith(f"{WEBDATASET}/"))
-    }
-
-
 def _splits_in(manifests: Iterable[files.Entry], config: Config) -> list[Split]:
     """The splits that the output holds, and those that were requested, in their usual order."""
     names = {entry.url for entry in manifests}
     return [
         split
         for split in (SPLITS if config.annotations else (ALL,))
-        if split in config.splits or config.output.url(f"{MANIFESTS}/{split}.parquet") in names
+        if split in config.splits or config.output.url(manifest_of(split)) in names
     ]
-
-
-def archives_summary(
-    earlier: dict[str, Any] | None, read: Sequence[ReadArchive], unannotated: int
-) -> dict[str, Any] | None:
-    """The entry about archives: of this run, or of an earlier one that read more of them.
-
-    A run that finds nothing to make reads only the names in archives that others yield to.
-    """
-    known: dict[str, Any] | None = None if earlier is None else earlier.get("archives")
-    if not read:
-        return known
-    if known and len(read) < known["read"] and not any(archive.broken for archive in read):
-        return known
-    return {
-        "read": len(read),
-        "videos": sum(archive.videos for archive in read),
-        "unannotated": unannotated + sum(archive.unannotated for archive in read),
-        "broken": [
-            {"archive": public_address(archive.path), "detail": archive.broken}
-            for archive in read
-            if archive.broken
-        ],
-        "goes_on": [public_address(archive.path) for archive in read if archive.goes_on],
-    }
 
 
 def csv_of(tables: Iterable[pa.Table]) -> bytes:

@@ -17,13 +17,8 @@ from beam_pipeline.kinetics.file_names import (
     UNREAD_ARCHIVES,
 )
 from beam_pipeline.output.archive_names import ArchiveNames
-from beam_pipeline.sources.list_videos import (
-    ARCHIVES,
-    PASSED_OVER,
-    UNPACK,
-    VIDEO_FILES,
-    ListVideos,
-)
+from beam_pipeline.sources.list_tree import ARCHIVES, PASSED_OVER, VIDEO_FILES
+from beam_pipeline.sources.list_videos import UNPACK, ListVideos
 from beam_pipeline.sources.name_members import NamedArchives, NameMembers, in_order
 from beam_pipeline.sources.passed_over import CountPassedOver
 

@@ -13,7 +13,7 @@ from s3fs import S3FileSystem
 
 from beam_pipeline.storage import responses
 from beam_pipeline.storage.request_retries import timed
-from beam_pipeline.storage.retries import Changed, Unavailable, one_line
+from beam_pipeline.storage.retries import Changed, Unavailable, type_and_message
 
 FIRST_ANSWER = 12
 """Seconds for the first answer of all to a request, with the search for credentials."""
@@ -94,7 +94,7 @@ class AmazonFileSystem(S3FileSystem):
             finally:
                 answer["Body"].close()
         except (aiohttp.ClientError, BotoCoreError) as error:
-            raise OSError(errno.EIO, one_line(error)) from error
+            raise OSError(errno.EIO, type_and_message(error)) from error
         except TimeoutError as error:  # fsspec would drop the message
             raise OSError(errno.EIO, str(error)) from error
         except OSError as error:

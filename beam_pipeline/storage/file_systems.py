@@ -9,7 +9,7 @@ import fsspec
 
 from beam_pipeline.privacy import passed_options
 from beam_pipeline.storage import urls
-from beam_pipeline.storage.retries import Unavailable, one_line
+from beam_pipeline.storage.retries import Unavailable, type_and_message
 
 FileSystem: TypeAlias = fsspec.AbstractFileSystem
 
@@ -65,7 +65,7 @@ def filesystem(url: str) -> FileSystem:
         return filesystem_class(url)(**options)
     except Exception as error:
         remedy = _REMEDIES.get(protocol, "check --storage_options")
-        message = f"{protocol}:// cannot be used: {_short(one_line(error))}; {remedy}"
+        message = f"{protocol}:// cannot be used: {_short(type_and_message(error))}; {remedy}"
         raise Unavailable(errno.EINVAL, message) from error
 
 

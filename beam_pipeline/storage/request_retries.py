@@ -62,33 +62,46 @@ def with_backoff(request: Callable[..., Awaitable[T]]) -> Callable[..., Awaitabl
         )
         try:
             response: T = await attempts(request, *args, **kwargs)
-            _any_response.set()
-            return response
         except FileNotFoundError as error:
             _any_response.set()
             message = "there is no such object"
             raise FileNotFoundError(errno.ENOENT, message, str(error)) from error
-        except OSError as error:
-            if error.errno is None and str(error).startswith("Forbidden"):
-                raise _forbidden(str(error)) from error
-            if isinstance(error, aiohttp.ClientError | requests.RequestException | TimeoutError):
-                raise _unavailable(error) from error
-            raise
-        except (HttpError, aiohttp.ClientResponseError) as error:
-            code = error.code if isinstance(error, HttpError) else error.status
-            if code == 401:
-                raise _forbidden(f"{error.message}; {LOG_IN}") from error
-            if code == 403:
-                raise _forbidden(str(error.message)) from error
-            if code == 416:
-                raise OSError(errno.ERANGE, os.strerror(errno.ERANGE)) from error
-            raise _unavailable(error) from error
-        except google.auth.exceptions.GoogleAuthError as error:
-            raise _forbidden(f"{error}; {LOG_IN}") from error
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise _unavailable(error) from error
+        except _OF_LIBRARIES as error:
+            if (meant := _as_os_error(error)) is None:
+                raise
+            raise meant from error
+        _any_response.set()
+        return response
 
     return retried
+
+
+_OF_LIBRARIES = (
+    OSError, HttpError, aiohttp.ClientError, google.auth.exceptions.GoogleAuthError, ValueError,
+)  # fmt: skip
+"""What the libraries of buckets and of the web raise."""
+
+
+def _as_os_error(error: Exception) -> OSError | None:
+    """What an error of a library means to those who read files; None if it says so itself."""
+    if isinstance(error, OSError):
+        if error.errno is None and str(error).startswith("Forbidden"):
+            return _forbidden(str(error))
+        if isinstance(error, aiohttp.ClientError | requests.RequestException | TimeoutError):
+            return _unavailable(error)
+        return None
+    if isinstance(error, HttpError | aiohttp.ClientResponseError):
+        code = error.code if isinstance(error, HttpError) else error.status
+        if code == 401:
+            return _forbidden(f"{error.message}; {LOG_IN}")
+        if code == 403:
+            return _forbidden(str(error.message))
+        if code == 416:
+            return OSError(errno.ERANGE, os.strerror(errno.ERANGE))
+        return _unavailable(error)
+    if isinstance(error, google.auth.exceptions.GoogleAuthError):
+        return _forbidden(f"{error}; {LOG_IN}")
+    return _unavailable(error)
 
 
 async def timed(request: Awaitable[T]) -> T:

@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 import tenacity
 
-from beam_pipeline.privacy import one_line as public_line
+from beam_pipeline.privacy import one_line
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,7 +65,7 @@ def note_retry(call: tenacity.RetryCallState) -> None:
     RETRY_COUNT.add()
     error = call.outcome and call.outcome.exception()
     what = " ".join(argument for argument in call.args if isinstance(argument, str))
-    _logger.info("%s", public_line(f"retry {call.attempt_number}: {what}: {error!r}"))
+    _logger.info("%s", one_line(f"retry {call.attempt_number}: {what}: {error!r}"))
 
 
 def _is_transient(error: BaseException) -> bool:
@@ -101,7 +101,7 @@ def with_retries(call: Callable[P, T]) -> Callable[P, T]:
         except OSError:
             raise
         except Exception as error:
-            raise Unavailable(errno.EIO, one_line(error)) from error
+            raise Unavailable(errno.EIO, type_and_message(error)) from error
 
     return retried
 
@@ -121,7 +121,7 @@ def why_unread(error: OSError) -> str:
     return f"{reason}; check that the address is right and the network works"
 
 
-def one_line(error: Exception) -> str:
+def type_and_message(error: Exception) -> str:
     """Type and message of an error, in one line, and what to do where that is known."""
     name = type(error).__name__
     hint = f"; {_HINTS[name]}" if name in _HINTS else ""

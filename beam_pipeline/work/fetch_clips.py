@@ -23,7 +23,7 @@ from beam_pipeline.fetch.cookies import parse_cookies
 from beam_pipeline.fetch.pace import ENDED_EARLY, Pace
 from beam_pipeline.fetch.package import interface_problem, package_problem
 from beam_pipeline.fetch.reasons import NOT_ASKED, Unavailable, may_ask
-from beam_pipeline.output.output_folder import as_write_error
+from beam_pipeline.output.output_errors import as_write_error
 from beam_pipeline.output.thumbnails import ClassSizes, is_kept
 from beam_pipeline.privacy import public_address
 from beam_pipeline.storage import files

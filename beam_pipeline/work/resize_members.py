@@ -14,12 +14,13 @@ from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip, ReadArchive, ResizeTask, Row
 from beam_pipeline.kinetics.file_names import base_name
-from beam_pipeline.output.output_folder import as_write_error
+from beam_pipeline.output.output_errors import as_write_error
 from beam_pipeline.output.path_limits import why_unusable
 from beam_pipeline.sources.read_archive import ArchiveReader
 from beam_pipeline.sources.tar_stream import Member
 from beam_pipeline.storage import urls
-from beam_pipeline.work.make_clip import MAX_IN_MEMORY, Source, make_clip, row_of
+from beam_pipeline.work.load_source import MAX_IN_MEMORY
+from beam_pipeline.work.make_clip import Source, make_clip, row_of
 from beam_pipeline.work.worker_pool import (
     MAX_ON_DISK,
     NEXT,

@@ -15,11 +15,12 @@ from beam_pipeline.codec.request import Request
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, Clip, ResizeTask, Row
 from beam_pipeline.kinetics.file_names import base_name
-from beam_pipeline.output.output_folder import as_write_error
+from beam_pipeline.output.output_errors import as_write_error
 from beam_pipeline.sources.read_archive import ArchiveReader
 from beam_pipeline.storage import urls
 from beam_pipeline.storage.retries import TooLarge
-from beam_pipeline.work.make_clip import MAX_IN_MEMORY, Source, encode, fetch, row_of
+from beam_pipeline.work.load_source import MAX_IN_MEMORY, load_source
+from beam_pipeline.work.make_clip import Source, encode, row_of
 from beam_pipeline.work.resize_members import refuse
 from beam_pipeline.work.worker_pool import WorkerPool
 
@@ -129,7 +130,7 @@ class Bench:
             with ExitStack() as stack:
                 start = time.monotonic()
                 try:
-                    content, size = fetch(path, size, self._pool, stack)
+                    content, size = load_source(path, size, self._pool, stack)
                 except OSError as error:
                     reason: Reason = "too_large" if isinstance(error, TooLarge) else "unreadable"
                     outcome = Outcome.failed(reason, error.strerror or str(error))

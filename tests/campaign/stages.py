@@ -34,7 +34,7 @@ from beam_pipeline.plan.decide import finished_rows
 from beam_pipeline.results.merge_splits import check_split, merge_split
 from beam_pipeline.results.write_shards import write_shard
 from beam_pipeline.results.write_summary import finish
-from beam_pipeline.sources.list_videos import search_folder
+from beam_pipeline.sources.list_tree import search_folder
 from beam_pipeline.sources.passed_over import CountPassedOver
 from beam_pipeline.storage import urls
 from beam_pipeline.work import worker_pool

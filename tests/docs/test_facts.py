@@ -129,7 +129,9 @@ def test_the_tree_in_the_readme_is_the_tree_on_disk():
 
 def test_every_file_that_the_architecture_names_exists():
     text = (DOCS / "architecture.md").read_text("utf-8")
-    for path in sorted(set(re.findall(r"`([a-z_]+/[a-z_]*\.?[a-z]*|[a-z_]+\.py)`", text))):
+    for path in sorted(
+        set(re.findall(r"`((?:[a-z_0-9]+/)+[a-z_0-9]*\.?[a-z]*|[a-z_0-9]+\.py)`", text))
+    ):
         places = [PACKAGE, ROOT, ROOT / "benchmarks", ROOT / "docs", ROOT / "tests"]
         assert any((place / path).exists() for place in places), f"there is no {path}"
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from beam_pipeline.output import leases
+from beam_pipeline.output import run_lock, runs
 from beam_pipeline.output.output_folder import Output
 from tests.buckets import BUCKET, Buckets
 from tests.faults.runs import Run, assert_same, clips, wait_for
@@ -82,11 +82,11 @@ def test_who_leaves_a_job_learns_how_to_cancel_it_and_until_then_it_is_alive(
     assert said.startswith("beam_pipeline: the job continues on Flink; to stop it type curl ")
     made = len(clips(output))
     wait_for(lambda: len(clips(output)) > made, JOB_SECONDS)
-    (state,) = leases.runs_in(Output(str(output), ""))
-    assert leases.is_alive(Output(str(output), ""), state)
+    (state,) = runs.runs_in(Output(str(output), ""))
+    assert run_lock.is_alive(Output(str(output), ""), state)
     command = said.partition(" type ")[2]
     subprocess.run(shlex.split(command), check=True, capture_output=True, timeout=60)
-    wait_for(lambda: not leases.is_alive(Output(str(output), ""), state))
+    wait_for(lambda: not run_lock.is_alive(Output(str(output), ""), state))
     again = flink.finish(prepared, output)
     assert again.status == 0, again.err
     assert_same(output, prepared.result)

@@ -13,17 +13,18 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline import __version__
 from beam_pipeline.commands.arguments import DIFFERS, WHOLE, print_json
-from beam_pipeline.commands.estimate import Estimate, Reading, Sample, estimate
-from beam_pipeline.commands.forecast import Forecast, on_dataflow, room_for
-from beam_pipeline.commands.plan_outcome import Outcome, is_open, outcome_of
-from beam_pipeline.commands.plan_shards import Shards, packing_of, with_shards
-from beam_pipeline.commands.plan_text import as_json, show
-from beam_pipeline.commands.planned_clips import PlannedClips, plan_clips
-from beam_pipeline.commands.try_sample import Tried, try_sample
+from beam_pipeline.commands.plan.estimate import Estimate, Reading, Sample, estimate
+from beam_pipeline.commands.plan.forecast import Forecast, on_dataflow, room_for
+from beam_pipeline.commands.plan.outcome import Outcome, is_open, outcome_of
+from beam_pipeline.commands.plan.planned_clips import PlannedClips, plan_clips
+from beam_pipeline.commands.plan.shards import Shards, packing_of, with_shards
+from beam_pipeline.commands.plan.text import as_json, show
+from beam_pipeline.commands.plan.try_sample import Tried, try_sample
 from beam_pipeline.config import Config
 from beam_pipeline.engines.choose import choose_engine
 from beam_pipeline.errors import RunError, UsageError, message_of
-from beam_pipeline.options import KineticsOptions, Parser, parse_command_line
+from beam_pipeline.flags.parser import Parser
+from beam_pipeline.options import KineticsOptions, parse_command_line
 from beam_pipeline.progress.run_log import log_end, run_log
 from beam_pipeline.run_job import log_failure
 from beam_pipeline.work.try_clips import EARLY_BYTES

@@ -12,7 +12,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline import pipeline
-from beam_pipeline.commands.sampling import Reservoir
+from beam_pipeline.commands.plan.sampling import Reservoir
 from beam_pipeline.config import Config
 from beam_pipeline.elements import (
     Archive,

@@ -10,13 +10,13 @@ from typing import NamedTuple, TypeVar
 from beam_pipeline.codec.outcome import Facts
 from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.codec.request import Inspection
-from beam_pipeline.commands.damage import Damage
+from beam_pipeline.commands.verify.damage import Damage
 from beam_pipeline.elements import LISTED
 from beam_pipeline.errors import RunError
 from beam_pipeline.output.output_folder import VIDEOS, Output
 from beam_pipeline.storage import files, urls
 from beam_pipeline.work.budget import Budget
-from beam_pipeline.work.make_clip import MAX_IN_MEMORY
+from beam_pipeline.work.load_source import MAX_IN_MEMORY
 from beam_pipeline.work.worker_pool import READ_AHEAD, memory_for
 
 TIME_TOLERANCE = 0.001

@@ -8,8 +8,8 @@ from itertools import zip_longest
 
 import pyarrow as pa
 
-from beam_pipeline.commands.damage import Damage
 from beam_pipeline.commands.prepared import Prepared, in_settings, manifest_of
+from beam_pipeline.commands.verify.damage import Damage
 from beam_pipeline.elements import SPLITS, STATUSES, Split
 from beam_pipeline.errors import DamagedError
 from beam_pipeline.output.list_formats import (
@@ -19,7 +19,8 @@ from beam_pipeline.output.list_formats import (
     TORCHVISION,
     list_format,
 )
-from beam_pipeline.output.output_folder import LABEL_IDS, LISTS, SUMMARY, read_error
+from beam_pipeline.output.output_errors import read_error
+from beam_pipeline.output.output_folder import LABEL_IDS, LISTS, SUMMARY
 from beam_pipeline.results.fingerprints import fingerprints
 from beam_pipeline.results.link_classes import ListedClip, folder_of_links, links_of
 from beam_pipeline.results.lists_of_test import LISTS_OF_TEST

@@ -17,13 +17,14 @@ from beam_pipeline.commands.arguments import (
     print_json,
     say,
 )
-from beam_pipeline.commands.check_clips import (
+from beam_pipeline.commands.prepared import Prepared, find_prepared, rows_of
+from beam_pipeline.commands.verify.check_clips import (
     ClipChecker,
     ClipRow,
     check_name,
     check_source,
 )
-from beam_pipeline.commands.check_files import (
+from beam_pipeline.commands.verify.check_files import (
     check_links,
     check_lists,
     check_summary,
@@ -31,14 +32,14 @@ from beam_pipeline.commands.check_files import (
     lists_of,
     read_manifests,
 )
-from beam_pipeline.commands.check_webdataset import check_shards, notes_on_shards
-from beam_pipeline.commands.damage import KINDS, Damage
-from beam_pipeline.commands.mend import Mended, mend
-from beam_pipeline.commands.prepared import Prepared, find_prepared, rows_of
-from beam_pipeline.commands.verified import Verified, advice, conclusion
+from beam_pipeline.commands.verify.check_webdataset import check_shards, notes_on_shards
+from beam_pipeline.commands.verify.damage import KINDS, Damage
+from beam_pipeline.commands.verify.mend import Mended, mend
+from beam_pipeline.commands.verify.verified import Verified, advice, conclusion
 from beam_pipeline.elements import ALL, LISTED
-from beam_pipeline.output.leases import runs_in
-from beam_pipeline.output.output_folder import VIDEOS, read_error
+from beam_pipeline.output.output_errors import read_error
+from beam_pipeline.output.output_folder import VIDEOS
+from beam_pipeline.output.runs import runs_in
 from beam_pipeline.storage import files
 from beam_pipeline.work.worker_pool import usable_cores
 

@@ -3,9 +3,9 @@
 import tarfile
 from typing import NamedTuple
 
-from beam_pipeline.commands.estimate import Estimate, Figure
-from beam_pipeline.commands.plan_outcome import UNCERTAIN, Outcome
-from beam_pipeline.commands.planned_clips import MAKE, PlannedClips
+from beam_pipeline.commands.plan.estimate import Estimate, Figure
+from beam_pipeline.commands.plan.outcome import UNCERTAIN, Outcome
+from beam_pipeline.commands.plan.planned_clips import MAKE, PlannedClips
 from beam_pipeline.config import Config
 from beam_pipeline.output.webdataset import Packed
 from beam_pipeline.results.pack_webdataset import read_indexes

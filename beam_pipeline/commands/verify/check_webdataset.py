@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from beam_pipeline.commands.damage import Damage
 from beam_pipeline.commands.prepared import Prepared
+from beam_pipeline.commands.verify.damage import Damage
 from beam_pipeline.elements import SPLITS, Split
 from beam_pipeline.output.output_folder import WEBDATASET, Output
 from beam_pipeline.output.webdataset import (

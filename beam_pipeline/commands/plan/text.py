@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from beam_pipeline.commands.arguments import say
-from beam_pipeline.commands.estimate import STANDARD_ERRORS, Figure
-from beam_pipeline.commands.forecast import Forecast, OnDataflow
-from beam_pipeline.commands.plan_outcome import MAY_BE, OUTCOMES, Outcome
-from beam_pipeline.commands.plan_shards import Shards
-from beam_pipeline.commands.planned_clips import MAKE, MAY_BE_FETCHED
+from beam_pipeline.commands.plan.estimate import STANDARD_ERRORS, Figure
+from beam_pipeline.commands.plan.forecast import Forecast, OnDataflow
+from beam_pipeline.commands.plan.outcome import MAY_BE, OUTCOMES, Outcome
+from beam_pipeline.commands.plan.planned_clips import MAKE, MAY_BE_FETCHED
+from beam_pipeline.commands.plan.shards import Shards
 from beam_pipeline.config import Config
 from beam_pipeline.privacy import one_line
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from beam_pipeline.commands.planned_clips import MAKE, MAY_BE_FETCHED, Kind, PlannedClips
+from beam_pipeline.commands.plan.planned_clips import MAKE, MAY_BE_FETCHED, Kind, PlannedClips
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL, LISTED, Archive, Split, Unannotated
 from beam_pipeline.kinetics.classes import UNLABELLED_FOLDER
@@ -15,9 +15,9 @@ from beam_pipeline.kinetics.datasets import class_of_archive
 from beam_pipeline.plan.wanted_clips import WantedClips
 from beam_pipeline.results.closing_table import failure_message
 from beam_pipeline.results.split_results import SplitResults
+from beam_pipeline.results.summary import archives_summary
 from beam_pipeline.results.tell_merge import merge_notes
 from beam_pipeline.results.warnings import warnings_about
-from beam_pipeline.results.write_summary import archives_summary
 from beam_pipeline.storage import files
 
 WORST = 10

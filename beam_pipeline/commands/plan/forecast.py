@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
-from beam_pipeline.commands.estimate import Estimate, Figure
-from beam_pipeline.commands.plan_shards import Shards
+from beam_pipeline.commands.plan.estimate import Estimate, Figure
+from beam_pipeline.commands.plan.shards import Shards
 from beam_pipeline.earlier.check_output import nearest_folder
 from beam_pipeline.elements import Row
 from beam_pipeline.engines.dataflow_cost import (

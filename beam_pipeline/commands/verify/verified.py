@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from beam_pipeline.commands.check_clips import is_inside
-from beam_pipeline.commands.damage import Damage
-from beam_pipeline.commands.mend import Mended
 from beam_pipeline.commands.prepared import Prepared
+from beam_pipeline.commands.verify.check_clips import is_inside
+from beam_pipeline.commands.verify.damage import Damage
+from beam_pipeline.commands.verify.mend import Mended
 from beam_pipeline.output.output_folder import LISTS, WEBDATASET
 
 NAMED = 5

@@ -4,11 +4,11 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from beam_pipeline.commands.check_clips import is_inside
-from beam_pipeline.commands.damage import Damage
+from beam_pipeline.commands.verify.check_clips import is_inside
+from beam_pipeline.commands.verify.damage import Damage
 from beam_pipeline.errors import RunError
-from beam_pipeline.output.leases import dead_runs, runs_in
 from beam_pipeline.output.output_folder import Output
+from beam_pipeline.output.runs import dead_runs, runs_in
 from beam_pipeline.storage import urls
 
 

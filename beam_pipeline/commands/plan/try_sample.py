@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from beam_pipeline.commands.estimate import Made, chosen_clips
-from beam_pipeline.commands.plan_outcome import MAY_BE, Outcome
-from beam_pipeline.commands.planned_clips import PlannedClips
-from beam_pipeline.commands.sampling import Population, draw_archives
+from beam_pipeline.commands.plan.estimate import Made, chosen_clips
+from beam_pipeline.commands.plan.outcome import MAY_BE, Outcome
+from beam_pipeline.commands.plan.planned_clips import PlannedClips
+from beam_pipeline.commands.plan.sampling import Population, draw_archives
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Archive, Clip, Row
 from beam_pipeline.plan.plan_videos import clip_id_from_path

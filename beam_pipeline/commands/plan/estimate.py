@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from beam_pipeline.commands.sampling import Population
+from beam_pipeline.commands.plan.sampling import Population
 from beam_pipeline.work.worker_pool import READ_AHEAD
 
 STANDARD_ERRORS = 2
