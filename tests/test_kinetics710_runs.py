@@ -217,6 +217,21 @@ def test_clips_are_made_in_the_folders_of_the_merged_classes(
     assert made == EXPECTED.keys()
 
 
+def test_shards_are_packed_from_three_outputs_without_encoding(
+    outputs: list[Path], tmp_path: Path
+) -> None:
+    ended = run(
+        "--dataset=kinetics710", "--videos", *map(str, outputs), "--output", str(tmp_path / "o"),
+        *SIZE, "--list_format=webdataset",
+    )  # fmt: skip
+    assert (ended.status, ended.err) == (0, "")
+    check_rows(tmp_path / "o")
+    assert {row["status"] for row in all_rows(tmp_path / "o").values()} == {"copied"}
+    packed = summary(tmp_path / "o")["webdataset"]
+    splits = Counter(split for split, _ in EXPECTED.values())
+    assert {split: about["samples"] for split, about in packed.items()} == splits
+
+
 def test_classes_splits_and_limit_are_those_of_the_merged_set(
     outputs: list[Path], tmp_path: Path
 ) -> None:
