@@ -45,6 +45,7 @@ from beam_pipeline.output.webdataset import (
     size_of,
     texts_of,
 )
+from beam_pipeline.plan.sample_clips import rank_of
 from beam_pipeline.results import pack_webdataset, plan_webdataset
 from beam_pipeline.results.merge_splits import Merged
 from beam_pipeline.results.pack_webdataset import (
@@ -215,6 +216,18 @@ def test_the_order_is_of_the_seed_and_the_clip_ids_alone(tmp_path: Path, small: 
     assert first == sorted(NINE, key=lambda clip_id: place_of(clip_id, 0))
     assert order("other seed", NINE, "--seed=1") != first
     assert order("fewer", NINE[:5]) == [clip_id for clip_id in first if clip_id in NINE[:5]]
+
+
+def test_the_shards_of_a_sample_are_shuffled_too() -> None:
+    """The sample of a large class has lower ranks than that of a small one, of the same seed."""
+    classes = {size: [f"{size}x{number}_1_2" for number in range(size)] for size in (100, 2000)}
+    sampled = [
+        (place_of(clip_id, 3), size)
+        for size, ids in classes.items()
+        for clip_id in sorted(ids, key=lambda clip_id: rank_of(clip_id, 3))[:50]
+    ]
+    first_half = [size for _, size in sorted(sampled)[:50]]
+    assert 15 < first_half.count(100) < 35
 
 
 def test_a_split_of_any_size_takes_little_memory_and_comes_in_the_same_order(
