@@ -10,7 +10,12 @@ import apache_beam as beam
 import pytest
 
 from beam_pipeline import pipeline
-from beam_pipeline.annotations.read_releases import _data_set_of, find_manifests, limits_of
+from beam_pipeline.annotations.read_releases import (
+    _data_set_of,
+    find_manifests,
+    limits_of,
+    lost_folders,
+)
 from beam_pipeline.config import Config
 from beam_pipeline.elements import PassedOver
 from beam_pipeline.errors import InputError
@@ -212,6 +217,21 @@ def test_clips_are_made_in_the_folders_of_the_merged_classes(
     assert made == EXPECTED.keys()
 
 
+def test_shards_are_packed_from_three_outputs_without_encoding(
+    outputs: list[Path], tmp_path: Path
+) -> None:
+    ended = run(
+        "--dataset=kinetics710", "--videos", *map(str, outputs), "--output", str(tmp_path / "o"),
+        *SIZE, "--list_format=webdataset",
+    )  # fmt: skip
+    assert (ended.status, ended.err) == (0, "")
+    check_rows(tmp_path / "o")
+    assert {row["status"] for row in all_rows(tmp_path / "o").values()} == {"copied"}
+    packed = summary(tmp_path / "o")["webdataset"]
+    splits = Counter(split for split, _ in EXPECTED.values())
+    assert {split: about["samples"] for split, about in packed.items()} == splits
+
+
 def test_classes_splits_and_limit_are_those_of_the_merged_set(
     outputs: list[Path], tmp_path: Path
 ) -> None:
@@ -380,9 +400,12 @@ def test_an_output_of_some_clips_is_noted(
     assert releases["kinetics700_2020"].prepare(tmp_path / "some", *flags).status == 0
     given = [*outputs[:2], tmp_path / "some"]
     planned = merge_outputs(given, tmp_path / "o", "--json", command=("plan",))
-    ended = merge_outputs(given, tmp_path / "o")
+    ended = merge_outputs(given, tmp_path / "o", "--path_prefix=/mnt/all")
     assert (ended.status, ended.err) == (0, "")
-    warnings = summary(tmp_path / "o")["warnings"]
+    *warnings, on_prefix = sorted(
+        summary(tmp_path / "o")["warnings"], key=lambda each: "--path_prefix" in each
+    )
+    assert on_prefix.startswith("with --path_prefix '/mnt/all' the lists do not say")
     assert any(f"{tmp_path}/some was made with --limit" in warning for warning in warnings)
     assert any("no annotations of val and test of Kinetics-700" in each for each in warnings)
     assert json.loads(planned.out)["notes"] == warnings
@@ -407,6 +430,26 @@ def test_every_flag_that_leaves_clips_out_is_noted(tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text(json.dumps({"settings": settings}))
     (note,) = limits_of(str(tmp_path))
     assert f"{tmp_path} was made with --classes and --limit_per_class: clips" in note
+
+
+@pytest.mark.parametrize(
+    ("flags", "noted"),
+    [
+        ({"path_prefix": "/mnt/all"}, True),
+        ({"path_prefix": ""}, True),
+        ({}, False),
+        ({"path_prefix": "/mnt/all", "resize": "true"}, False),
+        ({"path_prefix": "/mnt/all", "videos": ["/k400"]}, False),
+    ],
+)
+def test_a_prefix_that_hides_which_output_holds_a_file_is_noted(
+    flags: dict[str, str | list[str]], noted: bool
+) -> None:
+    given = {"resize": "false", "videos": ["/k400", "/k600", "/k700"], **flags}
+    config = Config.from_flags(dataset="kinetics710", output="/o", **given)
+    notes = list(lost_folders(config))
+    assert len(notes) == noted
+    assert all("do not say in which --videos argument a file is" in note for note in notes)
 
 
 def is_passed_over(found: object) -> TypeGuard[PassedOver]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import apache_beam as beam
+import pyarrow as pa
 import pytest
 import webdataset as wds
 from apache_beam.testing.util import assert_that, equal_to
@@ -29,6 +30,7 @@ from beam_pipeline.earlier.prepare_output import prepare_output
 from beam_pipeline.elements import Row
 from beam_pipeline.errors import InputError, OutputError
 from beam_pipeline.output.leases import release_lease
+from beam_pipeline.output.manifest import to_table, write_parquet
 from beam_pipeline.output.output_folder import Output
 from beam_pipeline.output.webdataset import (
     END,
@@ -43,6 +45,7 @@ from beam_pipeline.output.webdataset import (
     size_of,
     texts_of,
 )
+from beam_pipeline.plan.sample_clips import rank_of
 from beam_pipeline.results import pack_webdataset, plan_webdataset
 from beam_pipeline.results.merge_splits import Merged
 from beam_pipeline.results.pack_webdataset import (
@@ -213,6 +216,44 @@ def test_the_order_is_of_the_seed_and_the_clip_ids_alone(tmp_path: Path, small: 
     assert first == sorted(NINE, key=lambda clip_id: place_of(clip_id, 0))
     assert order("other seed", NINE, "--seed=1") != first
     assert order("fewer", NINE[:5]) == [clip_id for clip_id in first if clip_id in NINE[:5]]
+
+
+def test_the_shards_of_a_sample_are_shuffled_too() -> None:
+    """The sample of a large class has lower ranks than that of a small one, of the same seed."""
+    classes = {size: [f"{size}x{number}_1_2" for number in range(size)] for size in (100, 2000)}
+    sampled = [
+        (place_of(clip_id, 3), size)
+        for size, ids in classes.items()
+        for clip_id in sorted(ids, key=lambda clip_id: rank_of(clip_id, 3))[:50]
+    ]
+    first_half = [size for _, size in sorted(sampled)[:50]]
+    assert 15 < first_half.count(100) < 35
+
+
+def test_a_split_of_any_size_takes_little_memory_and_comes_in_the_same_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        Row(status="resized" if number % 50 else "missing", **sample(f"c{number}_1_2")._asdict())
+        for number in range(20_000)
+    ]
+    url = tmp_path / "manifest" / "val.parquet"
+    url.parent.mkdir()
+    tables = [to_table(rows[begin : begin + 500]) for begin in range(0, len(rows), 500)]
+    with url.open("wb") as file:
+        write_parquet(file, tables)
+    size = sum(table.nbytes for table in tables)
+    monkeypatch.setattr(plan_webdataset, "AT_ONCE", 1000)
+    usual = pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(pool)
+    try:
+        found = [each.clip_id for each in samples_of(Output(str(tmp_path), ""), "val", 5)]
+    finally:
+        pa.set_memory_pool(usual)
+    listed = [row.clip_id for row in rows if row.status == "resized"]
+    assert found == sorted(listed, key=lambda clip_id: place_of(clip_id, 5))
+    assert 0 < pool.max_memory() < size / 4
 
 
 def test_all_labs_write_the_same_shards(tmp_path: Path, small: None) -> None:

@@ -72,6 +72,8 @@ def release_of(annotation: Annotation) -> int:
 def _find(
     release: int, config: Config, lists: Collection[str]
 ) -> Iterator[tuple[int, str] | pvalue.TaggedOutput]:
+    if release == 0:
+        yield from (pvalue.TaggedOutput(NOTES, note) for note in lost_folders(config))
     arguments = config.annotations_of(release)
     if config.prepared and find_manifests(config.prepared[release]) is not None:
         arguments = (config.prepared[release],)
@@ -95,6 +97,16 @@ def limits_of(argument: str) -> Iterator[str]:
         yield (
             f"{public_address(argument)} was made with {' and '.join(given)}: clips that its "
             "manifest does not name are neither here nor taken out of train"
+        )
+
+
+def lost_folders(config: Config) -> Iterator[str]:
+    """A note if the lists do not tell in which of several folders a file is."""
+    if not config.resize and config.path_prefix is not None and len(config.videos) > 1:
+        prefix = public_address(config.path_prefix)
+        yield (
+            f"with --path_prefix {prefix!r} the lists do not say in which --videos argument a file "
+            "is; they lead to the files only where the contents of all are in one folder"
         )
 
 

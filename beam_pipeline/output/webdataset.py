@@ -100,8 +100,12 @@ def key_of(clip_id: str) -> str:
 
 
 def place_of(clip_id: str, seed: int) -> bytes:
-    """Where a clip comes in the shuffled order of its split: by this digest."""
-    return hashlib.sha256(f"{seed} {clip_id}".encode()).digest()
+    """Where a clip comes in the shuffled order of its split: by this digest.
+
+    ``--limit_per_class`` takes the lowest digests of ``<seed> <clip_id>``, the lower the larger a
+    class is. This one is another, or the shards of a sample would begin with the large classes.
+    """
+    return hashlib.sha256(f"{seed} {WEBDATASET} {clip_id}".encode()).digest()
 
 
 def cut(

@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,7 +18,6 @@ from beam_pipeline.output import manifest
 from beam_pipeline.output.output_errors import read_error
 from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, WEBDATASET, Output
 from beam_pipeline.output.webdataset import (
-    MAX_SAMPLES,
     SHARD_NAME,
     SIZES,
     Sample,
@@ -29,6 +30,10 @@ from beam_pipeline.storage import files, urls
 
 ROOM_PER_SAMPLE = 4096
 """Bytes that a sample takes beside its clip: three headers, two small files, and padding."""
+
+
+AT_ONCE = 100_000
+"""Samples in memory at once. For each so many, the manifest of their split is read once more."""
 
 
 class Shard(NamedTuple):
@@ -103,25 +108,47 @@ def shards_of(output: Output, split: Split, seed: int) -> Iterator[list[Sample]]
 
 
 def samples_of(output: Output, split: Split, seed: int) -> Iterator[Sample]:
-    """The clips in a split's manifest that exist, in the order that the seed gives."""
-    table = _listed(output, split, Sample._fields)
-    clip_ids = table.column("clip_id").to_pylist()
-    places = [place_of(clip_id, seed) for clip_id in clip_ids]
-    order = sorted(range(len(places)), key=places.__getitem__)
-    for begin in range(0, len(order), MAX_SAMPLES):
-        some = table.take(pa.array(order[begin : begin + MAX_SAMPLES], pa.int64()))
+    """The clips in a split's manifest that exist, in the order that the seed gives.
+
+    Of all clips together only the order is in memory.
+    """
+    ranks = _ranks(output, split, seed)
+    for begin in range(0, len(ranks), AT_ONCE):
+        some = _with_ranks(output, split, ranks, range(begin, begin + AT_ONCE))
         yield from (Sample(*values) for values in manifest.values_of(some))
 
 
-def _listed(output: Output, split: Split, columns: Sequence[str]) -> pa.Table:
-    """Columns of the existing clips of a split."""
-    paths = [f"{MANIFESTS}/{split}.parquet"]
-    tables = [
-        manifest.with_status(table, LISTED).select(columns)
-        for table in manifest.read_tables(output, paths, [*columns, "status"])
+def _ranks(output: Output, split: Split, seed: int) -> npt.NDArray[np.int64]:
+    """At which place in the shuffled order each clip comes, in the order of the manifest."""
+    places = [
+        np.array([place_of(clip_id.as_py(), seed) for clip_id in table.column("clip_id")], "S32")
+        for table in _listed(output, split, ["clip_id"])
     ]
-    schema = pa.schema([manifest.SCHEMA.field(name) for name in columns])
-    return pa.concat_tables(tables or [schema.empty_table()])
+    order = np.argsort(np.concatenate(places or [np.empty(0, "S32")]))
+    ranks = np.empty_like(order)
+    ranks[order] = np.arange(len(order))
+    return ranks
+
+
+def _with_ranks(
+    output: Output, split: Split, ranks: npt.NDArray[np.int64], wanted: range
+) -> pa.Table:
+    """The clips with these ranks, in their order."""
+    tables, found, begin = [], [], 0
+    for table in _listed(output, split, Sample._fields):
+        here = ranks[begin : begin + len(table)]
+        begin += len(table)
+        chosen = np.flatnonzero((here >= wanted.start) & (here < wanted.stop))
+        tables.append(table.take(pa.array(chosen)))
+        found.append(here[chosen])
+    return pa.concat_tables(tables).take(pa.array(np.argsort(np.concatenate(found))))
+
+
+def _listed(output: Output, split: Split, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Columns of the existing clips of a split, a table of its manifest at a time."""
+    paths = [f"{MANIFESTS}/{split}.parquet"]
+    for table in manifest.read_tables(output, paths, [*columns, "status"]):
+        yield manifest.with_status(table, LISTED).select(columns)
 
 
 def check_room(config: Config) -> None:
@@ -137,8 +164,8 @@ def check_room(config: Config) -> None:
         return
     needed = 0
     for split in config.packed_splits():
-        table = _listed(output, split, ["bytes"])
-        needed += (pc.sum(table.column("bytes")).as_py() or 0) + ROOM_PER_SAMPLE * len(table)
+        for table in _listed(output, split, ["bytes"]):
+            needed += (pc.sum(table.column("bytes")).as_py() or 0) + ROOM_PER_SAMPLE * len(table)
     needed -= sum(shards_there(output, config.packed_splits()).values())
     free = shutil.disk_usage(urls.local_path(output.root)).free
     if needed > free:
