@@ -2,7 +2,11 @@
 
 import argparse
 import json
+import sys
 from typing import Any
+
+from rich.console import Console
+from rich.table import Table
 
 from beam_pipeline.errors import UsageError
 from beam_pipeline.flags.addresses import check_protocol, configure_storage
@@ -64,6 +68,16 @@ def output_at(address: str, storage_options: str | None) -> Output:
 def print_json(content: dict[str, Any]) -> None:
     """Print an object, without secrets."""
     print(redact(json.dumps(content, indent=2, ensure_ascii=False)))
+
+
+NO_EDGE = 500
+"""Columns of a table in a file or a pipe, which nobody has to see at once: names stay whole there,
+so that ``grep`` finds them."""
+
+
+def print_table(table: Table) -> None:
+    """Print a table that fits the terminal."""
+    (Console() if sys.stdout.isatty() else Console(width=NO_EDGE)).print(table)
 
 
 def say(text: str) -> None:
