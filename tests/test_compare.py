@@ -135,6 +135,17 @@ def test_settings_are_shown_as_they_are_typed(
     assert list(other.settings) == ["resize"]  # an empty list is none
 
 
+def test_a_side_without_a_summary_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = [output_of(tmp_path / name, rows()) for name in "ab"]
+    (tmp_path / "b" / "summary.json").write_text("[]")
+    _print(compare(*(find_prepared(Output(address, "")) for address in pair)))
+    said = capsys.readouterr().out.splitlines()
+    assert "B has no whole summary.json: its settings and versions are not compared" in said
+    assert not any(line.startswith("A has no") for line in said)
+
+
 def test_a_narrow_terminal_has_whole_clip_ids(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -300,6 +300,9 @@ def _print(comparison: Comparison) -> None:
             texts = (one_line(text) for text in (*cells, each.clip_id, each.a, each.b))
             table.add_row(*map(Text, texts))
         print_table(table)
+    for name, side in (("A", comparison.a), ("B", comparison.b)):
+        if not (side.settings or side.versions):
+            say(f"{name} has no whole summary.json: its settings and versions are not compared")
     for what, pairs in (("setting", comparison.settings), ("version", comparison.versions)):
         for name, (a, b) in pairs.items():
             say(f"{what} {name}: A {_shown(a)}, B {_shown(b)}")
