@@ -282,6 +282,34 @@ def test_each_picture_is_the_part_of_the_sheet_that_is_its_clip(large: Opened) -
     assert len(colours) == 3
 
 
+@pytest.mark.parametrize("width", [360, 390])
+def test_on_a_phone_the_pictures_of_a_class_are_side_by_side(
+    outputs: dict[int, Path], browser: Browser, width: int
+) -> None:
+    opened = Opened(
+        browser, outputs[300] / "pictures" / "report.html",
+        viewport={"width": width, "height": 800},
+    )  # fmt: skip
+    pairs = opened.evaluate("""() => [...document.querySelectorAll(".pair")].map((pair) =>
+        [...pair.children].map((figure) => figure.getBoundingClientRect().top))""")
+    assert {len(tops) for tops in pairs} >= {1}
+    assert all(len({*tops}) == 1 for tops in pairs)
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_no_line_breaks_inside_a_flag_or_the_times_of_a_clip(
+    outputs: dict[int, Path], browser: Browser, width: int
+) -> None:
+    opened = Opened(
+        browser, outputs[300] / "pictures" / "report.html",
+        viewport={"width": width, "height": 800},
+    )  # fmt: skip
+    lines = opened.evaluate("""() => [...document.querySelectorAll("main .whole")].map((word) =>
+        word.getClientRects().length).filter((lines) => lines > 0)""")
+    assert len(lines) > 300
+    assert {*lines} == {1}
+
+
 def test_without_javascript_the_page_has_all_but_pictures(
     outputs: dict[int, Path], browser: Browser
 ) -> None:
