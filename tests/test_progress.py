@@ -19,6 +19,7 @@ from beam_pipeline.progress.reporting import Reporting
 from beam_pipeline.progress.state import (
     CHECKING_LEASES,
     State,
+    ended_state,
     json_of,
     line_of,
     phase_of,
@@ -132,6 +133,20 @@ def test_the_state_has_what_all_ways_to_say_it_need() -> None:
     assert state_of(counts).seconds_left == 0
     counts.checking_leases = True
     assert line_of(state_of(counts)) == CHECKING_LEASES
+
+
+def test_when_a_run_has_ended_no_time_is_left() -> None:
+    clock = Clock()
+    counts = Counts(clock)
+    for _ in range(2):
+        counts.plan()  # one of them is in no archive
+    clock.now = 10.0
+    counts.finish(DONE)
+    assert state_of(counts).seconds_left == 10
+    ended = ended_state(counts)
+    assert (ended.phase, ended.seconds_left) == ("ended", 0)
+    assert line_of(ended).startswith("1 of 2 clips, 0.1 clips/s, 0 failed, ")
+    assert ended_state(counts, 130).seconds_left is None
 
 
 @pytest.mark.parametrize("width", [20, 60, 78, 110, 200])
