@@ -177,6 +177,7 @@ STOPPED = """
 import signal, sys
 from types import SimpleNamespace
 from beam_pipeline import cli
+cli._silence_beam()  # as main does before Beam is imported
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.progress.reporting import Reporting
 from beam_pipeline.progress.run_log import run_log
