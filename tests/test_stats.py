@@ -108,6 +108,11 @@ def test_the_command_line(ran: Ran, tmp_path: Path) -> None:
     assert all(f"  {name} " in by_class for name in clips)  # in a pipe no name is broken
     assert run("stats", str(ran.output), "--csv", "--json").status == 2
     assert run("stats", str(tmp_path)).status == 2
+    one_file = run("stats", f"{ran.output}/report.html")
+    assert one_file.status == 2
+    assert one_file.complaint.endswith(
+        "/report.html is a file; type the --output of a run, which is a folder"
+    )
 
 
 def test_a_reader_who_leaves_early_sees_no_traceback(ran: Ran) -> None:

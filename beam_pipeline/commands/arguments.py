@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from typing import Any
 
@@ -55,13 +56,15 @@ def output_at(address: str, storage_options: str | None) -> Output:
     """The output at a path or URL, as it was typed.
 
     Raises:
-        UsageError: nothing can open such an address.
+        UsageError: nothing can open such an address, or it is that of a file.
     """
     configure_storage(storage_options)
     if not address:
         raise UsageError("the output is empty; type the --output of a run")
     root = urls.absolute(address)
     check_protocol("OUTPUT", root)
+    if urls.is_local(root) and os.path.isfile(urls.local_path(root)):
+        raise UsageError(f"{root} is a file; type the --output of a run, which is a folder")
     return Output(root, run="")
 
 
