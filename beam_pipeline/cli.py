@@ -121,7 +121,7 @@ def _run_subcommand(name: str, *arguments: str) -> int:
         return BAD_USAGE
     except RunError as error:
         if isinstance(error, DamagedError):
-            _complain(f"{error.what}; the command that made this output writes it anew")
+            _complain(f"{error.what.rstrip('.')}; the command that made this output writes it anew")
         else:
             _complain(str(error) if name == "plan" else without_a_run(str(error)))
         if name in JOBS:
@@ -220,10 +220,10 @@ def _say_plainly(_status: int, message: str | None) -> str | None:
 
 
 def _say_in_json(engine: "Engine") -> Say:
-    from beam_pipeline.progress.state import json_of, state_of
+    from beam_pipeline.progress.state import ended_state, json_of
 
     def say(status: int, message: str | None) -> str:
-        ended = state_of(engine.counts)._replace(phase="ended")
+        ended = ended_state(engine.counts, status)
         return json_of(ended, status=status, message=message and one_line(message))
 
     return say

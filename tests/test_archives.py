@@ -236,7 +236,9 @@ def test_one_source_after_the_other_is_tried_until_one_is_good(
     pack(last / "0.tar", only(five, A, 25))
     pack(last / "1.tar.gz", only(five, D, 26) | only(five, A, 27))
     output = tmp_path / "output"
-    assert prepare(five, output, first, second, folder, last).status == 0
+    ended = prepare(five, output, first, second, folder, last)
+    assert ended.status == 0
+    assert "\n  3 clips in " in ended.out  # though each was tried several times
     found = frames_by_clip(output)
     assert (found[A], found[B], found[D]) == (25, 24, 26)
     assert summary(output)["archives"]["read"] == 4

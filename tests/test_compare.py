@@ -1,6 +1,7 @@
 """``compare`` says whether two outputs hold the same data set, and what differs."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from beam_pipeline.commands.compare import (
     ClipState,
     Comparison,
+    _print,
     as_json,
     compare,
     conclusion,
@@ -122,6 +124,41 @@ def test_settings_and_versions_alone_do_not_make_another_data_set(tmp_path: Path
     assert other.is_equal
     assert other.settings == {"crf": (23, 30), "label_map": (None, "/home/me/map.txt")}
     assert other.versions == {"av": ("16.1.0", "17.0.0")}
+
+
+def test_settings_are_shown_as_they_are_typed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = compared(tmp_path, rows(), resize=["slowfast", "mmaction2"], label_map=[])
+    _print(other)
+    assert "setting resize: A true, B slowfast,mmaction2\n" in capsys.readouterr().out
+    assert list(other.settings) == ["resize"]  # an empty list is none
+
+
+def test_a_side_without_a_summary_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = [output_of(tmp_path / name, rows()) for name in "ab"]
+    (tmp_path / "b" / "summary.json").write_text("[]")
+    _print(compare(*(find_prepared(Output(address, "")) for address in pair)))
+    said = capsys.readouterr().out.splitlines()
+    assert "B has no whole summary.json: its settings and versions are not compared" in said
+    assert not any(line.startswith("A has no") for line in said)
+
+
+def test_a_narrow_terminal_has_whole_clip_ids(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long_id = "a2345678901_000001_000011"
+    others = {long_id: row(long_id)._replace(label="using remote controller (not gaming)")}
+    pair = [
+        output_of(tmp_path / "a", {long_id: row(long_id)._replace(label="playing bad" * 3)}),
+        output_of(tmp_path / "b", others),
+    ]
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    _print(compare(*(find_prepared(Output(address, "")) for address in pair)))
+    assert f" {long_id} " in capsys.readouterr().out
 
 
 def test_lists_of_originals_are_compared_without_bytes(tmp_path: Path) -> None:

@@ -351,7 +351,7 @@ def test_a_connection_that_is_never_taken_is_named_as_such(
 
 def test_without_a_network_one_knows_within_15_s() -> None:
     first, connection = request_retries.FIRST_DEADLINE, request_retries.TIMEOUT.sock_connect
-    assert first + connection <= 12  # and 3 s to start
+    assert first + connection <= 9  # and 6 s to start on a busy machine
     assert amazon_storage.FIRST_ANSWER <= 12
 
 

@@ -204,7 +204,7 @@ def loose(count: int = 100, **changes) -> Sample:
 
 def test_workers_share_the_time_of_the_codecs() -> None:
     found = estimate(loose(codec_seconds=2.0), NOBODY, NO_ARCHIVES, 4, 3.0)
-    assert found.seconds == pytest.approx((53, 53, 53))
+    assert found.seconds == pytest.approx((53, 47.7, 58.3))
     assert (found.clips, found.bytes_read.value, found.bytes_written.value) == (100, 10_000, 5000)
 
 
@@ -234,8 +234,17 @@ def test_failures_are_extrapolated_too() -> None:
 
 def test_a_run_with_nothing_to_make_only_starts() -> None:
     found = estimate(NOBODY, NOBODY, NO_ARCHIVES, 2, 2.5)
-    assert found.seconds == Figure(2.5, 2.5, 2.5)
+    assert found.seconds == pytest.approx((2.5, 2.25, 2.75))
     assert found.clips == 0
+
+
+def test_a_time_that_every_clip_was_tried_for_is_not_known_exactly() -> None:
+    assert Figure(100, 100, 100).as_time() == pytest.approx((100, 90, 110))
+    assert Figure(100, 90, 110).as_time() == pytest.approx((100, 100 - 200**0.5, 100 + 200**0.5))
+    assert Figure(100, None, None).as_time() == Figure(100, None, None)
+    found = estimate(loose(10, cpu_seconds=3.0), NOBODY, NO_ARCHIVES, 2, 0.0)
+    assert found.cpu_seconds == pytest.approx((30, 27, 33))
+    assert found.bytes_written == Figure(500, 500, 500)  # as the run will
 
 
 @pytest.mark.parametrize(

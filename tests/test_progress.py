@@ -19,6 +19,7 @@ from beam_pipeline.progress.reporting import Reporting
 from beam_pipeline.progress.state import (
     CHECKING_LEASES,
     State,
+    ended_state,
     json_of,
     line_of,
     phase_of,
@@ -42,14 +43,28 @@ FAILED = Row("a_000001_000011", "a", "val", None, "failed", reason="timeout")
 def test_clips_are_counted_as_they_are_planned_and_done() -> None:
     counts = Counts()
     assert counts.rate == 0
-    for row in (DONE, FAILED, DONE):
+    for number, row in enumerate((DONE, FAILED, DONE)):
         counts.plan()
-        counts.finish(row)
+        counts.finish(row._replace(clip_id=f"{number}"))
     counts.plan()
     assert (counts.tasks, counts.done, counts.failed) == (4, 3, 1)
     assert counts.rate > 0
     counts.clear()
     assert (counts.tasks, counts.done, counts.failed, counts.rate) == (0, 0, 0, 0)
+
+
+def test_a_clip_that_fails_from_one_source_and_is_made_from_another_counts_once() -> None:
+    counts = Counts()
+    assert counts.plan(FAILED.clip_id)
+    counts.finish(FAILED._replace(source_bytes=3000))
+    counts.finish(FAILED._replace(source_bytes=3000))
+    assert (counts.tasks, counts.done, counts.failed) == (1, 1, 1)
+    assert not counts.plan(FAILED.clip_id)  # another archive has a member of this name
+    counts.finish(DONE._replace(source_bytes=3000, bytes=2000))
+    assert (counts.tasks, counts.done, counts.succeeded, counts.failed) == (1, 1, 1, 0)
+    assert (counts.bytes_in, counts.bytes_out) == (9000, 2000)
+    counts.clear()
+    assert counts.plan(FAILED.clip_id)
 
 
 def test_the_rate_of_a_run_elsewhere_is_of_what_was_done_since_it_was_first_seen() -> None:
@@ -112,12 +127,26 @@ def test_the_state_has_what_all_ways_to_say_it_need() -> None:
     said = json.loads(json_of(state, status=0))
     assert list(said) == ["time", *State._fields, "status"]
     assert (said["planned"], said["seconds_left"], said["status"]) == (4, 10, 0)
-    for _ in range(2):
-        counts.finish(DONE)
+    for number in range(2):
+        counts.finish(DONE._replace(clip_id=f"{number}"))
     assert phase_of(counts) == "finishing"
     assert state_of(counts).seconds_left == 0
     counts.checking_leases = True
     assert line_of(state_of(counts)) == CHECKING_LEASES
+
+
+def test_when_a_run_has_ended_no_time_is_left() -> None:
+    clock = Clock()
+    counts = Counts(clock)
+    for _ in range(2):
+        counts.plan()  # one of them is in no archive
+    clock.now = 10.0
+    counts.finish(DONE)
+    assert state_of(counts).seconds_left == 10
+    ended = ended_state(counts)
+    assert (ended.phase, ended.seconds_left) == ("ended", 0)
+    assert line_of(ended).startswith("1 of 2 clips, 0.1 clips/s, 0 failed, ")
+    assert ended_state(counts, 130).seconds_left is None
 
 
 @pytest.mark.parametrize("width", [20, 60, 78, 110, 200])

@@ -338,7 +338,9 @@ def test_some_splits_are_held_against_the_counts_of_these(tmp_path: Path) -> Non
 
 
 def test_100_percent_is_said_of_all_alone() -> None:
-    assert [percent(part, 100_000) for part in (99_999, 100_000, 0)] == ["99.9 %", "100 %", "0 %"]
+    shares = [percent(part, 100_000) for part in (99_999, 100_000, 0, 1)]
+    assert shares == ["99.9 %", "100 %", "0 %", "< 0.1 %"]
+    assert percent(101_000, 100_000) == "101.0 %"  # of a published count
 
 
 def test_a_chart_shows_its_numbers_and_cuts_long_names_off_the_drawing_alone() -> None:

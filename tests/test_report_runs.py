@@ -331,8 +331,9 @@ def test_the_command_says_that_no_run_has_finished(tmp_path: Path) -> None:
     assert f"note: {note}" in run("report", str(tmp_path)).out
 
 
-def test_a_finished_output_has_no_such_note(output: Output) -> None:
-    assert write_report(output, None, "").notes == []
+def test_an_output_whose_summary_is_gone_says_what_is_not_known(output: Output) -> None:
+    (note,) = write_report(output, None, "").notes
+    assert note.startswith("there is no whole summary.json, so what was done, ")
     assert write_report(output, {}, "").notes == []
 
 

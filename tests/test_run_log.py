@@ -177,6 +177,7 @@ STOPPED = """
 import signal, sys
 from types import SimpleNamespace
 from beam_pipeline import cli
+cli._silence_beam()  # as main does before Beam is imported
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.progress.reporting import Reporting
 from beam_pipeline.progress.run_log import run_log
@@ -222,6 +223,18 @@ def test_only_clips_that_failed_or_are_damaged_are_told(tmp_path: Path) -> None:
         events.log_row(sound._replace(decode_errors=3))
         events.log_row(sound._replace(status="reused"))
     assert said_in(path.read_text()) == ["damaged a_000001_000011: decode errors 3"]
+
+
+def test_a_clip_that_failed_and_is_made_from_another_source_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    made = FAILED._replace(status="resized", reason=None, detail=None, source="/b.tar/a.mp4")
+    with run_log(Reporting(log_file=str(path))):
+        events.log_row(FAILED)
+        events.log_row(made)
+    assert said_in(path.read_text()) == [
+        "failed a_000001_000011: reason timeout, detail after 9 s",
+        "made after all a_000001_000011: source /b.tar/a.mp4",
+    ]
 
 
 def test_retries_are_logged_without_secrets_and_counted(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from beam_pipeline.commands import arguments, stats
 from beam_pipeline.commands.stats import Distribution, StatsRow, count
 from tests.conftest import Ran
 from tests.kinetics import ROOT, all_rows, command, is_listed, run, summary
@@ -63,6 +65,27 @@ def test_a_distribution() -> None:
     assert spread == Distribution("duration", 3, 1.0, 2.0, 4.0, 9.0, 12.0)
 
 
+def test_bytes_and_pixels_are_whole_numbers() -> None:
+    rows = [stats_row(duration=None, bytes=size) for size in (1, 2, 273_204_113_224)]
+    (spread,) = count(rows, "split").distributions
+    assert (spread.total, type(spread.total)) == (273_204_113_227, int)
+
+
+def test_a_table_of_the_largest_data_set_fits_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    spread = [
+        Distribution("duration", 650_000, 0.5, 10.0, 9.93, 10.0, 5_707_246.23),
+        Distribution("bytes", 650_000, 50_007, 475_727, 475_124, 899_998, 273_167_296_224),
+    ]
+    arguments.print_table(stats._table_of_distributions(spread))
+    seconds, size = capsys.readouterr().out.splitlines()[3:5]
+    assert seconds.split() == ["seconds", "0.50", "10.00", "9.93", "10.00", "5,707,246.23"]
+    assert size.split("  ")[-2].strip() == "273.2 GB"
+
+
 def test_an_output_without_clips_has_no_distributions() -> None:
     assert count([stats_row(**NO_FILE)], "class").distributions == []
 
@@ -81,8 +104,15 @@ def test_the_command_line(ran: Ran, tmp_path: Path) -> None:
     text = run("stats", str(ran.output), "--by", "size")
     assert (text.status, text.err) == (0, "")
     assert "128x96" in text.out
+    by_class = run("stats", str(ran.output), "--by=class").out
+    assert all(f"  {name} " in by_class for name in clips)  # in a pipe no name is broken
     assert run("stats", str(ran.output), "--csv", "--json").status == 2
     assert run("stats", str(tmp_path)).status == 2
+    one_file = run("stats", f"{ran.output}/report.html")
+    assert one_file.status == 2
+    assert one_file.complaint.endswith(
+        "/report.html is a file; type the --output of a run, which is a folder"
+    )
 
 
 def test_a_reader_who_leaves_early_sees_no_traceback(ran: Ran) -> None:

@@ -110,10 +110,11 @@ def test_a_missing_file(found: Verified) -> None:
 
 
 def test_two_clips_exchanged_are_named_with_each_other(found: Verified) -> None:
-    """Their sizes differ or not; if they do not, the bytes tell whose they are."""
     said = problems(found)
-    for path in (SWAPPED, WITH):
-        assert " bytes, not " in said[path] or "these are the bytes of" in said[path]
+    for path, other in ((SWAPPED, WITH), (WITH, SWAPPED)):
+        assert " bytes, not " in said[path]  # their sizes differ
+        assert said[path].endswith(f"these are the bytes of {other}")
+    assert "these are the bytes of" not in said[CUT]
 
 
 def test_clips_of_one_size_exchanged(copy: Path) -> None:

@@ -2,7 +2,12 @@
 
 import argparse
 import json
+import os
+import sys
 from typing import Any
+
+from rich.console import Console
+from rich.table import Table
 
 from beam_pipeline.errors import UsageError
 from beam_pipeline.flags.addresses import check_protocol, configure_storage
@@ -51,19 +56,31 @@ def output_at(address: str, storage_options: str | None) -> Output:
     """The output at a path or URL, as it was typed.
 
     Raises:
-        UsageError: nothing can open such an address.
+        UsageError: nothing can open such an address, or it is that of a file.
     """
     configure_storage(storage_options)
     if not address:
         raise UsageError("the output is empty; type the --output of a run")
     root = urls.absolute(address)
     check_protocol("OUTPUT", root)
+    if urls.is_local(root) and os.path.isfile(urls.local_path(root)):
+        raise UsageError(f"{root} is a file; type the --output of a run, which is a folder")
     return Output(root, run="")
 
 
 def print_json(content: dict[str, Any]) -> None:
     """Print an object, without secrets."""
     print(redact(json.dumps(content, indent=2, ensure_ascii=False)))
+
+
+NO_EDGE = 500
+"""Columns of a table in a file or a pipe, which nobody has to see at once: names stay whole there,
+so that ``grep`` finds them."""
+
+
+def print_table(table: Table) -> None:
+    """Print a table that fits the terminal."""
+    (Console() if sys.stdout.isatty() else Console(width=NO_EDGE)).print(table)
 
 
 def say(text: str) -> None:

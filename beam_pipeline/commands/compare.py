@@ -7,7 +7,6 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import pyarrow as pa
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +17,7 @@ from beam_pipeline.commands.arguments import (
     output_at,
     parser_of,
     print_json,
+    print_table,
     say,
 )
 from beam_pipeline.commands.prepared import Prepared, find_prepared, rows_by_clip
@@ -244,7 +244,13 @@ def _unequal(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]
     if not (a and b):
         return {}  # one of them has no summary
     names = [*a, *(name for name in b if name not in a)]
-    return {name: (a.get(name), b.get(name)) for name in names if a.get(name) != b.get(name)}
+    pairs = {name: (_stated(a.get(name)), _stated(b.get(name))) for name in names}
+    return {name: (one, other) for name, (one, other) in pairs.items() if one != other}
+
+
+def _stated(value: Any) -> Any:
+    """A setting; an empty list is none, as is a setting that an older release did not have."""
+    return None if value == [] else value
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
@@ -285,6 +291,7 @@ def _print(comparison: Comparison) -> None:
     rows = [each for kind in comparison.counts for each in comparison.examples[kind]]
     if rows:
         table = Table("differs", "clips", "such as", "A", "B", box=SIMPLE)
+        table.columns[2].no_wrap = True  # half an id names no clip
         named: set[Kind] = set()
         for each in rows:
             first = each.kind not in named
@@ -292,7 +299,10 @@ def _print(comparison: Comparison) -> None:
             cells = (each.kind, f"{comparison.counts[each.kind]:,}") if first else ("", "")
             texts = (one_line(text) for text in (*cells, each.clip_id, each.a, each.b))
             table.add_row(*map(Text, texts))
-        Console().print(table)
+        print_table(table)
+    for name, side in (("A", comparison.a), ("B", comparison.b)):
+        if not (side.settings or side.versions):
+            say(f"{name} has no whole summary.json: its settings and versions are not compared")
     for what, pairs in (("setting", comparison.settings), ("version", comparison.versions)):
         for name, (a, b) in pairs.items():
             say(f"{what} {name}: A {_shown(a)}, B {_shown(b)}")
@@ -301,7 +311,14 @@ def _print(comparison: Comparison) -> None:
 
 
 def _shown(value: Any) -> str:
-    return "none" if value is None else str(value)
+    """A setting as it is typed.
+
+    >>> _shown(True), _shown(["slowfast", "mmaction2"]), _shown(None), _shown(23)
+    ('true', 'slowfast,mmaction2', 'none', '23')
+    """
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def conclusion(comparison: Comparison) -> str:

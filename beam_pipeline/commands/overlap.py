@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from beam_pipeline.commands.annotated_set import NO_LABEL, AnnotatedSet, read_set
-from beam_pipeline.commands.arguments import WHOLE, parser_of, print_json, say
+from beam_pipeline.commands.arguments import WHOLE, parser_of, print_json, print_table, say
 from beam_pipeline.elements import SPLITS
 from beam_pipeline.errors import UsageError
 from beam_pipeline.privacy import one_line
@@ -192,7 +191,7 @@ def _print(overlap: Overlap) -> None:
     ):
         say(f"{total:,} {what} are in both")
         if total:
-            Console().print(_table_of_splits(counts))
+            print_table(_table_of_splits(counts))
     _print_labels(overlap)
     _print_conflicts(overlap)
 
@@ -216,7 +215,7 @@ def _print_labels(overlap: Overlap) -> None:
         column.justify = "right"
     for name, shared in rows[:SHOWN]:
         table.add_row(Text(one_line(name)), f"{shared.clips:,}", f"{shared.of_videos:,}")
-    Console().print(table)
+    print_table(table)
     if len(rows) > SHOWN:
         say(f"{len(rows) - SHOWN:,} more classes share videos; --json names them all")
 
@@ -231,6 +230,6 @@ def _print_conflicts(overlap: Overlap) -> None:
     for (a, b), count in pairs[:SHOWN]:
         texts = (a, b, f"{count:,}", overlap.examples[a, b][0])
         table.add_row(*(Text(one_line(text)) for text in texts))
-    Console().print(table)
+    print_table(table)
     if len(pairs) > SHOWN:
         say(f"{len(pairs) - SHOWN:,} more pairs of labels; --json names them all")

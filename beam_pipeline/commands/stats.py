@@ -9,12 +9,18 @@ from statistics import median
 from typing import Any, Literal, NamedTuple, get_args
 
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from beam_pipeline.commands.arguments import WHOLE, output_at, parser_of, print_json, say
+from beam_pipeline.commands.arguments import (
+    WHOLE,
+    output_at,
+    parser_of,
+    print_json,
+    print_table,
+    say,
+)
 from beam_pipeline.commands.prepared import Prepared, find_prepared, rows_of
 from beam_pipeline.elements import LISTED
 from beam_pipeline.errors import UsageError
@@ -46,8 +52,8 @@ class StatsRow(NamedTuple):
 
 MEASURES = {
     "duration": "seconds",
-    "bytes": "bytes",
-    "source_bytes": "source bytes",
+    "bytes": "clip takes",
+    "source_bytes": "source took",
     "width": "width, pixels",
     "height": "height, pixels",
     "source_width": "source width",
@@ -98,7 +104,8 @@ class Distribution(NamedTuple):
     @classmethod
     def of(cls, measure: str, values: Sequence[float]) -> "Distribution":
         """The distribution of at least one value."""
-        total = math.fsum(values)
+        is_whole = all(isinstance(value, int) for value in values)
+        total = sum(values) if is_whole else math.fsum(values)
         return cls(
             measure, len(values), min(values), median(values), total / len(values), max(values),
             total,
@@ -231,9 +238,9 @@ def _write_csv(stats: Stats) -> None:
 
 def _print(prepared: Prepared, stats: Stats) -> None:
     say(prepared.output.root)
-    Console().print(_table_of_groups(stats))
+    print_table(_table_of_groups(stats))
     if stats.distributions:
-        Console().print(_table_of_distributions(stats.distributions))
+        print_table(_table_of_distributions(stats.distributions))
 
 
 def _table_of_groups(stats: Stats) -> Table:
@@ -261,9 +268,16 @@ def _table_of_distributions(distributions: Iterable[Distribution]) -> Table:
         numbers = [each.min, each.median, each.mean, each.max, each.total]
         if each.measure.endswith(("width", "height")):
             numbers.pop()  # nobody adds up edges
-        table.add_row(MEASURES[each.measure], *(_short(number) for number in numbers))
+        table.add_row(MEASURES[each.measure], *(_short(number, each.measure) for number in numbers))
     return table
 
 
-def _short(number: float) -> str:
-    return f"{number:,}" if isinstance(number, int) else f"{number:,.2f}"
+def _short(number: float, measure: str) -> str:
+    """A number that fits the table, whatever the size of the data set.
+
+    >>> _short(5_707_246.231, "duration"), _short(273e9, "bytes"), _short(373.4, "width")
+    ('5,707,246.23', '273.0 GB', '373')
+    """
+    if measure.endswith("bytes"):
+        return decimal(round(number))
+    return f"{number:,.2f}" if measure == "duration" else f"{number:,.0f}"

@@ -15,6 +15,9 @@ class Counts:
 
     ``damaged`` of the succeeded were made from a damaged source. ``bytes_in`` is the size of the
     files that were read for them, ``bytes_out`` that of the clips. ``clock`` gives seconds.
+
+    A clip that fails from one archive may be made from another. It counts once, as what became of
+    it last; the bytes of both were read.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -26,20 +29,30 @@ class Counts:
         self.tasks = self.done = self.succeeded = self.failed = self.damaged = 0
         self.unavailable = 0
         self.bytes_in = self.bytes_out = 0
+        self._failed: set[str] = set()  # clips that may yet be made, by id
         self.checking_leases = False  # waiting for a heartbeat of another run
         self._begun = self._clock()
         self._rate = MovingRate()
 
-    def plan(self) -> None:
-        """Count one more clip to make."""
+    def plan(self, clip_id: str | None = None) -> bool:
+        """Count one more clip to make; False if it has failed before, and was counted then."""
         with self._lock:
+            if clip_id in self._failed:
+                return False
             self.tasks += 1
             if not self._rate.has_started:
                 self._rate.start(self._clock(), self.done)
+            return True
 
     def finish(self, row: Row) -> None:
         """Count one more clip that is done, whether it succeeded or failed."""
         with self._lock:
+            if row.clip_id in self._failed:
+                self._failed.remove(row.clip_id)
+                self.done -= 1
+                self.failed -= 1
+            if row.status == "failed":
+                self._failed.add(row.clip_id)
             self.done += 1
             self.succeeded += row.status in LISTED
             self.failed += row.status == "failed"

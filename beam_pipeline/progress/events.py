@@ -13,19 +13,24 @@ LOGGER = "beam_pipeline"
 
 _logger = logging.getLogger(__name__)
 
-_told: set[str] = set()
-"""Clips of this run that were told to have failed or to be damaged, by id."""
+_told: dict[str, str] = {}
+"""Clips of this run that were told to have failed or to be damaged, by id: which of the two."""
 
 
 def log_row(row: Row) -> None:
-    """Tell of a clip that failed, or that was made from a damaged source; of no other."""
+    """Tell of a clip that failed, or that was made from a damaged source; of no other.
+
+    But of a clip that failed from one source and was then made from another, it tells that too.
+    """
     if row.status == "failed" or row.is_damaged:
         log_clip("failed" if row.status == "failed" else "damaged", row._asdict())
+    elif _told.get(row.clip_id) == "failed":
+        _logger.info("%s", one_line(f"made after all {row.clip_id}: source {row.source}"))
 
 
 def log_clip(what: str, row: dict[str, object]) -> None:
     """Tell of a clip, with the columns of its row. Empty columns are left out."""
-    _told.add(str(row["clip_id"]))
+    _told[str(row["clip_id"])] = what
     said = [f"{name} {row[name]}" for name in ("reason", "detail", "source") if row.get(name)]
     if row.get("decode_errors") and not row.get("detail"):
         said.append(f"decode errors {row['decode_errors']}")

@@ -21,10 +21,10 @@ PLANNED = "planned"
 _PLANNED = Metrics.counter(WORK, PLANNED)  # created once: it is incremented for every clip
 
 
-def count_planned() -> None:
-    """Count one more clip to make."""
-    LOCAL_COUNTS.plan()
-    _PLANNED.inc()
+def count_planned(clip_id: str | None = None) -> None:
+    """Count one more clip to make. One with an id is not counted again after it has failed here."""
+    if LOCAL_COUNTS.plan(clip_id):
+        _PLANNED.inc()
 
 
 def count_finished(row: Row, cpu_seconds: float | None) -> None:

@@ -61,6 +61,14 @@ def state_of(counts: Counts) -> State:
     )
 
 
+def ended_state(counts: Counts, status: int = 0) -> State:
+    """The state of a run that has ended: no time is left, or nobody knows how much it would be.
+
+    Clips that were sought in archives may be planned and never done.
+    """
+    return state_of(counts)._replace(phase="ended", seconds_left=None if status else 0.0)
+
+
 def phase_of(counts: Counts) -> Phase:
     """The phase that the counts tell. Clips in archives may be found while others are made."""
     if counts.checking_leases:
@@ -81,12 +89,12 @@ def line_of(state: State) -> str:
 
 def parts_of(state: State) -> tuple[str, ...]:
     """What a line says behind the number of clips, the most important first."""
-    left = "time left unknown"
+    left = ("time left unknown",)
     if state.seconds_left is not None:
-        left = f"{duration_text(state.seconds_left)} left"
+        left = (f"{duration_text(state.seconds_left)} left",)
     return (
         f"{state.clips_per_second:.1f} clips/s",
-        left,
+        *(() if state.phase == "ended" else left),
         f"{state.failed:,} failed",
         f"{state.damaged:,} damaged",
         elapsed_text(state),

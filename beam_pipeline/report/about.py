@@ -1,6 +1,5 @@
 """What a page tells of an output in words: the numbers at its top, and what the run did."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -39,15 +38,19 @@ def dict_in(summary: Mapping[str, Any] | None, name: str) -> dict[str, Any]:
 
 
 def percent(part: int, whole: int) -> str:
-    """A share as text, rounded down: 100 % is only said of all.
+    """A share as text. 100 % is only said of all, and 0 % of none.
 
-    >>> percent(2999, 3000), percent(3, 3), percent(0, 0)
-    ('99.9 %', '100 %', '-')
+    >>> percent(2, 3), percent(29_999, 30_000), percent(3, 3), percent(1, 30_000), percent(0, 0)
+    ('66.7 %', '99.9 %', '100 %', '< 0.1 %', '-')
     """
     if not whole:
         return "-"
-    share = math.floor(1000 * part / whole) / 10
-    return f"{share:g} %"
+    if part in (0, whole):
+        return "100 %" if part else "0 %"
+    share = 100 * part / whole
+    if share < 0.05:
+        return "< 0.1 %"
+    return f"{min(share, 99.9) if part < whole else share:.1f} %"
 
 
 def total_of(facts: Facts) -> Counter[str]:

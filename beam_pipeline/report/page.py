@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import posixpath
+import re
 from collections.abc import Iterator
 from functools import cache
 from importlib import resources
@@ -10,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from rich.filesize import decimal
 
 from beam_pipeline.elements import ALL, LISTED
@@ -117,10 +118,43 @@ def _environment() -> Environment:
         "size": lambda value: decimal(int(value)),
         "link": lambda path: f"./{quote(path)}",
         "day": day,
+        "breakable": breakable,
+        "flags": with_flags,
         "seconds": lambda value: f"{value:,.2f} s",
     }
     environment.globals |= {"percent": percent, "LISTED": LISTED}
     return environment
+
+
+_IDENTITY = re.compile(r"(.+)(_[0-9]{6}_[0-9]{6})", re.DOTALL)
+_FLAG = re.compile(r"(?<![\w-])--[a-z][a-z_]*")
+
+
+def breakable(clip_id: str) -> Markup:
+    """A clip_id that a line breaks before its times, rather than anywhere.
+
+    >>> str(breakable("a-b_000001_000011"))
+    '<span class="whole">a-b</span><wbr><span class="whole">_000001_000011</span>'
+    """
+    identity = _IDENTITY.fullmatch(printable(clip_id))
+    if identity is None or len(identity[1]) > LONGEST_WHOLE:
+        return escape(printable(clip_id))
+    part = Markup('<span class="whole">{}</span>')
+    return part.format(identity[1]) + Markup("<wbr>") + part.format(identity[2])
+
+
+LONGEST_WHOLE = 16
+"""Letters that fit below a picture; a YouTube id has 11."""
+
+
+def with_flags(text: str) -> Markup:
+    """A text in which no line breaks inside a flag.
+
+    >>> str(with_flags("type --label_map <name>"))
+    'type <code class="whole">--label_map</code> &lt;name&gt;'
+    """
+    marked = str(escape(printable(text)))
+    return Markup(_FLAG.sub(r'<code class="whole">\g<0></code>', marked))
 
 
 def pictured_clips(facts: Facts) -> list[ShownClip]:

@@ -30,6 +30,12 @@ LABEL_IDS = "label2id.json"
 NOT_FINISHED = "no run has finished here yet: type the command of the run again"
 """The note about an output that holds nothing but the state of runs."""
 
+NO_SUMMARY = (
+    "there is no whole summary.json, so what was done, the fingerprints and the settings of "
+    "trainers are not known: type the command of the run again"
+)
+"""The note about an output whose last run has not finished, or whose summary is damaged."""
+
 
 def mark_of(about_the_output: Mapping[str, Any] | None) -> str:
     """What a page states of the summary that it was made with, to be known again.
@@ -159,8 +165,8 @@ def write_report(
     if look_at_report(output).is_foreign:
         raise OutputError(_of_others(output))
     facts = read_facts(output, splits_with_manifest(output))
-    if summary is None and not facts.statuses:
-        facts.unreadable.append(NOT_FINISHED)
+    if summary is None:
+        facts.unreadable.append(NO_SUMMARY if facts.statuses else NOT_FINISHED)
     about = About(output.root, summary, _label_ids(output), mark)
     page = draw_page(about, facts, _sheet(output, facts, workers))
     output.write(REPORT, page)

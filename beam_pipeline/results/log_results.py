@@ -8,7 +8,7 @@ from typing import Any
 from beam_pipeline.config import Config
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.progress.events import log_clip, was_told
-from beam_pipeline.progress.state import line_of, state_of
+from beam_pipeline.progress.state import ended_state, line_of
 from beam_pipeline.results.ratios import total_of
 from beam_pipeline.storage import files
 
@@ -24,7 +24,7 @@ def log_results(summary: dict[str, Any] | None, config: Config, counts: Counts) 
     if not _logger.isEnabledFor(logging.INFO):
         return
     if counts.tasks:
-        _logger.info("%s", line_of(state_of(counts)))
+        _logger.info("%s", line_of(ended_state(counts)))
     if summary is None:
         _logger.info("part %s is done", config.shard)
         return

@@ -17,10 +17,10 @@ from gcsfs.retry import HttpError, is_retriable
 from beam_pipeline.storage import responses
 from beam_pipeline.storage.retries import Unavailable, note_retry
 
-DEADLINE, FIRST_DEADLINE = 40, 8
+DEADLINE, FIRST_DEADLINE = 40, 5
 """Seconds for which one request is retried: a run that cannot write has to end within a minute.
 The second applies until the first response: without one, the address is more likely wrong, or there
-is no network, which a person should know within 15 s."""
+is no network, which a person should know within 15 s, also where a busy machine starts slowly."""
 
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=4, sock_read=30)
 """Seconds without data after which a request is retried. ``responses.Pace`` ends those that are

@@ -136,7 +136,8 @@ class _Search(PooledDoFn):
                         yield ambiguous_row(clip, path)
                         continue
                     if not self._config.annotations or self._config.shard is not None:
-                        metrics.count_planned()  # it was not known that there is such a member
+                        # It was not known that there is such a member.
+                        metrics.count_planned(clip.clip_id)
                     thumbnail = is_kept(clip, class_sizes)
                     future = submit_member(member, path, clip, self._clips, self._pool, thumbnail)
                     search.add_pending(clip, future)

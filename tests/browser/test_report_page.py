@@ -282,6 +282,36 @@ def test_each_picture_is_the_part_of_the_sheet_that_is_its_clip(large: Opened) -
     assert len(colours) == 3
 
 
+@pytest.mark.parametrize("width", [360, 390])
+def test_on_a_phone_the_pictures_of_a_class_are_side_by_side(
+    outputs: dict[int, Path], browser: Browser, width: int
+) -> None:
+    opened = Opened(
+        browser, outputs[650_000] / "pictures" / "report.html",
+        viewport={"width": width, "height": 800},
+    )  # fmt: skip
+    pair = opened.page.locator(".pair").first
+    pair.scroll_into_view_if_needed()
+    tops = pair.evaluate("(e) => [...e.children].map((f) => f.getBoundingClientRect().top)")
+    assert len(tops) == 2
+    assert tops[0] == tops[1]
+    assert opened.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+def test_no_line_breaks_inside_a_flag_or_the_times_of_a_clip(
+    outputs: dict[int, Path], browser: Browser, width: int
+) -> None:
+    opened = Opened(
+        browser, outputs[300] / "pictures" / "report.html",
+        viewport={"width": width, "height": 800},
+    )  # fmt: skip
+    lines = opened.evaluate("""() => [...document.querySelectorAll("main .whole")].map((word) =>
+        word.getClientRects().length).filter((lines) => lines > 0)""")
+    assert len(lines) > 300
+    assert {*lines} == {1}
+
+
 def test_without_javascript_the_page_has_all_but_pictures(
     outputs: dict[int, Path], browser: Browser
 ) -> None:

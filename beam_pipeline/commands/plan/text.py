@@ -6,12 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from beam_pipeline.commands.arguments import say
+from beam_pipeline.commands.arguments import print_table, say
 from beam_pipeline.commands.plan.estimate import STANDARD_ERRORS, Figure
 from beam_pipeline.commands.plan.forecast import Forecast, OnDataflow
 from beam_pipeline.commands.plan.outcome import MAY_BE, OUTCOMES, Outcome
@@ -37,13 +36,13 @@ LONG = 2 * 3600
 def show(config: Config, outcome: Outcome, forecast: Forecast | None) -> None:
     """Print a plan on the terminal."""
     say(f"Plan for {config.output.root}; nothing was written")
-    Console().print(_table_of_splits(config, outcome))
+    print_table(_table_of_splits(config, outcome))
     if outcome.classes:
-        Console().print(_table_of_classes(outcome))
+        print_table(_table_of_classes(outcome))
     for line in _counts(outcome):
         say(f"  {line}")
     if forecast is not None:
-        Console().print(_table_of_forecast(forecast))
+        print_table(_table_of_forecast(forecast))
         for line in _remarks(forecast):
             say(f"  {line}")
     for line in outcome.unestimated:

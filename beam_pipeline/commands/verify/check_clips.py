@@ -4,7 +4,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import NamedTuple, TypeVar
 
 from beam_pipeline.codec.outcome import Facts
@@ -75,9 +75,8 @@ def check_name(row: ClipRow, sizes: dict[str, int | None], output: Output) -> Da
         except OSError as error:
             return Damage("clip", path, _cannot_be_read(error), row.source)
     if size != row.bytes:
-        return Damage(
-            "clip", path, f"it has {_count(size)} bytes, not {_count(row.bytes)}", row.source
-        )
+        problem = f"it has {_count(size)} bytes, not {_count(row.bytes)}"
+        return Damage("clip", path, problem, row.source, size=size)
     return None
 
 
@@ -146,6 +145,15 @@ class ClipChecker:
         if not problems:
             return None
         return Damage("clip", path, "; ".join(problems), row.source, other)
+
+    def with_sha256(self, damages: Iterable[Damage]) -> Iterator[Damage]:
+        """The damage of clips of another size, with the SHA-256 of the bytes that are there."""
+        return _in_order(self._threads, self._with_sha256, damages, self._at_once)
+
+    def _with_sha256(self, damage: Damage) -> Damage:
+        with suppress(OSError), ExitStack() as stack:
+            return damage._replace(sha256=self._read(damage.path, damage.size or 0, stack)[1])
+        return damage
 
     def _read(self, path: str, size: int, stack: ExitStack) -> tuple[bytes | str, str]:
         """The bytes of a clip, or a local path if it is too large for memory, and its SHA-256."""

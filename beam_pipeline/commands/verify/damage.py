@@ -14,7 +14,7 @@ class Damage(NamedTuple):
     """One damaged file. ``path`` is relative to the output, or a source that is listed as it is.
 
     ``source`` is what a damaged clip was made from. ``sha256`` is that of the bytes that are there
-    instead of the clip's, if they were read.
+    instead of the clip's, if they were read; ``size`` their number, if it is not that of the row.
     """
 
     kind: Kind
@@ -22,3 +22,4 @@ class Damage(NamedTuple):
     problem: str
     source: str | None = None
     sha256: str | None = None
+    size: int | None = None

@@ -167,12 +167,22 @@ def _read_clips(
     with ClipChecker(prepared.output, workers) as checker:
         checked = _with_progress(checker.check_all(rows), total)
         damaged = [damage for damage in checked if damage is not None]
+        lengths = _lengths(prepared) if any(each.size for each in found.damaged) else frozenset()
+        misplaced = [each for each in found.damaged if each.size in lengths]
+        found.damaged = [each for each in found.damaged if each.size not in lengths]
+        damaged += checker.with_sha256(misplaced)
     owners = _owners(prepared, {damage.sha256 for damage in damaged} - {None})
     for damage in damaged:
         problem = damage.problem
         if owner := owners.get(damage.sha256):
             problem += f"; these are the bytes of {owner}"
         found.damaged.append(damage._replace(problem=problem))
+
+
+def _lengths(prepared: Prepared) -> frozenset[int | None]:
+    """The sizes that clips have by their rows: a file of none of these is no other clip."""
+    rows = (row for split in prepared.splits for row in rows_of(prepared, split, ("bytes",)))
+    return frozenset(size for (size,) in rows) - {None}
 
 
 def _owners(prepared: Prepared, sums: set[str | None]) -> dict[str | None, str]:
