@@ -76,7 +76,8 @@ def config_of(prepared: Prepared, fetch: FetchSettings, workers: int | None) -> 
     """The settings of the run that made an output, with how to fetch.
 
     Raises:
-        UsageError: the output is not finished, or has no clips of annotated segments.
+        UsageError: the output is not finished, has no clips of annotated segments, or was made by
+            other versions.
     """
     root, summary = prepared.output.root, prepared.summary
     if summary is None:
@@ -92,12 +93,33 @@ def config_of(prepared: Prepared, fetch: FetchSettings, workers: int | None) -> 
             f"{root} was made with --resize false: it holds lists alone, and no clips can be added"
         )
     try:
-        return _config(prepared, summary, fetch, workers)
+        config = _config(prepared, summary, fetch, workers)
     except (KeyError, TypeError) as error:
         raise UsageError(
             f"{root} was made by another release of this program, and its summary lacks {error}; "
             "run the command that made it with --fetch youtube"
         ) from error
+    _check_versions(settings, config)
+    return config
+
+
+def _check_versions(earlier: Mapping[str, Any], config: Config) -> None:
+    """Raise UsageError if clips would have other bytes than those that are there.
+
+    The job would refuse that too, with flags that this command does not have.
+    """
+    root, now = config.output.root, config.identity()
+    anew = "or make all clips again: the command that made it, with --fetch youtube --overwrite"
+    if earlier.get("revision") != now["revision"]:
+        raise UsageError(
+            f"{root} was made by another release of this program, and this one makes other bytes "
+            f"of the same clips; fetch with that release, {anew}"
+        )
+    if (av := earlier.get("av")) != now["av"]:
+        raise UsageError(
+            f"{root} was made with av {av}, and av {now['av']} makes other bytes of the same "
+            f"clips; type python -m pip install av=={av}, {anew}"
+        )
 
 
 def _config(
