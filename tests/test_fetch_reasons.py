@@ -99,6 +99,12 @@ def test_a_class_of_yt_dlp_counts_where_the_words_say_nothing() -> None:
     assert reason_of(downloading(GeoRestrictedError("Not here"))).reason == "region_blocked"
 
 
+def test_the_letters_of_a_youtube_id_are_no_words_of_the_site() -> None:
+    error = ExtractorError("Video unavailable", expected=True, video_id="a1DrM_2xY-z")
+    shown = DownloadError(f"ERROR: [youtube] a1DrM_2xY-z: {error}", (type(error), error, None))
+    assert reason_of(shown).reason == "removed"
+
+
 def test_an_error_that_was_raised_in_another_is_seen() -> None:
     error = DownloadError("ERROR: something")
     error.__context__ = http_error(429)

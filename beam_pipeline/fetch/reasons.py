@@ -57,7 +57,7 @@ _WORDS: tuple[tuple[Unavailability, tuple[str, ...]], ...] = (
     ),
     (
         "no_format",
-        ("drm", "premieres? in", "live event", "is offline", "is live"),
+        (r"\bdrm\b", "premieres? in", "live event", "is offline", "is live"),
     ),
     (
         "removed",
