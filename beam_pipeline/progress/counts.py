@@ -27,6 +27,7 @@ class Counts:
         self.unavailable = 0
         self.bytes_in = self.bytes_out = 0
         self.checking_leases = False  # waiting for a heartbeat of another run
+        self.waiting_to_fetch = False  # until another run has fetched
         self._begun = self._clock()
         self._rate = MovingRate()
 
