@@ -223,6 +223,25 @@ def test_a_clip_that_may_be_wrong_is_made_anew(config: Config) -> None:
     assert known(config) == {}
 
 
+def test_in_a_bucket_too_each_video_is_logged_before_the_next(
+    config: Config, site: StandIn
+) -> None:
+    """Other rows are written there each half minute, and a run may be killed at any time."""
+    bucket = Output(f"memory://{uuid.uuid4().hex}", config.output.run)
+    worker = _Fetch(replace(config, output=bucket))
+    worker.setup()
+    worker.start_bundle()
+    acquire_lease(bucket)
+    planned = pack([tuple(missing(clip)) for clip in (CLIP, LOST)])
+    rows = worker.process((0, [planned]), {"zumba": 2})
+    assert next(rows).clip_id == CLIP.clip_id
+    assert site.asked == ["watch/aWhole", "media/aWhole/18"]
+    assert [*known(another_run(replace(config, output=bucket)))] == [CLIP.clip_id]
+    rows.close()
+    worker.teardown()
+    release_lease(bucket)
+
+
 def test_two_runs_at_once_ask_for_each_video_once(config: Config, site: StandIn) -> None:
     planned = [(0, [pack([tuple(missing(clip)) for clip in (CLIP, LOST)])])]
     workers = [_Fetch(each) for each in (config, another_run(config))]

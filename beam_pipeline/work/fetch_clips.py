@@ -295,7 +295,9 @@ class _Fetcher:
                     for row in wanted:
                         thumbnail = is_kept(row.clip, self._class_sizes)
                         clips.submit(_make, row.clip, source, thumbnail)
-                for result in clips.collect(1):
+                results = clips.collect(1)
+                self._pool.row_log.flush()  # a killed run would have them asked again
+                for result in results:
                     yield result.row
             return
 
