@@ -292,7 +292,7 @@ def test_what_cannot_be_fetched_for_is_said(about: str, others: Path) -> None:
     assert about in ended.complaint
 
 
-def test_an_output_of_other_versions_is_refused_without_flags_that_fetch_lacks(
+def test_what_an_output_was_made_with_is_told_by_its_summary_or_said_to_lack(
     tmp_path: Path,
 ) -> None:
     config = Config.from_flags(
@@ -307,9 +307,10 @@ def test_an_output_of_other_versions_is_refused_without_flags_that_fetch_lacks(
     }  # fmt: skip
     given = {"annotations": ["/a"], "videos": [], "exclude_annotations": []}
 
-    def fetched_by(**changes: Any) -> Config:
+    def fetched_by(*, splits: tuple[str, ...] = ("train",), **changes: Any) -> Config:
         settings = {**now, **others, **changes}
-        told = {"settings": settings, "splits": {}, "inputs": given, "command": "run"}
+        counts: dict[str, Any] = {split: {} for split in splits}
+        told = {"settings": settings, "splits": counts, "inputs": given, "command": "run"}
         (tmp_path / "summary.json").write_text(json.dumps(told))
         return config_of(find_prepared(config.output), fetch, None)
 
@@ -320,6 +321,8 @@ def test_an_output_of_other_versions_is_refused_without_flags_that_fetch_lacks(
         fetched_by(av="17.0")
     with pytest.raises(UsageError, match=r"by another release .*; fetch with that release, or"):
         fetched_by(av="17.0", revision=1)
+    with pytest.raises(UsageError, match=r"manifest/val.parquet is gone, .* and then fetch again"):
+        fetched_by(splits=("train", "val"))
 
 
 def test_cookies_that_are_none_end_the_run(made: Made, tmp_path: Path) -> None:

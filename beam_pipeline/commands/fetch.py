@@ -17,7 +17,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from beam_pipeline import pipeline
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.commands.arguments import DIFFERS, WHOLE, output_at, parser_of, print_json, say
-from beam_pipeline.commands.prepared import Prepared, find_prepared
+from beam_pipeline.commands.prepared import Prepared, find_prepared, manifest_of
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL
 from beam_pipeline.engines.choose import choose_engine
@@ -76,8 +76,8 @@ def config_of(prepared: Prepared, fetch: FetchSettings, workers: int | None) -> 
     """The settings of the run that made an output, with how to fetch.
 
     Raises:
-        UsageError: the output is not finished, has no clips of annotated segments, or was made by
-            other versions.
+        UsageError: the output is not finished, lacks a manifest, has no clips of annotated
+            segments, or was made by other versions.
     """
     root, summary = prepared.output.root, prepared.summary
     if summary is None:
@@ -91,6 +91,11 @@ def config_of(prepared: Prepared, fetch: FetchSettings, workers: int | None) -> 
     if not settings.get("resize"):
         raise UsageError(
             f"{root} was made with --resize false: it holds lists alone, and no clips can be added"
+        )
+    if gone := [split for split in summary["splits"] if split not in prepared.splits]:
+        raise UsageError(
+            f"{prepared.output.url(manifest_of(gone[0]))} is gone, and nothing else tells what "
+            f"{gone[0]} lacks; run the command that made the output, and then fetch again"
         )
     try:
         config = _config(prepared, summary, fetch, workers)
