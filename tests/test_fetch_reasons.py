@@ -99,6 +99,12 @@ def test_a_class_of_yt_dlp_counts_where_the_words_say_nothing() -> None:
     assert reason_of(downloading(GeoRestrictedError("Not here"))).reason == "region_blocked"
 
 
+def test_the_letters_of_a_youtube_id_are_no_words_of_the_site() -> None:
+    error = ExtractorError("Video unavailable", expected=True, video_id="a1DrM_2xY-z")
+    shown = DownloadError(f"ERROR: [youtube] a1DrM_2xY-z: {error}", (type(error), error, None))
+    assert reason_of(shown).reason == "removed"
+
+
 def test_an_error_that_was_raised_in_another_is_seen() -> None:
     error = DownloadError("ERROR: something")
     error.__context__ = http_error(429)
@@ -121,6 +127,14 @@ def test_yt_dlps_advice_on_its_own_options_is_left_out() -> None:
     error = DownloadError("Not in your country\nYou might want to use a VPN", None)
     error.__context__ = GeoRestrictedError("Not in your country")
     assert reason_of(error).words == "Not in your country"
+    hint = (
+        ". Use --cookies-from-browser or --cookies for the authentication. See  https://x/FAQ  for "
+        "how to manually pass cookies. Also see  https://x/y  for tips"
+    )
+    delay = ". The session has been rate-limited by YouTube for up to an hour"
+    to_sleep = ". It is recommended to use `-t sleep` to add a delay between video requests"
+    for said, advice in (("Confirm you're not a bot", hint), (f"Try again later{delay}", to_sleep)):
+        assert reason_of(downloading(ExtractorError(said + advice))).words == said
 
 
 @pytest.mark.parametrize("reason", FINAL)

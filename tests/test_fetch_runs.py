@@ -3,13 +3,17 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from beam_pipeline.batches import pack
+from beam_pipeline.commands.fetch import config_of
+from beam_pipeline.commands.prepared import find_prepared
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip
 from beam_pipeline.elements import Row as ManifestRow
+from beam_pipeline.errors import UsageError
 from beam_pipeline.fetch.reasons import WATCH
 from beam_pipeline.output.leases import acquire_lease, release_all
 from beam_pipeline.output.thumbnails import kept_thumbnails
@@ -286,6 +290,39 @@ def test_what_cannot_be_fetched_for_is_said(about: str, others: Path) -> None:
     ended = run(*BAD[about](others))
     assert ended.status == 2
     assert about in ended.complaint
+
+
+def test_what_an_output_was_made_with_is_told_by_its_summary_or_said_to_lack(
+    tmp_path: Path,
+) -> None:
+    config = Config.from_flags(
+        annotations="/a", output=str(tmp_path), fetch="youtube", path_prefix="/p"
+    )
+    now, fetch = config.identity(), config.fetch
+    assert fetch is not None
+    others = {
+        "path_prefix": "", "separator": " ", "list_format": [], "label_map": None, "limit": None,
+        "classes": None, "dataset": None, "exclude_from": [], "test_from": "test",
+        "limit_per_class": None, "seed": 0,
+    }  # fmt: skip
+    given = {"annotations": ["/a"], "videos": [], "exclude_annotations": []}
+
+    def fetched_by(*, splits: tuple[str, ...] = ("train",), **changes: Any) -> Config:
+        settings = {**now, **others, **changes}
+        counts: dict[str, Any] = {split: {} for split in splits}
+        told = {"settings": settings, "splits": counts, "inputs": given, "command": "run"}
+        (tmp_path / "summary.json").write_text(json.dumps(told))
+        return config_of(find_prepared(config.output), fetch, None)
+
+    (tmp_path / "manifest").mkdir()
+    (tmp_path / "manifest" / "train.parquet").touch()
+    assert fetched_by().identity() == now
+    with pytest.raises(UsageError, match=r"with av 17\.0, .*; type .* pip install av==17\.0, or"):
+        fetched_by(av="17.0")
+    with pytest.raises(UsageError, match=r"by another release .*; fetch with that release, or"):
+        fetched_by(av="17.0", revision=1)
+    with pytest.raises(UsageError, match=r"manifest/val.parquet is gone, .* and then fetch again"):
+        fetched_by(splits=("train", "val"))
 
 
 def test_cookies_that_are_none_end_the_run(made: Made, tmp_path: Path) -> None:

@@ -250,6 +250,15 @@ def test_one_with_another_interface_is_refused(monkeypatch: pytest.MonkeyPatch) 
         fetching()
 
 
+@pytest.mark.parametrize("method", ["extract_info", "prepare_filename", "urlopen"])
+def test_one_whose_class_lacks_a_method_is_refused(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(f"yt_dlp.YoutubeDL.{method}")
+    with pytest.raises(UsageError, match=rf"has no yt_dlp.YoutubeDL.{method}, .*'yt-dlp==20"):
+        fetching()
+
+
 def test_one_that_cannot_be_imported_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(name: str) -> None:
         raise ImportError("no ssl")

@@ -12,7 +12,7 @@ from beam_pipeline.errors import InputError
 from beam_pipeline.fetch import site as fetch_site
 from beam_pipeline.fetch.reasons import Unavailable
 from beam_pipeline.fetch.settings import FetchSettings
-from beam_pipeline.fetch.site import NO_RUNTIME, VideoFiles, VideoSite, watch_address
+from beam_pipeline.fetch.site import NO_RUNTIME, NO_SCRIPTS, VideoFiles, VideoSite, watch_address
 from tests.standin import CONFIG, Answer, Media, StandIn, both, pictures_only, sound_only
 
 SIZE = (128, 96)
@@ -246,7 +246,13 @@ def test_a_missing_runtime_is_noted_where_it_matters(
     real = [each for each in fetch_site.gen_extractor_classes() if "Stand" not in each.__name__]
     monkeypatch.setattr(fetch_site, "gen_extractor_classes", lambda: real)
     assert site().note("--nQbRBEz2s") == NO_RUNTIME
-    assert site(options={"js_runtimes": {"node": {"path": "/n"}}}).note("--nQbRBEz2s") is None
+    node = {"js_runtimes": {"node": {"path": "/n"}}}
+    monkeypatch.setattr(fetch_site, "SCRIPTS", "no_such_package")
+    assert site(options=node).note("--nQbRBEz2s") == NO_SCRIPTS
+    remote = {**node, "remote_components": ["ejs:github"]}
+    assert site(options=remote).note("--nQbRBEz2s") is None
+    monkeypatch.setattr(fetch_site, "SCRIPTS", "pytest")  # any that is there
+    assert site(options=node).note("--nQbRBEz2s") is None
     deno = tmp_path / "deno"
     deno.touch(0o755)
     assert site().note("--nQbRBEz2s") is None

@@ -18,6 +18,7 @@ from beam_pipeline.progress.rate import MovingRate
 from beam_pipeline.progress.reporting import Reporting
 from beam_pipeline.progress.state import (
     CHECKING_LEASES,
+    WAITING_TO_FETCH,
     State,
     ended_state,
     json_of,
@@ -133,6 +134,10 @@ def test_the_state_has_what_all_ways_to_say_it_need() -> None:
     assert state_of(counts).seconds_left == 0
     counts.checking_leases = True
     assert line_of(state_of(counts)) == CHECKING_LEASES
+    counts.checking_leases, counts.waiting_to_fetch = False, True
+    waiting = state_of(counts)
+    assert waiting.phase == "waiting to fetch"
+    assert line_of(waiting) == bar_text(waiting, 80) == WAITING_TO_FETCH
 
 
 def test_when_a_run_has_ended_no_time_is_left() -> None:

@@ -17,7 +17,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from beam_pipeline import pipeline
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.commands.arguments import DIFFERS, WHOLE, output_at, parser_of, print_json, say
-from beam_pipeline.commands.prepared import Prepared, find_prepared
+from beam_pipeline.commands.prepared import Prepared, find_prepared, manifest_of
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL
 from beam_pipeline.engines.choose import choose_engine
@@ -76,7 +76,8 @@ def config_of(prepared: Prepared, fetch: FetchSettings, workers: int | None) -> 
     """The settings of the run that made an output, with how to fetch.
 
     Raises:
-        UsageError: the output is not finished, or has no clips of annotated segments.
+        UsageError: the output is not finished, lacks a manifest, has no clips of annotated
+            segments, or was made by other versions.
     """
     root, summary = prepared.output.root, prepared.summary
     if summary is None:
@@ -91,13 +92,39 @@ def config_of(prepared: Prepared, fetch: FetchSettings, workers: int | None) -> 
         raise UsageError(
             f"{root} was made with --resize false: it holds lists alone, and no clips can be added"
         )
+    if gone := [split for split in summary["splits"] if split not in prepared.splits]:
+        raise UsageError(
+            f"{prepared.output.url(manifest_of(gone[0]))} is gone, and nothing else tells what "
+            f"{gone[0]} lacks; run the command that made the output, and then fetch again"
+        )
     try:
-        return _config(prepared, summary, fetch, workers)
+        config = _config(prepared, summary, fetch, workers)
     except (KeyError, TypeError) as error:
         raise UsageError(
             f"{root} was made by another release of this program, and its summary lacks {error}; "
             "run the command that made it with --fetch youtube"
         ) from error
+    _check_versions(settings, config)
+    return config
+
+
+def _check_versions(earlier: Mapping[str, Any], config: Config) -> None:
+    """Raise UsageError if clips would have other bytes than those that are there.
+
+    The job would refuse that too, with flags that this command does not have.
+    """
+    root, now = config.output.root, config.identity()
+    anew = "or make all clips again: the command that made it, with --fetch youtube --overwrite"
+    if earlier.get("revision") != now["revision"]:
+        raise UsageError(
+            f"{root} was made by another release of this program, and this one makes other bytes "
+            f"of the same clips; fetch with that release, {anew}"
+        )
+    if (av := earlier.get("av")) != now["av"]:
+        raise UsageError(
+            f"{root} was made with av {av}, and av {now['av']} makes other bytes of the same "
+            f"clips; type python -m pip install av=={av}, {anew}"
+        )
 
 
 def _config(

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from operator import attrgetter
 
 MIN_VERSION = "2026.10"
 """Older ones do not know today's YouTube, and nothing here was tried with them."""
@@ -9,11 +10,15 @@ MIN_VERSION = "2026.10"
 UPGRADE = "python -m pip install --upgrade 'yt-dlp[default]'"
 
 _NEEDED = {
-    "yt_dlp": ("YoutubeDL", "parse_options"),
+    "yt_dlp": (
+        "YoutubeDL.extract_info", "YoutubeDL.prepare_filename", "YoutubeDL.urlopen",
+        "parse_options",
+    ),
     "yt_dlp.cookies": ("CookieLoadError",),
     "yt_dlp.utils": ("DownloadCancelled",),
     "yt_dlp.extractor": ("gen_extractor_classes",),
-}
+    "yt_dlp.networking.impersonate": ("ImpersonateTarget.from_str",),
+}  # fmt: skip
 """What is used of it, by module."""
 
 
@@ -39,7 +44,9 @@ def interface_problem() -> str | None:
         except ImportError as error:
             return f"yt-dlp {_version()} cannot be imported: {error}; type {UPGRADE}"
         for name in names:
-            if not hasattr(imported, name):
+            try:
+                attrgetter(name)(imported)
+            except AttributeError:
                 return (
                     f"yt-dlp {_version()} has no {module}.{name}, which this program uses; "
                     "upgrade this program, or type python -m pip install "

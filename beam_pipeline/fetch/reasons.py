@@ -29,6 +29,9 @@ WATCH = "https://www.youtube.com/watch?v="
 MAX_WORDS = 300
 """Characters of the site's own words in a row."""
 
+_ADVICE = ("; please report this issue on ", r"\.? Use --\w", r"\.? It is recommended to use ")
+"""What begins yt-dlp's own advice, with the options of its command, at the end of an answer."""
+
 _NOT_A_BOT = r"not a bot|captcha"
 _TOO_MANY = r"rate.?limit|try again later|too many requests|HTTP Error 429"
 
@@ -57,7 +60,7 @@ _WORDS: tuple[tuple[Unavailability, tuple[str, ...]], ...] = (
     ),
     (
         "no_format",
-        ("drm", "premieres? in", "live event", "is offline", "is live"),
+        (r"\bdrm\b", "premieres? in", "live event", "is offline", "is live"),
     ),
     (
         "removed",
@@ -151,7 +154,7 @@ def reason_of(error: BaseException) -> Unavailable:
 def tidy(words: str) -> str:
     """Words of the site as one line without secrets and yt-dlp's own decorations."""
     line = re.sub(r"^(ERROR: *)?(\[[\w:+.-]+\] *)?([\w-]+: )?", "", one_line(words), count=1)
-    line = re.sub(r"; please report this issue on .*$", "", line)
+    line = re.sub(rf"({'|'.join(_ADVICE)}).*$", "", line)
     return line if len(line) <= MAX_WORDS else line[: MAX_WORDS - 3] + "..."
 
 

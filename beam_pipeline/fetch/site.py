@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ from yt_dlp.utils import DownloadCancelled
 
 from beam_pipeline.errors import InputError
 from beam_pipeline.fetch.formats import Format, choose_formats
+from beam_pipeline.fetch.package import UPGRADE
 from beam_pipeline.fetch.reasons import (
     WATCH,
     Unavailability,
@@ -44,6 +46,14 @@ NO_PROGRAM = os.path.join(os.devnull, "none")
 NO_RUNTIME = (
     "no JavaScript runtime was found, and without one yt-dlp gets few formats of YouTube or none; "
     "install Deno (https://deno.com), or name another runtime in --fetch_options"
+)
+
+SCRIPTS = "yt_dlp_ejs"
+"""What the runtime runs, a package of its own; yt-dlp loads it from elsewhere only if told to."""
+
+NO_SCRIPTS = (
+    "the package yt-dlp-ejs was not found, and without it yt-dlp gets few formats of YouTube or "
+    f"none; type {UPGRADE}"
 )
 
 
@@ -99,8 +109,12 @@ class VideoSite:
             ) from error
         address = watch_address(youtube_id)
         extractor = next(each for each in gen_extractor_classes() if each.suitable(address))
-        is_real = extractor.ie_key() == "Youtube"
-        return NO_RUNTIME if is_real and not _has_runtime(self._settings.options) else None
+        options = self._settings.options
+        if extractor.ie_key() != "Youtube":
+            return None
+        if not _has_runtime(options):
+            return NO_RUNTIME
+        return None if options.get("remote_components") or find_spec(SCRIPTS) else NO_SCRIPTS
 
     def fetch(self, youtube_id: str, folder: str) -> VideoFiles:
         """Fetch as little of a video as its clips need, into an empty folder.

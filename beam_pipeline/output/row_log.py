@@ -80,6 +80,12 @@ class RowLog:
             if full:
                 self._start_file()
 
+    def flush(self) -> None:
+        """Write the rows that a bucket does not have yet, where losing them costs more than it."""
+        with self._lock:
+            if self._lines and not self._output.is_local:
+                self._flush()
+
     def close(self, *, synced: bool = False) -> None:
         """Flush all unwritten rows; ``synced`` on a disk, so that they survive a power cut."""
         with self._lock:

@@ -31,6 +31,7 @@ class Counts:
         self.bytes_in = self.bytes_out = 0
         self._failed: set[str] = set()  # clips that may yet be made, by id
         self.checking_leases = False  # waiting for a heartbeat of another run
+        self.waiting_to_fetch = False  # until another run has fetched
         self._begun = self._clock()
         self._rate = MovingRate()
 

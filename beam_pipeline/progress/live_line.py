@@ -17,6 +17,7 @@ from beam_pipeline.progress.reporting import Reporting
 from beam_pipeline.progress.state import (
     CHECKING_LEASES,
     READING,
+    WAITING_TO_FETCH,
     State,
     elapsed_text,
     json_of,
@@ -196,6 +197,8 @@ def bar_text(state: State, width: int) -> str:
         return CHECKING_LEASES[:width]
     if state.phase == "reading":
         return f"{READING}, {elapsed_text(state)}"[:width]
+    if state.phase == "waiting to fetch":
+        return WAITING_TO_FETCH[:width]
     text = f"{state.done:,}/{state.planned:,}"
     for part in parts_of(state):
         if len(text) + 2 + len(part) > width:

@@ -13,10 +13,13 @@ from rich.filesize import decimal
 
 from beam_pipeline.progress.counts import Counts
 
-Phase = Literal["reading", "making clips", "finishing", "checking leases", "ended"]
+Phase = Literal[
+    "reading", "making clips", "waiting to fetch", "finishing", "checking leases", "ended"
+]
 
 READING = "reading annotations, listing videos"
 CHECKING_LEASES = "all clips are done; checking whether another run is active in this output"
+WAITING_TO_FETCH = "waiting: another run fetches clips into this output"
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -73,6 +76,8 @@ def phase_of(counts: Counts) -> Phase:
     """The phase that the counts tell. Clips in archives may be found while others are made."""
     if counts.checking_leases:
         return "checking leases"
+    if counts.waiting_to_fetch:
+        return "waiting to fetch"
     if not counts.tasks:
         return "reading"
     return "making clips" if counts.done < counts.tasks else "finishing"
@@ -82,6 +87,8 @@ def line_of(state: State) -> str:
     """The progress as one line for people."""
     if state.phase == "checking leases":
         return CHECKING_LEASES
+    if state.phase == "waiting to fetch":
+        return WAITING_TO_FETCH
     if state.phase == "reading":
         return f"{READING}, {elapsed_text(state)}"
     return ", ".join((f"{state.done:,} of {state.planned:,} clips", *parts_of(state)))

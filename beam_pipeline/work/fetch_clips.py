@@ -8,25 +8,33 @@ during the pause before the next.
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import apache_beam as beam
 from apache_beam import pvalue
+from apache_beam.utils.windowed_value import WindowedValue
 
 from beam_pipeline.batches import JoinByBucket, JoinInputs, batch_by_key, groups_in, unpack
 from beam_pipeline.codec.request import Join
 from beam_pipeline.config import Config
-from beam_pipeline.elements import Clip, Row
+from beam_pipeline.earlier.find_settings import manifests_in
+from beam_pipeline.earlier.read_rows import read_rows
+from beam_pipeline.elements import Clip, Row, Video
 from beam_pipeline.errors import InputError
 from beam_pipeline.fetch.cookies import parse_cookies
 from beam_pipeline.fetch.pace import ENDED_EARLY, Pace
 from beam_pipeline.fetch.package import interface_problem, package_problem
 from beam_pipeline.fetch.reasons import NOT_ASKED, Unavailable, may_ask
 from beam_pipeline.output.output_errors import as_write_error
+from beam_pipeline.output.output_folder import ROWS as ROW_FILES
+from beam_pipeline.output.runs import runs_in
 from beam_pipeline.output.thumbnails import ClassSizes, is_kept
+from beam_pipeline.plan.decide import finished_rows, is_doubtful, missing_row
 from beam_pipeline.privacy import public_address
 from beam_pipeline.storage import files
+from beam_pipeline.work.fetch_turn import FetchTurn
 from beam_pipeline.work.make_clip import Source, make_clip
 from beam_pipeline.work.worker_pool import (
     RETRIES,
@@ -118,26 +126,83 @@ def _one_key(_row: Row) -> int:
 
 
 class _Fetch(PooledDoFn):
+    def setup(self) -> None:
+        super().setup()
+        self._turn = FetchTurn(self._config.output)
+
     def process(
         self, element: tuple[int, Iterable[bytes]], class_sizes: ClassSizes
     ) -> Iterator[Row | pvalue.TaggedOutput]:
+        self._turn.take()
+        try:
+            yield from self._fetch(list(unpack(Row, element[1])), class_sizes)
+        except BaseException:
+            self._turn.give_up()
+            raise
+
+    def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
+        yield from super().finish_bundle()
+        self._turn.give_up()  # the clips of the last video are made and logged
+
+    def _fetch(
+        self, planned: Sequence[Row], class_sizes: ClassSizes
+    ) -> Iterator[Row | pvalue.TaggedOutput]:
         assert self._config.fetch is not None
         again, rows_of_run = self._config.fetch.again, self._pool.rows_of_run
-        known = {
+        known = known_meanwhile(planned, self._config) | {
             row.clip_id: row
             for row in rows_of_run.answers(again)
             if not may_ask(row.status, row.reason, row.source, again=False)
         }
-        left = []
-        for row in unpack(Row, element[1]):
-            if row.clip_id in known:
-                yield known[row.clip_id]
-            else:
-                left.append(row)
+        yield from (known[row.clip_id] for row in planned if row.clip_id in known)
         if again:
             rows_of_run.begin_asking_again()
-        if videos := in_order(left):
+        if videos := in_order(row for row in planned if row.clip_id not in known):
             yield from fetch_videos(videos, class_sizes, self._clips, self._pool)
+
+
+def known_meanwhile(planned: Sequence[Row], config: Config) -> dict[str, Row]:
+    """By clip id, the rows of clips that another run has made or asked for since this one began.
+
+    Raises:
+        OutputError: its rows cannot be read.
+    """
+    assert config.fetch is not None
+    clips = {row.clip_id: row.clip for row in planned}
+    found: dict[str, list[Row]] = {}
+    for row in _rows_of_others(config):
+        if row.clip_id in clips:
+            found.setdefault(row.clip_id, []).append(row)
+    known = {}
+    for clip_id, rows in found.items():
+        clip, path = clips[clip_id], config.clip_path(clips[clip_id])
+        url = config.output.url(path)
+        with suppress(OSError):
+            video = Video(url, 0, files.info(url).size)
+            made = finished_rows(rows, [video], config.output).get(path)
+            if made is not None and not is_doubtful(made):
+                known[clip_id] = made.reused_for(clip)
+                continue
+        answer = missing_row(clip, rows)
+        if not may_ask(answer.status, answer.reason, answer.source, config.fetch.again):
+            known[clip_id] = answer
+    return known
+
+
+def _rows_of_others(config: Config) -> Iterator[Row]:
+    """The rows of all other runs, dead, alive, or at their end."""
+    output = config.output
+
+    def urls() -> Iterator[str]:
+        for run in runs_in(output):
+            if run != output.state:
+                yield from output.urls_in(f"{run}/{ROW_FILES}")
+        # Last: a run writes manifests before its row files go.
+        yield from manifests_in(output)
+
+    for url in urls():
+        with suppress(FileNotFoundError):
+            yield from (row for row in read_rows(url, config) if isinstance(row, Row))
 
 
 def in_order(rows: Iterable[Row]) -> dict[str, list[Row]]:
@@ -230,7 +295,9 @@ class _Fetcher:
                     for row in wanted:
                         thumbnail = is_kept(row.clip, self._class_sizes)
                         clips.submit(_make, row.clip, source, thumbnail)
-                for result in clips.collect(1):
+                results = clips.collect(1)
+                self._pool.row_log.flush()  # a killed run would have them asked again
+                for result in results:
                     yield result.row
             return
 
