@@ -24,6 +24,7 @@ settings.register_profile(
 settings.load_profile("kinetics")
 
 warm.remember_what_beam_asks_again()
+warm.spare_beam_its_caution()
 
 # Whoever starts the tests in the background has them ignore Ctrl-C, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

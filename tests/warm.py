@@ -179,9 +179,13 @@ def import_all() -> None:
     for module in pkgutil.walk_packages(beam_pipeline.__path__, "beam_pipeline."):
         if not module.name.endswith(("__main__", "dataflow")):
             importlib.import_module(module.name)
-    for name in ("gcsfs", "s3fs", "fsspec.implementations.http", "rich.table", "rich.progress"):
+    for name in (
+        "gcsfs", "s3fs", "fsspec.implementations.http", "pyarrow.dataset", "rich.table",
+        "rich.progress", "rich._emoji_codes",
+    ):  # fmt: skip
         importlib.import_module(name)
     remember_what_beam_asks_again()
+    spare_beam_its_caution()
     build_once()
     gc.collect()
     gc.freeze()  # all this lives as long as the process: no run has to look through it
@@ -194,7 +198,9 @@ def build_once() -> None:
     from beam_pipeline.config import Config
     from beam_pipeline.engines.choose import choose_engine
     from beam_pipeline.options import KineticsOptions, parse_command_line
+    from beam_pipeline.report.page import page_template
 
+    page_template()
     given = ["--annotations", "/a", "--videos", "/v", "--output", "/o"]
     options = parse_command_line(given)
     engine = choose_engine(options)
@@ -216,15 +222,16 @@ def start_to_fork_codecs() -> int:
 
 def remember_what_beam_asks_again() -> None:
     """Half of a small run is Beam asking the same of the same functions and flags, thousandfold."""
+    import base64
     import bz2
     import copy
     import inspect
     from types import SimpleNamespace
 
     import objsize
-    from apache_beam.internal import cloudpickle_pickler
+    from apache_beam.internal import cloudpickle_pickler, pickler
     from apache_beam.options.pipeline_options import PipelineOptions
-    from apache_beam.runners.worker import statecache
+    from apache_beam.runners.worker import bundle_processor, statecache
     from apache_beam.transforms import core, userstate
     from apache_beam.typehints import decorators
 
@@ -262,7 +269,8 @@ def remember_what_beam_asks_again() -> None:
         return hints[key]
 
     decorators.IOTypeHints.from_callable = hints_of
-    decorators.TRACEBACK_LIMIT = 0  # the lines that stated a type are for messages alone
+    # The lines that stated a type are for messages alone.
+    decorators.IOTypeHints._make_origin = staticmethod(lambda bases, tb=True, msg=(): [])
 
     mixes_yield_and_return, mixing = core._check_fn_use_yield_and_return, {}
 
@@ -281,9 +289,20 @@ def remember_what_beam_asks_again() -> None:
         get_deep_size=functools.partial(objsize.get_deep_size, exclude_modules_globals=False)
     )
 
+    compress, decompress = functools.cache(bz2.compress), functools.cache(bz2.decompress)
+
+    def decompress_if_compressed(data: bytes) -> bytes:
+        return decompress(data) if data.startswith(b"BZh") else data
+
     cloudpickle_pickler.bz2 = SimpleNamespace(  # of every three functions two were there before
-        compress=functools.cache(bz2.compress), decompress=functools.cache(bz2.decompress)
+        compress=compress, decompress=decompress_if_compressed
     )
+
+    def dumps(value: Any) -> bytes:
+        """For what never leaves the process: ``pickler.dumps``, but not compressed."""
+        return base64.b64encode(cloudpickle_pickler._dumps(value))
+
+    bundle_processor.pickler = SimpleNamespace(dumps=dumps, loads=pickler.loads)
 
     parse, parsed = PipelineOptions.__init__, {}
 
@@ -301,6 +320,76 @@ def remember_what_beam_asks_again() -> None:
         self._visible_options, self._all_options = copy.copy(visible), all_options.copy()
 
     PipelineOptions.__init__ = init
+
+    get_all_options, all_found = PipelineOptions.get_all_options, {}
+
+    def all_options_of(self: PipelineOptions, drop_default: bool = False, **more: Any) -> Any:
+        changed = {name: repr(value) for name, value in self._all_options.items()}
+        key = repr((type(self), self._flags, drop_default, changed))
+        if any(more.values()):
+            return get_all_options(self, drop_default, **more)
+        if key not in all_found:
+            all_found[key] = get_all_options(self, drop_default)
+        return copy.deepcopy(all_found[key])
+
+    PipelineOptions.get_all_options = all_options_of
+
+    def option(self: PipelineOptions, name: str) -> Any:
+        if not name.startswith("_") and hasattr(self._visible_options, name):
+            return self._all_options[name]
+        return object.__getattribute__(self, name)
+
+    PipelineOptions.__getattr__ = option  # Beam sorts all names of options for each
+
+
+def spare_beam_its_caution() -> None:
+    """Beam prepares for workers that are elsewhere and may hang; here they are this process."""
+    from concurrent import futures
+    from types import SimpleNamespace
+
+    from apache_beam.portability.api import beam_fn_api_pb2
+    from apache_beam.runners.portability.fn_api_runner.execution import BundleContextManager
+    from apache_beam.runners.worker import bundle_processor
+
+    class AtOnce(futures.Executor):
+        """Works where it is asked, not in a thread that might hang."""
+
+        def __init__(self, **_: Any) -> None:
+            pass
+
+        def submit(self, function: Any, /, *args: Any, **more: Any) -> "futures.Future[Any]":
+            future: futures.Future[Any] = futures.Future()
+            try:
+                future.set_result(function(*args, **more))
+            except Exception as error:
+                future.set_exception(error)
+            return future
+
+    bundle_processor.concurrent = SimpleNamespace(
+        futures=SimpleNamespace(ThreadPoolExecutor=AtOnce, TimeoutError=futures.TimeoutError)
+    )
+
+    def build_of_stage(self: BundleContextManager) -> Any:
+        """What a bundle has to know, without the collections of all other stages."""
+        components = self.execution_context.pipeline_components
+        transforms = {each.unique_name: each for each in self.stage.transforms}
+        used = {
+            name
+            for each in transforms.values()
+            for name in (*each.inputs.values(), *each.outputs.values())
+        }
+        made = beam_fn_api_pb2.ProcessBundleDescriptor(
+            id=self.bundle_uid,
+            transforms=transforms,
+            pcollections={name: components.pcollections[name] for name in used},
+            state_api_service_descriptor=self.state_api_service_descriptor(),
+            timer_api_service_descriptor=self.data_api_service_descriptor(),
+        )
+        for name in ("coders", "windowing_strategies", "environments"):
+            getattr(made, name).MergeFrom(getattr(components, name))
+        return made
+
+    BundleContextManager._build_process_bundle_descriptor = build_of_stage
 
 
 if __name__ == "__main__":
