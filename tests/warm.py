@@ -13,10 +13,10 @@ import atexit
 import functools
 import json
 import os
+import select
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +25,6 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 WORKS = sys.platform.startswith("linux")
 """Elsewhere a process with threads, as libraries start them, may not fork."""
-
-LOOK_EVERY = 0.01
-"""Seconds between two looks whether a command has ended."""
 
 
 class Command:
@@ -51,11 +48,12 @@ class Command:
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end."""
-        until = time.monotonic() + timeout if timeout is not None else None
-        while (status := self.poll()) is None:
-            if until is not None and time.monotonic() > until:
-                raise subprocess.TimeoutExpired("beam_pipeline", timeout or 0)
-            time.sleep(LOOK_EVERY)
+        if self.poll() is None:
+            process = os.pidfd_open(self.pid)  # to be read from once it has ended
+            select.select([process], [], [], timeout)
+            os.close(process)
+        if (status := self.poll()) is None:
+            raise subprocess.TimeoutExpired("beam_pipeline", timeout or 0)
         return status
 
     def send_signal(self, number: int) -> None:
@@ -347,9 +345,11 @@ def spare_beam_its_caution() -> None:
     from concurrent import futures
     from types import SimpleNamespace
 
-    from apache_beam.portability.api import beam_fn_api_pb2
+    from apache_beam.portability import common_urns
+    from apache_beam.portability.api import beam_fn_api_pb2, beam_runner_api_pb2
     from apache_beam.runners.portability.fn_api_runner.execution import BundleContextManager
     from apache_beam.runners.worker import bundle_processor
+    from apache_beam.utils import proto_utils
 
     class AtOnce(futures.Executor):
         """Works where it is asked, not in a thread that might hang."""
@@ -369,23 +369,59 @@ def spare_beam_its_caution() -> None:
         futures=SimpleNamespace(ThreadPoolExecutor=AtOnce, TimeoutError=futures.TimeoutError)
     )
 
+    primitives, combining = common_urns.primitives, common_urns.combine_components
+    port, combine = beam_fn_api_pb2.RemoteGrpcPort, beam_runner_api_pb2.CombinePayload
+    names_a_coder: dict[str, tuple[Any, str]] = {
+        bundle_processor.DATA_INPUT_URN: (port, "coder_id"),
+        bundle_processor.DATA_OUTPUT_URN: (port, "coder_id"),
+        primitives.PAR_DO.urn: (beam_runner_api_pb2.ParDoPayload, "restriction_coder_id"),
+        combining.COMBINE_PER_KEY_PRECOMBINE.urn: (combine, "accumulator_coder_id"),
+        combining.COMBINE_PER_KEY_MERGE_ACCUMULATORS.urn: (combine, "accumulator_coder_id"),
+        combining.COMBINE_PER_KEY_EXTRACT_OUTPUTS.urn: (combine, "accumulator_coder_id"),
+    }
+
+    def used_coders(transforms: Any, collections: Any, components: Any) -> Any:
+        """The coders that a stage may ask for; all of them if that is hard to tell."""
+        asked = [each.coder_id for each in collections]
+        asked += [each.window_coder_id for each in components.windowing_strategies.values()]
+        for each in transforms:
+            kind, name = names_a_coder.get(each.spec.urn, (None, ""))
+            if kind is not None:
+                payload = proto_utils.parse_Bytes(each.spec.payload, kind)
+                if getattr(payload, "state_specs", None) or getattr(
+                    payload, "timer_family_specs", None
+                ):
+                    return components.coders
+                asked.append(getattr(payload, name))
+            elif each.spec.urn != primitives.FLATTEN.urn:
+                return components.coders
+        found: dict[str, Any] = {}
+        while asked:
+            coder_id = asked.pop()
+            if coder_id and coder_id not in found:
+                found[coder_id] = components.coders[coder_id]
+                asked += found[coder_id].component_coder_ids
+        return found
+
     def build_of_stage(self: BundleContextManager) -> Any:
-        """What a bundle has to know, without the collections of all other stages."""
+        """What a bundle has to know, without the collections and coders of all other stages."""
         components = self.execution_context.pipeline_components
         transforms = {each.unique_name: each for each in self.stage.transforms}
-        used = {
+        names = {
             name
             for each in transforms.values()
             for name in (*each.inputs.values(), *each.outputs.values())
         }
+        collections = {name: components.pcollections[name] for name in names}
         made = beam_fn_api_pb2.ProcessBundleDescriptor(
             id=self.bundle_uid,
             transforms=transforms,
-            pcollections={name: components.pcollections[name] for name in used},
+            pcollections=collections,
+            coders=used_coders(transforms.values(), collections.values(), components),
             state_api_service_descriptor=self.state_api_service_descriptor(),
             timer_api_service_descriptor=self.data_api_service_descriptor(),
         )
-        for name in ("coders", "windowing_strategies", "environments"):
+        for name in ("windowing_strategies", "environments"):
             getattr(made, name).MergeFrom(getattr(components, name))
         return made
 
