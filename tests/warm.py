@@ -143,6 +143,8 @@ def become(request: dict[str, Any]) -> None:
     """Make this process what a shell would have started."""
     from multiprocessing import get_context, resource_tracker
 
+    from apache_beam.internal import cloudpickle_pickler
+
     from beam_pipeline.codec import pool
 
     if request["start_new_session"]:
@@ -152,6 +154,9 @@ def become(request: dict[str, Any]) -> None:
     else:
         resource_tracker._resource_tracker._fd = None  # of another session
     writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    if not any(flag.startswith(("--runner", "--direct_")) for flag in request["flags"]):
+        # Functions stay in this process: nobody else has to read them.
+        cloudpickle_pickler.bz2.compress = lambda data, compresslevel: data
     for number, path, how in ((0, os.devnull, os.O_RDONLY), (1, request["out"], writing),
                               (2, request["err"], writing)):  # fmt: skip
         opened = os.open(path, how)
