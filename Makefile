@@ -60,8 +60,9 @@ $(VENV)/.dev: $(VENV)/.setup
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
-# A test more at once than there are cores; who runs out of them takes some of another's.
-PYTEST = $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+# A test more at once than there are cores; who runs out of them takes some of another's. Python
+# keeps what it has compiled: else each of hundreds of processes would compile all of it anew.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 LEFT_OUT := --ignore tests/faults --ignore tests/dataflow --ignore tests/docs \
     --ignore tests/readers --ignore tests/slurm --ignore tests/flink --ignore tests/browser
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from beam_pipeline.storage.retries import RETRY_COUNT
 from tests import warm
-from tests.kinetics import Finished, Kinetics, run_anew, snapshot
+from tests.kinetics import Finished, Kinetics, snapshot
 from tests.make_clips import Sound, clip, cut, sound_only
 
 gc.disable()  # until all tests are collected: hardly anything of that is ever garbage
@@ -24,6 +24,7 @@ settings.register_profile(
 settings.load_profile("kinetics")
 
 warm.remember_what_beam_asks_again()
+warm.spare_beam_its_caution()
 
 # Whoever starts the tests in the background has them ignore Ctrl-C, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -116,7 +117,7 @@ def ran(all_kinds: Kinetics, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """The job over everything, as it is typed most of the time, with three workers."""
     output = tmp_path_factory.mktemp("ran") / "output"
     before = snapshot(all_kinds.root)
-    ended = all_kinds.prepare(output, "--workers", "3", "--max_failure_ratio=0.9", start=run_anew)
+    ended = all_kinds.prepare(output, "--workers", "3", "--max_failure_ratio=0.9")
     return Ran(all_kinds, output, ended, before)
 
 

@@ -12,6 +12,7 @@ from typing import Self
 
 import pyte
 
+from tests import warm
 from tests.kinetics import ROOT
 
 COLUMNS, ROWS = 80, 24
@@ -37,14 +38,19 @@ class Terminal:
     def __init__(self, command: Sequence[str | Path]) -> None:
         self._ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (ROWS, COLUMNS))
-        self.process = subprocess.Popen(
+        self.process = self._start(command, theirs)
+        os.close(theirs)
+        self.output = b""
+
+    def _start(
+        self, command: Sequence[str | Path], theirs: int
+    ) -> "subprocess.Popen[bytes] | warm.Command":
+        return subprocess.Popen(
             command,
             cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
             env={**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)},
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
-        os.close(theirs)
-        self.output = b""
 
     def __enter__(self) -> Self:
         return self
@@ -77,3 +83,11 @@ class Terminal:
             return False
         self.output += read
         return bool(read)
+
+
+class Shown(Terminal):
+    """The same for the flags of a command that nobody presses keys for; it is imported already."""
+
+    def _start(self, command: Sequence[str | Path], theirs: int) -> warm.Command:
+        terminal = Path(os.ttyname(theirs))
+        return warm.Command([str(word) for word in command], terminal, terminal)

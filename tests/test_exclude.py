@@ -21,6 +21,7 @@ from beam_pipeline.plan.wanted_clips import RECORD
 from beam_pipeline.results.ratios import failure_ratio, missing_ratio
 from tests.conftest import small_clip
 from tests.kinetics import (
+    Finished,
     Kinetics,
     all_rows,
     check_output,
@@ -177,9 +178,21 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Kinetics:
     return made
 
 
-def test_excluded_clips_have_rows_and_stand_in_no_list(labelled: Kinetics, tmp_path: Path) -> None:
-    output, excluded = tmp_path / "output", str(labelled.root / "benchmark.csv")
-    ended = labelled.prepare(output, "--exclude_annotations", excluded)
+@pytest.fixture(scope="module")
+def excluding(
+    labelled: Kinetics, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Finished]:
+    """An output without what the benchmark has, which nobody changes, and how the run ended."""
+    output = tmp_path_factory.mktemp("excluding") / "output"
+    benchmark = str(labelled.root / "benchmark.csv")
+    return output, labelled.prepare(output, "--exclude_annotations", benchmark)
+
+
+def test_excluded_clips_have_rows_and_stand_in_no_list(
+    labelled: Kinetics, excluding: tuple[Path, Finished]
+) -> None:
+    output, ended = excluding
+    excluded = str(labelled.root / "benchmark.csv")
     assert ended.status == 0, ended.err
     check_output(output, labelled.clip_ids())
     rows = all_rows(output)
@@ -251,13 +264,10 @@ def test_a_file_needs_no_splits_to_exclude_its_youtube_ids(tmp_path: Path) -> No
 
 
 def test_the_listed_clips_of_a_finished_output_can_be_excluded(
-    labelled: Kinetics, tmp_path: Path
+    labelled: Kinetics, excluding: tuple[Path, Finished], tmp_path: Path
 ) -> None:
-    failing, benchmark = "--max_failure_ratio=0.9", str(labelled.root / "benchmark.csv")
-    other = tmp_path / "other"
-    assert labelled.prepare(other, failing, "--exclude_annotations", benchmark).status == 0
-    output = tmp_path / "output"
-    ended = labelled.prepare(output, failing, "--exclude_annotations", str(other))
+    output, other = tmp_path / "output", excluding[0]
+    ended = labelled.prepare(output, "--max_failure_ratio=0.9", "--exclude_annotations", str(other))
     assert ended.status == 0, ended.err
     rows = all_rows(output)
     assert {clip_id for clip_id, row in rows.items() if row["status"] == "excluded"} == {STAYS}

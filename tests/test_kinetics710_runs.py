@@ -334,14 +334,14 @@ def test_what_an_output_excludes_is_excluded_in_the_merged_set(
     benchmark.write_text(
         "youtube_id,time_start,time_end,split\n" + "".join(f"{each},1,11,test\n" for each in ids)
     )
-    excluding = []
-    for release, kinetics in releases.items():
-        output = tmp_path / release
+    excluding = {}
+    for number in (K400, K700):
+        release, output = RELEASES[number], tmp_path / RELEASES[number]
         flags = ("--exclude_annotations", str(benchmark), "--exclude_from", "train,val")
         flags += ("--label_map", DATASETS[release].label_map)
-        ended = kinetics.prepare(output, *flags)
+        ended = releases[release].prepare(output, *flags)
         assert ended.status == 0, ended.err
-        excluding.append(output)
+        excluding[number] = output
     assert merge_outputs(outputs, tmp_path / "o").status == 0
     ended = merge_outputs([excluding[K400], outputs[K600], excluding[K700]], tmp_path / "o")
     assert (ended.status, ended.err) == (0, "")

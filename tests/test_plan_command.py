@@ -14,8 +14,8 @@ from beam_pipeline.errors import OutputError
 from beam_pipeline.output.output_folder import Output
 from tests.buckets import BUCKET, Buckets
 from tests.conftest import Ran
-from tests.kinetics import Finished, Kinetics, command, run, summary
-from tests.terminal import Terminal
+from tests.kinetics import Finished, Kinetics, run, summary
+from tests.terminal import Shown
 
 HIDE_CURSOR = b"\x1b[?25l"
 """What a bar on a terminal begins with."""
@@ -144,10 +144,13 @@ def test_an_error_is_in_the_log(few: Kinetics, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_quiet_leaves_out_the_progress_alone(few: Kinetics, tmp_path: Path, quiet: bool) -> None:
+def test_quiet_leaves_out_the_progress_alone(
+    few: Kinetics, tmp_path: Path, quiet: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
     flags = ["--quiet"] * quiet
     given = few.prepare(tmp_path / "o", *flags, start=lambda *given: given)
-    with Terminal(command("plan", *given)) as terminal:
+    with Shown(("plan", *given)) as terminal:
         assert terminal.ended() == 0
     assert (HIDE_CURSOR in terminal.output) is not quiet
     assert b"time on this machine" in terminal.output

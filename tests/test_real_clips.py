@@ -20,13 +20,21 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+FEW = {
+    "arm_wrestling_340x256.mp4", "bt2020_10bit_hevc_320x240.mp4", "corrupted_1280x720.mp4",
+    "failing_audio_640x360.mp4", "kinetics_340x256.mp4", "no_duration_vp9.webm",
+    "odd_320x241_vp9.mp4", "pancake_426x240.mkv", "rotated90_568x320.mov",
+}  # fmt: skip
+"""A clip of each kind; those that take long come through without annotations, below."""
+
+
 def test_real_clips_come_through_under_the_whole_real_annotations(tmp_path: Path) -> None:
     with ANNOTATIONS.open(newline="") as file:
         annotated = [
             f"{row['youtube_id']}_{int(row['time_start']):06d}_{int(row['time_end']):06d}"
             for row in csv.DictReader(file)
         ]
-    clips = sorted(path for path in CLIPS.iterdir() if path.suffix != ".md")
+    clips = sorted(path for path in CLIPS.iterdir() if path.name in FEW)
     named = dict(zip(clips, sorted(annotated)[:: len(annotated) // len(clips)], strict=False))
     (tmp_path / "videos").mkdir()
     for path, clip_id in named.items():
@@ -47,7 +55,7 @@ def test_real_clips_come_through_under_the_whole_real_annotations(tmp_path: Path
     assert summary(output)["unannotated"] == 0
     empty, missing = summary(output)["warnings"]
     assert empty.startswith("there are no annotations for train and test")
-    assert missing.startswith("19,890 of 19,906 annotated clips have no file")
+    assert missing.startswith("19,897 of 19,906 annotated clips have no file")
     assert {name for name, row in there.items() if row["status"] == "failed"} <= {
         "corrupted_1280x720.mp4"
     }

@@ -106,12 +106,11 @@ def assert_merged(data: Many, output: Path, ended: Finished, folder: Path) -> No
     assert_same(output, data.undisturbed)
 
 
-@pytest.mark.parametrize("count", [2, 3])
 def test_parts_at_once_make_each_clip_once_and_the_results_are_those_of_one_run(
-    many: Many, tmp_path: Path, start: Start, count: int
+    many: Many, tmp_path: Path, start: Start
 ) -> None:
     output = tmp_path / "output"
-    for ended in [run.finished() for run in [start(part) for part in parts(many, output, count)]]:
+    for ended in [run.finished() for run in [start(part) for part in parts(many, output, 3)]]:
         assert (ended.status, ended.err) == (0, "")
         assert NEXT in ended.out
     assert {path.name for path in output.iterdir()} == {"videos", "_state"}
@@ -144,28 +143,22 @@ def _id(path: str) -> str:
     return Path(path).stem
 
 
-def test_what_parts_have_not_made_the_last_run_makes(quick: Many, tmp_path: Path) -> None:
-    output = tmp_path / "output"
-    first, _ = parts(quick, output, 2)
-    ended = finish(first, tmp_path)
-    assert ended.status == 0
-    made = clips(output)
-    assert 0 < len(made) < 12
-    assert finish(quick.flags(output), tmp_path).status == 0
-    assert made.items() <= clips(output).items()
-    assert_same(output, quick.undisturbed)
-
-
-def test_a_part_that_comes_twice_has_nothing_to_do(quick: Many, tmp_path: Path) -> None:
+def test_a_part_that_comes_twice_has_nothing_to_do_and_the_last_run_makes_the_rest(
+    quick: Many, tmp_path: Path
+) -> None:
     output = tmp_path / "output"
     first, _ = parts(quick, output, 2)
     assert finish(first, tmp_path).status == 0
-    before = files(output)
+    made, before = clips(output), files(output)
+    assert 0 < len(made) < 12
     ended = finish(first, tmp_path)
     assert ended.out.startswith("Part 1/2 is done: no clip to make; ")
     del before["_state/settings.json"]  # written anew, by each run
     assert before.items() <= files(output).items()
     assert len(files(output)) == len(before) + 1
+    assert finish(quick.flags(output), tmp_path).status == 0
+    assert made.items() <= clips(output).items()
+    assert_same(output, quick.undisturbed)
 
 
 def test_a_part_without_anything_to_do_leaves_a_finished_output_as_it_is(
@@ -248,12 +241,9 @@ def test_a_part_has_no_summary_to_return(quick: Many, tmp_path: Path) -> None:
 # Archives
 
 
-@pytest.mark.parametrize("count", [2, 3])
-def test_archives_are_read_by_one_part_each(
-    archived: Many, tmp_path: Path, start: Start, count: int
-) -> None:
+def test_archives_are_read_by_one_part_each(archived: Many, tmp_path: Path, start: Start) -> None:
     output = tmp_path / "output"
-    for ended in [run.finished() for run in [start(p) for p in parts(archived, output, count)]]:
+    for ended in [run.finished() for run in [start(part) for part in parts(archived, output, 3)]]:
         assert (ended.status, ended.err) == (0, "")
         assert NEXT in ended.out
     assert len(clips(output)) == COUNT

@@ -13,10 +13,10 @@ import atexit
 import functools
 import json
 import os
+import select
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +25,6 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 WORKS = sys.platform.startswith("linux")
 """Elsewhere a process with threads, as libraries start them, may not fork."""
-
-LOOK_EVERY = 0.01
-"""Seconds between two looks whether a command has ended."""
 
 
 class Command:
@@ -51,11 +48,12 @@ class Command:
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end."""
-        until = time.monotonic() + timeout if timeout is not None else None
-        while (status := self.poll()) is None:
-            if until is not None and time.monotonic() > until:
-                raise subprocess.TimeoutExpired("beam_pipeline", timeout or 0)
-            time.sleep(LOOK_EVERY)
+        if self.poll() is None:
+            process = os.pidfd_open(self.pid)  # to be read from once it has ended
+            select.select([process], [], [], timeout)
+            os.close(process)
+        if (status := self.poll()) is None:
+            raise subprocess.TimeoutExpired("beam_pipeline", timeout or 0)
         return status
 
     def send_signal(self, number: int) -> None:
@@ -145,6 +143,8 @@ def become(request: dict[str, Any]) -> None:
     """Make this process what a shell would have started."""
     from multiprocessing import get_context, resource_tracker
 
+    from apache_beam.internal import cloudpickle_pickler
+
     from beam_pipeline.codec import pool
 
     if request["start_new_session"]:
@@ -154,6 +154,9 @@ def become(request: dict[str, Any]) -> None:
     else:
         resource_tracker._resource_tracker._fd = None  # of another session
     writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    if not any(flag.startswith(("--runner", "--direct_")) for flag in request["flags"]):
+        # Functions stay in this process: nobody else has to read them.
+        cloudpickle_pickler.bz2.compress = lambda data, compresslevel: data
     for number, path, how in ((0, os.devnull, os.O_RDONLY), (1, request["out"], writing),
                               (2, request["err"], writing)):  # fmt: skip
         opened = os.open(path, how)
@@ -179,9 +182,13 @@ def import_all() -> None:
     for module in pkgutil.walk_packages(beam_pipeline.__path__, "beam_pipeline."):
         if not module.name.endswith(("__main__", "dataflow")):
             importlib.import_module(module.name)
-    for name in ("gcsfs", "s3fs", "fsspec.implementations.http", "rich.table", "rich.progress"):
+    for name in (
+        "gcsfs", "s3fs", "fsspec.implementations.http", "pyarrow.dataset", "rich.table",
+        "rich.progress", "rich._emoji_codes",
+    ):  # fmt: skip
         importlib.import_module(name)
     remember_what_beam_asks_again()
+    spare_beam_its_caution()
     build_once()
     gc.collect()
     gc.freeze()  # all this lives as long as the process: no run has to look through it
@@ -194,7 +201,9 @@ def build_once() -> None:
     from beam_pipeline.config import Config
     from beam_pipeline.engines.choose import choose_engine
     from beam_pipeline.options import KineticsOptions, parse_command_line
+    from beam_pipeline.report.page import page_template
 
+    page_template()
     given = ["--annotations", "/a", "--videos", "/v", "--output", "/o"]
     options = parse_command_line(given)
     engine = choose_engine(options)
@@ -216,15 +225,16 @@ def start_to_fork_codecs() -> int:
 
 def remember_what_beam_asks_again() -> None:
     """Half of a small run is Beam asking the same of the same functions and flags, thousandfold."""
+    import base64
     import bz2
     import copy
     import inspect
     from types import SimpleNamespace
 
     import objsize
-    from apache_beam.internal import cloudpickle_pickler
+    from apache_beam.internal import cloudpickle_pickler, pickler
     from apache_beam.options.pipeline_options import PipelineOptions
-    from apache_beam.runners.worker import statecache
+    from apache_beam.runners.worker import bundle_processor, statecache
     from apache_beam.transforms import core, userstate
     from apache_beam.typehints import decorators
 
@@ -262,7 +272,8 @@ def remember_what_beam_asks_again() -> None:
         return hints[key]
 
     decorators.IOTypeHints.from_callable = hints_of
-    decorators.TRACEBACK_LIMIT = 0  # the lines that stated a type are for messages alone
+    # The lines that stated a type are for messages alone.
+    decorators.IOTypeHints._make_origin = staticmethod(lambda bases, tb=True, msg=(): [])
 
     mixes_yield_and_return, mixing = core._check_fn_use_yield_and_return, {}
 
@@ -281,9 +292,20 @@ def remember_what_beam_asks_again() -> None:
         get_deep_size=functools.partial(objsize.get_deep_size, exclude_modules_globals=False)
     )
 
+    compress, decompress = functools.cache(bz2.compress), functools.cache(bz2.decompress)
+
+    def decompress_if_compressed(data: bytes) -> bytes:
+        return decompress(data) if data.startswith(b"BZh") else data
+
     cloudpickle_pickler.bz2 = SimpleNamespace(  # of every three functions two were there before
-        compress=functools.cache(bz2.compress), decompress=functools.cache(bz2.decompress)
+        compress=compress, decompress=decompress_if_compressed
     )
+
+    def dumps(value: Any) -> bytes:
+        """For what never leaves the process: ``pickler.dumps``, but not compressed."""
+        return base64.b64encode(cloudpickle_pickler._dumps(value))
+
+    bundle_processor.pickler = SimpleNamespace(dumps=dumps, loads=pickler.loads)
 
     parse, parsed = PipelineOptions.__init__, {}
 
@@ -301,6 +323,114 @@ def remember_what_beam_asks_again() -> None:
         self._visible_options, self._all_options = copy.copy(visible), all_options.copy()
 
     PipelineOptions.__init__ = init
+
+    get_all_options, all_found = PipelineOptions.get_all_options, {}
+
+    def all_options_of(self: PipelineOptions, drop_default: bool = False, **more: Any) -> Any:
+        changed = {name: repr(value) for name, value in self._all_options.items()}
+        key = repr((type(self), self._flags, drop_default, changed))
+        if any(more.values()):
+            return get_all_options(self, drop_default, **more)
+        if key not in all_found:
+            all_found[key] = get_all_options(self, drop_default)
+        return copy.deepcopy(all_found[key])
+
+    PipelineOptions.get_all_options = all_options_of
+
+    def option(self: PipelineOptions, name: str) -> Any:
+        if not name.startswith("_") and hasattr(self._visible_options, name):
+            return self._all_options[name]
+        return object.__getattribute__(self, name)
+
+    PipelineOptions.__getattr__ = option  # Beam sorts all names of options for each
+
+
+def spare_beam_its_caution() -> None:
+    """Beam prepares for workers that are elsewhere and may hang; here they are this process."""
+    from concurrent import futures
+    from types import SimpleNamespace
+
+    from apache_beam.portability import common_urns
+    from apache_beam.portability.api import beam_fn_api_pb2, beam_runner_api_pb2
+    from apache_beam.runners.portability.fn_api_runner.execution import BundleContextManager
+    from apache_beam.runners.worker import bundle_processor
+    from apache_beam.utils import proto_utils
+
+    class AtOnce(futures.Executor):
+        """Works where it is asked, not in a thread that might hang."""
+
+        def __init__(self, **_: Any) -> None:
+            pass
+
+        def submit(self, function: Any, /, *args: Any, **more: Any) -> "futures.Future[Any]":
+            future: futures.Future[Any] = futures.Future()
+            try:
+                future.set_result(function(*args, **more))
+            except Exception as error:
+                future.set_exception(error)
+            return future
+
+    bundle_processor.concurrent = SimpleNamespace(
+        futures=SimpleNamespace(ThreadPoolExecutor=AtOnce, TimeoutError=futures.TimeoutError)
+    )
+
+    primitives, combining = common_urns.primitives, common_urns.combine_components
+    port, combine = beam_fn_api_pb2.RemoteGrpcPort, beam_runner_api_pb2.CombinePayload
+    names_a_coder: dict[str, tuple[Any, str]] = {
+        bundle_processor.DATA_INPUT_URN: (port, "coder_id"),
+        bundle_processor.DATA_OUTPUT_URN: (port, "coder_id"),
+        primitives.PAR_DO.urn: (beam_runner_api_pb2.ParDoPayload, "restriction_coder_id"),
+        combining.COMBINE_PER_KEY_PRECOMBINE.urn: (combine, "accumulator_coder_id"),
+        combining.COMBINE_PER_KEY_MERGE_ACCUMULATORS.urn: (combine, "accumulator_coder_id"),
+        combining.COMBINE_PER_KEY_EXTRACT_OUTPUTS.urn: (combine, "accumulator_coder_id"),
+    }
+
+    def used_coders(transforms: Any, collections: Any, components: Any) -> Any:
+        """The coders that a stage may ask for; all of them if that is hard to tell."""
+        asked = [each.coder_id for each in collections]
+        asked += [each.window_coder_id for each in components.windowing_strategies.values()]
+        for each in transforms:
+            kind, name = names_a_coder.get(each.spec.urn, (None, ""))
+            if kind is not None:
+                payload = proto_utils.parse_Bytes(each.spec.payload, kind)
+                if getattr(payload, "state_specs", None) or getattr(
+                    payload, "timer_family_specs", None
+                ):
+                    return components.coders
+                asked.append(getattr(payload, name))
+            elif each.spec.urn != primitives.FLATTEN.urn:
+                return components.coders
+        found: dict[str, Any] = {}
+        while asked:
+            coder_id = asked.pop()
+            if coder_id and coder_id not in found:
+                found[coder_id] = components.coders[coder_id]
+                asked += found[coder_id].component_coder_ids
+        return found
+
+    def build_of_stage(self: BundleContextManager) -> Any:
+        """What a bundle has to know, without the collections and coders of all other stages."""
+        components = self.execution_context.pipeline_components
+        transforms = {each.unique_name: each for each in self.stage.transforms}
+        names = {
+            name
+            for each in transforms.values()
+            for name in (*each.inputs.values(), *each.outputs.values())
+        }
+        collections = {name: components.pcollections[name] for name in names}
+        made = beam_fn_api_pb2.ProcessBundleDescriptor(
+            id=self.bundle_uid,
+            transforms=transforms,
+            pcollections=collections,
+            coders=used_coders(transforms.values(), collections.values(), components),
+            state_api_service_descriptor=self.state_api_service_descriptor(),
+            timer_api_service_descriptor=self.data_api_service_descriptor(),
+        )
+        for name in ("windowing_strategies", "environments"):
+            getattr(made, name).MergeFrom(getattr(components, name))
+        return made
+
+    BundleContextManager._build_process_bundle_descriptor = build_of_stage
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from importlib import resources
 from typing import NamedTuple
 from urllib.parse import quote
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup, escape
 from rich.filesize import decimal
 
@@ -47,9 +47,8 @@ from beam_pipeline.report.trainer_configs import Lists, TrainerConfig, trainer_c
 def draw_page(about: About, facts: Facts, sheet: ContactSheet | None) -> bytes:
     """The whole page, as UTF-8."""
     script, style = _file("script.js"), _file("style.css")
-    template = _environment().from_string(_file("page.html"))
     with_annotations = ALL not in facts.statuses
-    text = template.render(
+    text = page_template().render(
         about=about,
         name=posixpath.basename(public_address(about.root).rstrip("/")) or about.root,
         root=public_address(about.root),
@@ -104,8 +103,8 @@ def _in_lines(text: str) -> Markup:
 
 
 @cache
-def _environment() -> Environment:
-    """Every text is escaped, and its control characters are made visible."""
+def page_template() -> Template:
+    """The page without its facts: texts are escaped, and their control characters visible."""
     environment = Environment(
         autoescape=True,
         trim_blocks=True,
@@ -123,7 +122,7 @@ def _environment() -> Environment:
         "seconds": lambda value: f"{value:,.2f} s",
     }
     environment.globals |= {"percent": percent, "LISTED": LISTED}
-    return environment
+    return environment.from_string(_file("page.html"))
 
 
 _IDENTITY = re.compile(r"(.+)(_[0-9]{6}_[0-9]{6})", re.DOTALL)

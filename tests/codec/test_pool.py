@@ -258,14 +258,28 @@ def test_a_child_that_stopped_reading_ends_at_its_deadline(pool: CodecPool, good
 
 
 def test_a_clip_that_waits_for_a_child_is_not_late(
-    pool: CodecPool, good: Request, endless: Request
+    pool: CodecPool, good: Request, endless: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Its time begins when the other's has ended."""
+    seen: list[tuple[str, float]] = []
+
+    class Timer(threading.Timer):
+        def start(self) -> None:
+            seen.append(("begun", self.interval))
+            super().start()
+
+        def cancel(self) -> None:
+            seen.append(("ended", self.interval))
+            super().cancel()
+
     assert pool.run(good, PATIENCE).status == "resized"
-    first = in_background(lambda: pool.run(endless, 3))
+    monkeypatch.setattr(threading, "Timer", Timer)
+    first = in_background(lambda: pool.run(endless, 1))
     wait_until_busy(children())
-    second = in_background(lambda: pool.run(good, 2.5))
+    second = in_background(lambda: pool.run(good, PATIENCE))
     assert first.result(PATIENCE).reason == "timeout"
     assert second.result(PATIENCE).status == "resized"
+    assert seen == [(event, time) for time in (1, PATIENCE) for event in ("begun", "ended")]
 
 
 # Memory
