@@ -262,10 +262,12 @@ def test_a_clip_that_waits_for_a_child_is_not_late(
 ) -> None:
     """Its time begins when the other's has ended."""
     seen: list[tuple[str, float]] = []
+    begun = threading.Event()
 
     class Timer(threading.Timer):
         def start(self) -> None:
             seen.append(("begun", self.interval))
+            begun.set()
             super().start()
 
         def cancel(self) -> None:
@@ -274,12 +276,12 @@ def test_a_clip_that_waits_for_a_child_is_not_late(
 
     assert pool.run(good, PATIENCE).status == "resized"
     monkeypatch.setattr(threading, "Timer", Timer)
-    first = in_background(lambda: pool.run(endless, 1))
-    wait_until_busy(children())
+    first = in_background(lambda: pool.run(endless, 0.5))
+    assert begun.wait(PATIENCE)
     second = in_background(lambda: pool.run(good, PATIENCE))
     assert first.result(PATIENCE).reason == "timeout"
     assert second.result(PATIENCE).status == "resized"
-    assert seen == [(event, time) for time in (1, PATIENCE) for event in ("begun", "ended")]
+    assert seen == [(event, time) for time in (0.5, PATIENCE) for event in ("begun", "ended")]
 
 
 # Memory
