@@ -134,15 +134,15 @@ class _Fetch(PooledDoFn):
         self, element: tuple[int, Iterable[bytes]], class_sizes: ClassSizes
     ) -> Iterator[Row | pvalue.TaggedOutput]:
         self._turn.take()
-        try:
-            yield from self._fetch(list(unpack(Row, element[1])), class_sizes)
-        except BaseException:
-            self._turn.give_up()
-            raise
+        yield from self._fetch(list(unpack(Row, element[1])), class_sizes)
 
     def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
         yield from super().finish_bundle()
         self._turn.give_up()  # the clips of the last video are made and logged
+
+    def teardown(self) -> None:
+        self._turn.give_up()  # also after a failure, here or in another step of the bundle
+        super().teardown()
 
     def _fetch(
         self, planned: Sequence[Row], class_sizes: ClassSizes
