@@ -23,7 +23,7 @@ from beam_pipeline.output.row_log import RowLog
 from beam_pipeline.plan.decide import DOUBTFUL
 from beam_pipeline.progress.counts import LOCAL_COUNTS
 from beam_pipeline.storage import files
-from beam_pipeline.work import fetch_turn
+from beam_pipeline.work import fetch_clips, fetch_turn
 from beam_pipeline.work.fetch_clips import _Fetch, known_meanwhile
 from beam_pipeline.work.fetch_turn import MARK, FetchTurn
 from tests.faults.runs import wait_for
@@ -236,6 +236,15 @@ def test_what_may_be_had_after_all_is_asked_for(config: Config) -> None:
     log(another_run(config), ANSWER)
     assert config.fetch is not None
     assert known(replace(config, fetch=replace(config.fetch, again=True))) == {}
+
+
+def test_for_what_was_not_made_no_file_is_looked_up(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a bucket that is a request for each clip that an earlier run could not have."""
+    log(another_run(config), ANSWER)
+    monkeypatch.setattr(fetch_clips.files, "info", None)
+    assert [*known(config)] == [LOST.clip_id]
 
 
 def test_a_clip_that_may_be_wrong_is_made_anew(config: Config) -> None:
