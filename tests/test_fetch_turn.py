@@ -14,6 +14,7 @@ import pytest
 from beam_pipeline.batches import pack
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip, Row
+from beam_pipeline.errors import OutputError
 from beam_pipeline.fetch.reasons import WATCH
 from beam_pipeline.output import manifest
 from beam_pipeline.output.leases import acquire_lease, release_lease
@@ -22,9 +23,10 @@ from beam_pipeline.output.row_log import RowLog
 from beam_pipeline.plan.decide import DOUBTFUL
 from beam_pipeline.progress.counts import LOCAL_COUNTS
 from beam_pipeline.storage import files
-from beam_pipeline.work import fetch_turn
+from beam_pipeline.work import fetch_clips, fetch_turn
 from beam_pipeline.work.fetch_clips import _Fetch, known_meanwhile
 from beam_pipeline.work.fetch_turn import MARK, FetchTurn
+from tests.faults.runs import wait_for
 from tests.kinetics import SHORT_EDGE
 from tests.standin import NO_PAUSE, StandIn
 
@@ -41,6 +43,10 @@ ANSWER = Row.of(LOST, "missing", reason="private", detail="2026-01-01: words")
 
 Begin = Callable[[], Output]
 """Begins another run in one output."""
+
+
+def mark_of(output: Output) -> bytes:
+    return files.read(output.url(f"{output.state}/{MARK}"))
 
 
 def missing(clip: Clip) -> Row:
@@ -72,9 +78,9 @@ def test_a_run_waits_until_another_has_fetched(begin: Begin) -> None:
     first.take()
     with ThreadPoolExecutor(1) as threads:
         taken = threads.submit(second.take)
+        wait_for(lambda: LOCAL_COUNTS.waiting_to_fetch)
         time.sleep(4 * SOON)
         assert not taken.done()
-        assert LOCAL_COUNTS.waiting_to_fetch
         first.give_up()
         taken.result(timeout=30)
     assert not LOCAL_COUNTS.waiting_to_fetch
@@ -108,17 +114,32 @@ def test_where_nothing_tells_the_dead_a_mark_that_grows_no_more_does(
 
 
 def test_a_mark_grows_while_its_run_fetches(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each turn of the run: work that failed may come again."""
     monkeypatch.setattr(fetch_turn, "HEARTBEAT_INTERVAL", SOON)
     monkeypatch.setattr(fetch_turn, "LEASE_TIMEOUT", 10 * SOON)
-    first, second = FetchTurn(begin()), FetchTurn(begin())
-    first.take()
-    with ThreadPoolExecutor(1) as threads:
-        taken = threads.submit(second.take)
-        time.sleep(20 * SOON)
-        assert not taken.done()
+    output = begin()
+    first, second = FetchTurn(output), FetchTurn(begin())
+    for _ in range(2):
+        first.take()
+        for _ in range(2):
+            assert second._is_another_fetching()
+            seen = mark_of(output)
+            time.sleep(10 * SOON)  # then one that had not grown would count no more
+            wait_for(lambda seen=seen: mark_of(output) > seen)
         first.give_up()
-        taken.result(timeout=30)
-    second.give_up()
+        assert not second._is_another_fetching()
+
+
+def test_a_turn_ends_though_its_mark_cannot_be_removed(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_output: Output, _relative: str) -> None:
+        raise OutputError("no permission")
+
+    turn = FetchTurn(begin())
+    turn.take()
+    monkeypatch.setattr(Output, "remove", fail)
+    turn.give_up()
 
 
 def test_of_two_that_mark_at_once_none_has_the_turn(
@@ -217,6 +238,15 @@ def test_what_may_be_had_after_all_is_asked_for(config: Config) -> None:
     assert known(replace(config, fetch=replace(config.fetch, again=True))) == {}
 
 
+def test_for_what_was_not_made_no_file_is_looked_up(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a bucket that is a request for each clip that an earlier run could not have."""
+    log(another_run(config), ANSWER)
+    monkeypatch.setattr(fetch_clips.files, "info", None)
+    assert [*known(config)] == [LOST.clip_id]
+
+
 def test_a_clip_that_may_be_wrong_is_made_anew(config: Config) -> None:
     write_clip(config, b"five!")
     log(another_run(config), MADE._replace(detail=DOUBTFUL))
@@ -240,6 +270,18 @@ def test_in_a_bucket_too_each_video_is_logged_before_the_next(
     rows.close()
     worker.teardown()
     release_lease(bucket)
+
+
+def test_a_run_that_fails_amid_its_turn_lets_others_fetch(config: Config) -> None:
+    worker = _Fetch(config)
+    worker.setup()
+    worker.start_bundle()
+    rows = worker.process((0, [pack([tuple(missing(CLIP))])]), {"zumba": 2})
+    next(rows)
+    assert mark_of(config.output)
+    worker.teardown()  # all that is called after a failure of another step of the bundle
+    with pytest.raises(FileNotFoundError):
+        mark_of(config.output)
 
 
 def test_two_runs_at_once_ask_for_each_video_once(config: Config, site: StandIn) -> None:

@@ -120,9 +120,8 @@ class CopiedSound(SoundTrack):
 
     def _convert(self, packet: Packet, frames: list[AudioFrame]) -> Iterator[Packet]:
         if new_headers(packet) not in (None, self._headers):
-            raise SoundNotCopyable(
-                "its headers change in mid-stream"
-            )  # an MP4 track has one header
+            # An MP4 track has one header.
+            raise SoundNotCopyable("its headers change in mid-stream")
         if self._good_packets < self._packets or self._concealed:
             raise SoundNotCopyable("not all of its packets decode")
         shift = to_ticks(self._start, packet.time_base)

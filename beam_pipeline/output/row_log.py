@@ -81,7 +81,7 @@ class RowLog:
                 self._start_file()
 
     def flush(self) -> None:
-        """Write the rows that a bucket does not have yet, where losing them costs more than it."""
+        """Write the rows that a bucket lacks: where losing them costs more than a request."""
         with self._lock:
             if self._lines and not self._output.is_local:
                 self._flush()

@@ -1,4 +1,4 @@
-"""Files and folders of this machine that are removed after use, or when the process is stopped."""
+"""Temporary files and folders of this machine, and which of them a stopped process removes."""
 
 import os
 import shutil

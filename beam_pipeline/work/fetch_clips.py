@@ -7,9 +7,11 @@ during the pause before the next.
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import apache_beam as beam
@@ -29,6 +31,7 @@ from beam_pipeline.fetch.package import interface_problem, package_problem
 from beam_pipeline.fetch.reasons import NOT_ASKED, Unavailable, may_ask
 from beam_pipeline.output.output_errors import as_write_error
 from beam_pipeline.output.output_folder import ROWS as ROW_FILES
+from beam_pipeline.output.rows_of_run import THREADS
 from beam_pipeline.output.runs import runs_in
 from beam_pipeline.output.thumbnails import ClassSizes, is_kept
 from beam_pipeline.plan.decide import finished_rows, is_doubtful, missing_row
@@ -134,15 +137,15 @@ class _Fetch(PooledDoFn):
         self, element: tuple[int, Iterable[bytes]], class_sizes: ClassSizes
     ) -> Iterator[Row | pvalue.TaggedOutput]:
         self._turn.take()
-        try:
-            yield from self._fetch(list(unpack(Row, element[1])), class_sizes)
-        except BaseException:
-            self._turn.give_up()
-            raise
+        yield from self._fetch(list(unpack(Row, element[1])), class_sizes)
 
     def finish_bundle(self) -> Iterator[WindowedValue | pvalue.TaggedOutput]:
         yield from super().finish_bundle()
         self._turn.give_up()  # the clips of the last video are made and logged
+
+    def teardown(self) -> None:
+        self._turn.give_up()  # also after a failure, here or in another step of the bundle
+        super().teardown()
 
     def _fetch(
         self, planned: Sequence[Row], class_sizes: ClassSizes
@@ -170,39 +173,53 @@ def known_meanwhile(planned: Sequence[Row], config: Config) -> dict[str, Row]:
     assert config.fetch is not None
     clips = {row.clip_id: row.clip for row in planned}
     found: dict[str, list[Row]] = {}
-    for row in _rows_of_others(config):
-        if row.clip_id in clips:
-            found.setdefault(row.clip_id, []).append(row)
+    for row in _rows_of_others(clips, config):
+        found.setdefault(row.clip_id, []).append(row)
     known = {}
     for clip_id, rows in found.items():
-        clip, path = clips[clip_id], config.clip_path(clips[clip_id])
-        url = config.output.url(path)
-        with suppress(OSError):
-            video = Video(url, 0, files.info(url).size)
-            made = finished_rows(rows, [video], config.output).get(path)
-            if made is not None and not is_doubtful(made):
-                known[clip_id] = made.reused_for(clip)
-                continue
+        clip = clips[clip_id]
+        if (made := _made_by_others(clip, rows, config)) is not None:
+            known[clip_id] = made.reused_for(clip)
+            continue
         answer = missing_row(clip, rows)
         if not may_ask(answer.status, answer.reason, answer.source, config.fetch.again):
             known[clip_id] = answer
     return known
 
 
-def _rows_of_others(config: Config) -> Iterator[Row]:
-    """The rows of all other runs, dead, alive, or at their end."""
+def _made_by_others(clip: Clip, rows: Sequence[Row], config: Config) -> Row | None:
+    """Of the rows of a clip the one that tells of its file; None if it has to be made."""
+    path = config.clip_path(clip)
+    if not any(row.path == path for row in rows):
+        return None
+    url = config.output.url(path)
+    with suppress(OSError):
+        there = Video(url, 0, files.info(url).size)
+        made = finished_rows(rows, [there], config.output).get(path)
+        return None if is_doubtful(made) else made
+    return None
+
+
+def _rows_of_others(clips: Container[str], config: Config) -> Iterator[Row]:
+    """The rows that all other runs, dead, alive, or at their end, have of some clips."""
     output = config.output
+    row_files = [
+        url
+        for run in runs_in(output)
+        if run != output.state
+        for url in output.urls_in(f"{run}/{ROW_FILES}")
+    ]
 
-    def urls() -> Iterator[str]:
-        for run in runs_in(output):
-            if run != output.state:
-                yield from output.urls_in(f"{run}/{ROW_FILES}")
-        # Last: a run writes manifests before its row files go.
-        yield from manifests_in(output)
-
-    for url in urls():
+    def read(url: str) -> list[Row]:
         with suppress(FileNotFoundError):
-            yield from (row for row in read_rows(url, config) if isinstance(row, Row))
+            found = (row for row in read_rows(url, config) if isinstance(row, Row))
+            return [row for row in found if row.clip_id in clips]
+        return []
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        yield from chain.from_iterable(threads.map(read, row_files))
+    # Last: a run writes manifests before its row files go.
+    yield from chain.from_iterable(map(read, manifests_in(output)))
 
 
 def in_order(rows: Iterable[Row]) -> dict[str, list[Row]]:

@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import suppress
 
+from beam_pipeline.errors import OutputError
 from beam_pipeline.output.heartbeat import ALIVE, HEARTBEAT_INTERVAL, LEASE_TIMEOUT
 from beam_pipeline.output.output_folder import Output
 from beam_pipeline.output.run_lock import is_alive
@@ -29,7 +30,6 @@ class FetchTurn:
         self._output = output
         self._name = f"{output.state}/{MARK}"
         self._seen: dict[str, tuple[bytes, float]] = {}
-        self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def take(self) -> None:
@@ -44,7 +44,8 @@ class FetchTurn:
                 time.sleep(random.uniform(LOOK_INTERVAL / 2, LOOK_INTERVAL))
         finally:
             LOCAL_COUNTS.waiting_to_fetch = False
-        self._thread = threading.Thread(target=self._grow, daemon=True)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._grow, args=[self._ended], daemon=True)
         self._thread.start()
 
     def give_up(self) -> None:
@@ -54,7 +55,8 @@ class FetchTurn:
         self._ended.set()
         self._thread.join(HEARTBEAT_INTERVAL)  # it may be waiting for unresponsive storage
         self._thread = None
-        self._output.remove(self._name)
+        with suppress(OutputError):  # a mark that stays grows no more
+            self._output.remove(self._name)
 
     def _try_to_take(self) -> bool:
         """Of two runs that mark at once, both may see the other: then neither has the turn."""
@@ -91,8 +93,8 @@ class FetchTurn:
             self._seen[run] = mark, since
         return time.monotonic() - since < LEASE_TIMEOUT
 
-    def _grow(self) -> None:
+    def _grow(self, ended: threading.Event) -> None:
         url = self._output.url(self._name)
-        while not self._ended.wait(HEARTBEAT_INTERVAL):
+        while not ended.wait(HEARTBEAT_INTERVAL):
             with suppress(OSError):  # a missed beat must not fail the run; the state may be gone
                 files.write(url, files.read(url) + b".")

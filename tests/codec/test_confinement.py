@@ -104,12 +104,16 @@ def test_an_error_that_python_reports_where_nobody_catches_it_ends_no_process(
     """As in a callback of FFmpeg's when memory runs out: Python would open the source."""
     child = os.fork()
     if not child:
-        sys.stderr = io.StringIO()
-        sys.unraisablehook, threading.excepthook = sys.__unraisablehook__, threading.__excepthook__
-        confinement.load_what_comes_late()
-        confinement.system_call_filter().load()
-        report()
-        os._exit(0)
+        try:
+            sys.stderr = io.StringIO()
+            sys.unraisablehook = sys.__unraisablehook__
+            threading.excepthook = threading.__excepthook__
+            confinement.load_what_comes_late()
+            confinement.system_call_filter().load()
+            report()
+            os._exit(0)
+        finally:
+            os._exit(1)  # or it would go on with the next test
     assert os.waitpid(child, 0)[1] == 0
 
 

@@ -79,6 +79,10 @@ class Run:
     def is_over(self) -> bool:
         return self.process.poll() is not None
 
+    def said(self) -> str:
+        """What it has written to stderr so far."""
+        return _text(self._err)
+
     def finished(self, within: float = PATIENCE) -> Finished:
         """Wait for the end; no process may outlive it by more than a moment."""
         self.process.wait(within)

@@ -39,14 +39,17 @@ class Made:
     kinetics: Kinetics
     site: StandIn
 
-    def prepare(self, output: Path, *flags: str, videos: Path | None = None) -> Finished:
+    def flags(self, output: Path) -> list[str]:
         annotations = (str(self.kinetics.annotations / name) for name in ("train.json", "val.csv"))
+        return [
+            "--annotations", *annotations, "--output", str(output), "--splits", "train,val",
+            "--short_edge", str(SHORT_EDGE), "--max_failure_ratio=1",
+        ]  # fmt: skip
+
+    def prepare(self, output: Path, *flags: str, videos: Path | None = None) -> Finished:
         there = ("--videos", str(videos)) if videos else ()
         self.site.asked.clear()
-        return run(
-            "--annotations", *annotations, "--output", str(output), "--splits", "train,val",
-            "--short_edge", str(SHORT_EDGE), "--max_failure_ratio=1", *there, *flags,
-        )  # fmt: skip
+        return run(*self.flags(output), *there, *flags)
 
     def fetch(self, output: Path, *flags: str) -> Finished:
         self.site.asked.clear()
