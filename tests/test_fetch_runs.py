@@ -150,6 +150,10 @@ def test_too_many_requests_end_all_fetching_with_a_note(made: Made, tmp_path: Pa
     assert {told(rows[name]) for name in rows if "aWhole" not in name} == {("missing", "no_file")}
     (note,) = (each for each in summary(tmp_path / "output")["warnings"] if "ended early" in each)
     assert "5 more videos were not asked for" in note
+    made.site.pages = dict.fromkeys(PAGES, 429)
+    quiet = made.fetch(tmp_path / "output", "--quiet")
+    assert (quiet.status, quiet.out) == (1, "")
+    assert quiet.complaint.startswith("no annotated clip has a file, or could be fetched because ")
     made.site.pages = PAGES
     assert made.prepare(tmp_path / "output", *FETCH).status == 0
     rows = all_rows(tmp_path / "output")
