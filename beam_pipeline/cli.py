@@ -7,7 +7,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -21,11 +21,14 @@ from beam_pipeline.privacy import one_line, redact
 from beam_pipeline.quick_start import import_of_beam
 
 if TYPE_CHECKING:
+    import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
 
     from beam_pipeline.config import Config
     from beam_pipeline.engines.engine import Engine
     from beam_pipeline.progress.counts import Counts
+
+Summary = dict[str, Any]
 
 OK, RUN_FAILED, BAD_USAGE = 0, 1, 2
 EXAMPLE = (
@@ -80,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         options = parse_command_line(arguments)
         engine = choose_engine(options)
-        return _run(engine, options)
+        return _run(_job_of(engine, options))
     except (UsageError, RunError) as error:
         _complain(str(error))
         return BAD_USAGE if isinstance(error, UsageError) else RUN_FAILED
@@ -104,12 +107,16 @@ def _not_begun(arguments: list[str]) -> str | None:
 
 def _run_subcommand(name: str, *arguments: str) -> int:
     """Plan a run, look at an output, or fetch for it; status 2 if nothing can be said about it."""
-    _on_signal(lambda: INTERRUPTED if name == "fetch" else "stopped")
+    if name != "fetch":
+        _on_signal(lambda: "stopped")
     with import_of_beam(arguments):
         command = import_module(f"beam_pipeline.commands.{SUBCOMMANDS[name]}")
 
     try:
-        status = int(command.main(list(arguments)))
+        if name == "fetch":
+            status = _run(_job_to_fetch(arguments))
+        else:
+            status = int(command.main(list(arguments)))
         sys.stdout.flush()
         return status
     except BrokenPipeError:
@@ -129,20 +136,69 @@ def _run_subcommand(name: str, *arguments: str) -> int:
         return BAD_USAGE
 
 
-def _run(engine: "Engine", options: "PipelineOptions") -> int:
+class _Job(NamedTuple):
+    """A run, or what ``fetch`` does in another way.
+
+    ``command`` is what the log begins with. ``build`` adds the steps. ``told`` makes of a summary
+    what is told of it; ``show`` prints that, unless the job ``is_silent``. It also gets the summary
+    that was there before. ``reword`` changes the message of an error. The log names clips that
+    only the results tell of ``with_clips``.
+    """
+
+    engine: "Engine"
+    config: "Config"
+    command: str
+    build: "Callable[[beam.Pipeline, Config], None]"
+    is_silent: bool
+    show: "Callable[[Summary | None, Summary | None, Config, Counts], None]"
+    told: "Callable[[Summary, Counts], Summary]" = lambda summary, _counts: summary
+    reword: Callable[[str], str] = str
+    with_clips: bool = True
+
+
+def _job_of(engine: "Engine", options: "PipelineOptions") -> _Job:
+    """A run with the flags of the command line."""
+    from beam_pipeline import pipeline
     from beam_pipeline.config import Config
     from beam_pipeline.options import KineticsOptions
+
+    config = Config.from_options(options.view_as(KineticsOptions))
+    quiet = config.reporting.quiet
+    return _Job(engine, config, config.command, pipeline.build, quiet, _print_results)
+
+
+def _job_to_fetch(arguments: Sequence[str]) -> _Job:
+    """Fetching for an output."""
+    from beam_pipeline import pipeline
+    from beam_pipeline.commands.fetch import of_this_fetch, parse
+
+    fetching = parse(arguments)
+    config = fetching.config
+    return _Job(
+        fetching.engine,
+        config,
+        fetching.command,
+        pipeline.build_fetch,
+        config.reporting.quiet and not fetching.as_json,
+        fetching.show,
+        of_this_fetch,
+        without_a_run,
+        with_clips=False,
+    )
+
+
+def _run(job: _Job) -> int:
     from beam_pipeline.progress.run_log import log_end, run_log
     from beam_pipeline.run_job import log_start
 
-    config = Config.from_options(options.view_as(KineticsOptions))
+    engine, config = job.engine, job.config
     with run_log(config.reporting):
         say = _say_in_json(engine) if config.reporting.progress == "json" else _say_plainly
         _on_signal(lambda: engine.interrupt_message, say)
-        log_start(config, engine)
-        ended = _run_to_its_end(engine, config)
+        log_start(job.command, engine)
+        ended = _run_to_its_end(job)
         log_end(ended.status, ended.message)
-        if ended.show is not None and not config.reporting.quiet:
+        if ended.show is not None and not job.is_silent:
             ended.show()
         if line := say(ended.status, ended.message):
             print(line, file=sys.stderr)
@@ -163,20 +219,22 @@ class _Ended(NamedTuple):
     show: Callable[[], None] | None = None
 
 
-def _run_to_its_end(engine: "Engine", config: "Config") -> _Ended:
+def _run_to_its_end(job: _Job) -> _Ended:
     from beam_pipeline.output.output_folder import SUMMARY
     from beam_pipeline.progress.run_log import log_end
     from beam_pipeline.results.closing_table import failure_message
     from beam_pipeline.results.log_results import log_results
     from beam_pipeline.run_job import run, summary_of
 
+    engine = job.engine
     try:
-        config = engine.configure(config)
+        config = engine.configure(job.config)
         earlier = None if config.overwrite else config.output.read_json_if_whole(SUMMARY)
     except (UsageError, RunError) as error:
-        return _Ended(BAD_USAGE if isinstance(error, UsageError) else RUN_FAILED, str(error))
+        status = BAD_USAGE if isinstance(error, UsageError) else RUN_FAILED
+        return _Ended(status, job.reword(str(error)))
     try:
-        has_run = run(engine, config)
+        has_run = run(engine, config, job.build)
     except UsageError as error:
         return _Ended(BAD_USAGE, str(error))
     except Exception as error:
@@ -184,19 +242,21 @@ def _run_to_its_end(engine: "Engine", config: "Config") -> _Ended:
         if message is None:
             log_end(RUN_FAILED, repr(error))
             raise
-        return _Ended(RUN_FAILED, message, may_hang=True)
+        return _Ended(RUN_FAILED, job.reword(message), may_hang=True)
     if not has_run:
         return _Ended(OK, show=lambda: print("The template is written; nothing was run."))
-    summary = summary_of(config)
-    log_results(summary, config, engine.counts)
-    message = failure_message(summary, config) if summary is not None else None
-    show = partial(_print_results, summary, earlier, config, engine.counts)
+    summary, message = summary_of(config), None
+    if summary is not None:
+        summary = job.told(summary, engine.counts)
+        message = failure_message(summary, config)
+    log_results(summary, config, engine.counts, job.with_clips)
+    show = partial(job.show, summary, earlier, config, engine.counts)
     return _Ended(RUN_FAILED if message else OK, message, show=show)
 
 
 def _print_results(
-    summary: dict[str, Any] | None,
-    earlier: dict[str, Any] | None,
+    summary: Summary | None,
+    earlier: Summary | None,
     config: "Config",
     counts: "Counts",
 ) -> None:

@@ -35,7 +35,7 @@ class KineticsOptions(PipelineOptions):
         _add_clip_flags(parser)
         _add_list_flags(parser)
         _add_run_flags(parser)
-        _add_reporting(parser)
+        add_reporting_flags(parser.add_argument_group("what the run says"))
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -340,36 +340,6 @@ def _add_run_flags(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _add_reporting(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what the run says")
-    group.add_argument(
-        "--progress",
-        choices=MODES,
-        default="auto",
-        help="auto: a live line on a terminal, otherwise a line each minute; json: a line of "
-        "JSON on stderr every few seconds, for programs; none: no progress "
-        "(default: %(default)s)",
-    )
-    group.add_argument(
-        "--log_file",
-        metavar="PATH",
-        help="append what happens, with its time, to this file on this machine: each phase, "
-        "retry, and clip that failed or is damaged (default: none)",
-    )
-    group.add_argument(
-        "--quiet",
-        **_TRUE_OR_FALSE,
-        default=False,
-        help="say nothing but why the run failed (default: false)",
-    )
-    group.add_argument(
-        "--verbose",
-        **_TRUE_OR_FALSE,
-        default=False,
-        help="say on stderr what --log_file would hold (default: false)",
-    )
-
-
 def add_fetch_flags(parser: Any) -> None:
     """Add the flags that say how clips are fetched, to a parser or a group of one."""
     parser.add_argument(
@@ -397,6 +367,36 @@ def add_fetch_flags(parser: Any) -> None:
         help="ask again for clips of which the site has said that they are private, removed, "
         "blocked in this region, restricted by age or in no format that can be fetched "
         "(default: false)",
+    )
+
+
+def add_reporting_flags(parser: Any) -> None:
+    """Add the flags that say what a run tells, to a parser or a group of one."""
+    parser.add_argument(
+        "--progress",
+        choices=MODES,
+        default="auto",
+        help="auto: a live line on a terminal, otherwise a line each minute; json: a line of "
+        "JSON on stderr every few seconds, for programs; none: no progress "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--log_file",
+        metavar="PATH",
+        help="append what happens, with its time, to this file on this machine: each phase, "
+        "retry, and clip that failed or is damaged (default: none)",
+    )
+    parser.add_argument(
+        "--quiet",
+        **_TRUE_OR_FALSE,
+        default=False,
+        help="say nothing but why the run failed (default: false)",
+    )
+    parser.add_argument(
+        "--verbose",
+        **_TRUE_OR_FALSE,
+        default=False,
+        help="say on stderr what --log_file would hold (default: false)",
     )
 
 

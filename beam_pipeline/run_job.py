@@ -41,7 +41,7 @@ def prepare(config: Config, options: PipelineOptions | None = None) -> dict[str,
     engine = choose_engine(options or PipelineOptions([]))
     with run_log(config.reporting):
         try:
-            log_start(config, engine)
+            log_start(config.command, engine)
             config = engine.configure(config)
             if not run(engine, config):
                 return None
@@ -53,9 +53,9 @@ def prepare(config: Config, options: PipelineOptions | None = None) -> dict[str,
     return summary
 
 
-def log_start(config: Config, engine: Engine) -> None:
+def log_start(command: str, engine: Engine) -> None:
     """Tell the log what is about to run."""
-    _logger.info("beam_pipeline %s, --runner %s: %s", __version__, engine.name, config.command)
+    _logger.info("beam_pipeline %s, --runner %s: %s", __version__, engine.name, command)
 
 
 def log_failure(message: str) -> None:

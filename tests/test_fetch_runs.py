@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from beam_pipeline.batches import pack
-from beam_pipeline.commands.fetch import config_of
+from beam_pipeline.commands.fetch import config_of, parse
 from beam_pipeline.commands.prepared import find_prepared
 from beam_pipeline.config import Config
 from beam_pipeline.elements import Clip
@@ -150,6 +150,10 @@ def test_too_many_requests_end_all_fetching_with_a_note(made: Made, tmp_path: Pa
     assert {told(rows[name]) for name in rows if "aWhole" not in name} == {("missing", "no_file")}
     (note,) = (each for each in summary(tmp_path / "output")["warnings"] if "ended early" in each)
     assert "5 more videos were not asked for" in note
+    made.site.pages = dict.fromkeys(PAGES, 429)
+    quiet = made.fetch(tmp_path / "output", "--quiet")
+    assert (quiet.status, quiet.out) == (1, "")
+    assert quiet.complaint.startswith("no annotated clip has a file, or could be fetched because ")
     made.site.pages = PAGES
     assert made.prepare(tmp_path / "output", *FETCH).status == 0
     rows = all_rows(tmp_path / "output")
@@ -261,6 +265,58 @@ def test_an_output_of_merged_releases_stays_one(tmp_path: Path, site: StandIn) -
     (note,) = (each for each in before["warnings"] if each.startswith("merged "))
     assert note in after["warnings"]
     assert any(each.endswith("have that of the newest one: 1") for each in after["warnings"])
+
+
+def test_fetching_tells_of_itself_as_a_run_does(made: Made, whole: bytes, tmp_path: Path) -> None:
+    """It tells of what it does itself: clips that were there are ``reused``, and not in its log."""
+    videos, output, log = tmp_path / "videos", tmp_path / "output", tmp_path / "fetch.log"
+    videos.mkdir()
+    (videos / "bApart_000001_000003.mp4").write_bytes(clip(size=SIZE, frames=5))
+    (videos / "fBroken_000001_000011.mp4").write_bytes(b"<html>")
+    assert made.prepare(output, videos=videos).status == 0
+    made.site.pages = {**PAGES, "eShort": PAGES["cPrivate"]}
+    ended = made.fetch(output, "--progress", "json", "--log_file", str(log))
+    assert ended.status == 0
+    states = [json.loads(line) for line in ended.err.splitlines()]
+    assert states[0]["phase"] == "reading"
+    last = states[-1]
+    assert (last["phase"], last["status"], last["message"]) == ("ended", 0, None)
+    assert (last["planned"], last["done"], last["made"], last["unavailable"]) == (5, 5, 2, 3)
+    assert last["bytes_in"] == len(whole)  # one video, two clips
+    table = [line.split() for line in ended.out.splitlines()]
+    assert table[1][:5] == ["split", "annotated", "resized", "copied", "reused"]
+    (train,) = (line for line in table if line[:1] == ["train"])
+    (val,) = (line for line in table if line[:1] == ["val"])
+    assert (train[1:5], val[1:5]) == (["4", "2", "0", "0"], ["3", "0", "0", "1"])
+    said = [line.split(maxsplit=2)[2] for line in log.read_text().splitlines()]
+    assert said[0].endswith(f"DirectRunner: python -m beam_pipeline fetch {output}")
+    assert not any("fBroken" in line for line in said)
+    assert "clips: 7 annotated, 2 resized, 0 copied, 1 reused" in said[-2]
+    assert said[-1] == "ended with status 0"
+
+    # No manifest is written, and in that of train the clips are "resized".
+    again = made.fetch(output, "--quiet", "--json")
+    assert (again.status, again.err) == (0, "")
+    assert summary(output)["splits"]["train"]["resized"] == 2
+    assert json.loads(again.out)["total"]["reused"] == 3
+    quiet = made.fetch(output, "--quiet")
+    assert (quiet.status, quiet.out, quiet.err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("flags", "about"),
+    [
+        (["--quiet", "--verbose"], "contradict each other"),
+        (["--quiet", "--progress", "json"], "does not go with --quiet"),
+        (["--log_file", "{output}/fetch.log"], "which holds the data set alone"),
+        (["--progress", "jsn"], "type json"),
+    ],
+)
+def test_how_fetching_tells_of_itself_is_checked_as_for_a_run(
+    flags: list[str], about: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=about):
+        parse([str(tmp_path), *(flag.format(output=tmp_path) for flag in flags)])
 
 
 BAD: dict[str, Callable[[Path], tuple[str, ...]]] = {

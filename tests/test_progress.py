@@ -3,7 +3,9 @@
 import json
 import time
 
+import apache_beam as beam
 import pytest
+from apache_beam.metrics import MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import fn_runner
 
@@ -11,8 +13,8 @@ from beam_pipeline.elements import Row
 from beam_pipeline.engines.choose import choose_engine
 from beam_pipeline.engines.dataflow import DataflowEngine
 from beam_pipeline.engines.local import LocalEngine
-from beam_pipeline.progress import live_line
-from beam_pipeline.progress.counts import Counts
+from beam_pipeline.progress import live_line, metrics
+from beam_pipeline.progress.counts import LOCAL_COUNTS, Counts
 from beam_pipeline.progress.live_line import LiveLine, bar_text
 from beam_pipeline.progress.rate import MovingRate
 from beam_pipeline.progress.reporting import Reporting
@@ -26,6 +28,7 @@ from beam_pipeline.progress.state import (
     phase_of,
     state_of,
 )
+from tests.kinetics import on_beam
 
 
 class Clock:
@@ -66,6 +69,39 @@ def test_a_clip_that_fails_from_one_source_and_is_made_from_another_counts_once(
     assert (counts.bytes_in, counts.bytes_out) == (9000, 2000)
     counts.clear()
     assert counts.plan(FAILED.clip_id)
+
+
+def test_clips_that_were_made_are_counted_by_split_and_status() -> None:
+    counts = Counts()
+    counts.finish(DONE)
+    counts.finish(DONE._replace(clip_id="b", split="train", status="copied"))
+    counts.finish(FAILED._replace(clip_id="c"))
+    assert +counts.made == {("val", "resized"): 1, ("train", "copied"): 1}
+
+
+def test_the_bytes_of_a_video_of_several_clips_count_once() -> None:
+    row = DONE._replace(source_bytes=3000)
+    LOCAL_COUNTS.clear()
+    with on_beam() as job:
+        _ = (
+            job
+            | beam.Create([(row, False), (row._replace(clip_id="b"), True)])
+            | beam.MapTuple(lambda row, shares: metrics.count_finished(row, None, shares))
+        )
+    assert (LOCAL_COUNTS.done, LOCAL_COUNTS.bytes_in) == (2, 3000)
+    counters = job.result.metrics().query(MetricsFilter().with_name("bytes_in"))["counters"]
+    assert [each.result for each in counters] == [3000]
+
+
+def test_clips_that_cannot_be_had_are_told_where_there_are_any() -> None:
+    counts = Counts(Clock())
+    for number in range(3):
+        counts.plan()
+        counts.finish(DONE._replace(clip_id=f"{number}", status="missing", reason="private"))
+    state = state_of(counts)
+    assert (state.done, state.made, state.failed, state.unavailable) == (3, 0, 0, 3)
+    assert ", 0 failed, 3 unavailable, 0 damaged, " in line_of(state)
+    assert json.loads(json_of(state))["unavailable"] == 3
 
 
 def test_the_rate_of_a_run_elsewhere_is_of_what_was_done_since_it_was_first_seen() -> None:

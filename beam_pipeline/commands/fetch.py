@@ -10,69 +10,94 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from beam_pipeline import pipeline
 from beam_pipeline.codec.settings import ClipSettings
-from beam_pipeline.commands.arguments import DIFFERS, WHOLE, output_at, parser_of, print_json, say
+from beam_pipeline.commands.arguments import output_at, parser_of, print_json
 from beam_pipeline.commands.prepared import Prepared, find_prepared, manifest_of
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL
 from beam_pipeline.engines.choose import choose_engine
-from beam_pipeline.errors import RunError, UsageError, message_of
+from beam_pipeline.engines.engine import Engine
+from beam_pipeline.errors import UsageError
 from beam_pipeline.fetch.settings import FetchSettings
-from beam_pipeline.flags.values import fetch_settings
-from beam_pipeline.options import add_fetch_flags
-from beam_pipeline.output.output_folder import SUMMARY, Output
+from beam_pipeline.flags.values import fetch_settings, reporting
+from beam_pipeline.options import add_fetch_flags, add_reporting_flags
+from beam_pipeline.output.output_folder import Output
 from beam_pipeline.privacy import public_address
+from beam_pipeline.progress.counts import Counts
 from beam_pipeline.progress.reporting import Reporting
-from beam_pipeline.progress.run_log import run_log
 from beam_pipeline.report.write_report import keeps_report
-from beam_pipeline.results.closing_table import failure_message, print_results
-from beam_pipeline.run_job import run
+from beam_pipeline.results.closing_table import print_results
 
 AND_THEN = " && "
 """Between the commands that have made an output, in its summary."""
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run the command; returns its exit status.
+class Fetching(NamedTuple):
+    """A command line that was found to be right; ``as_json`` if its results are one JSON object."""
+
+    engine: Engine
+    config: Config
+    as_json: bool
+
+    @property
+    def command(self) -> str:
+        """The command that runs now, without those that have made the output."""
+        return self.config.command.rpartition(AND_THEN)[2]
+
+    def show(
+        self, summary: dict[str, Any] | None, _earlier: object, config: Config, counts: Counts
+    ) -> None:
+        """Print the results, from a summary that is ``of_this_fetch``."""
+        assert summary is not None  # fetching is never a part of the work
+        if self.as_json:
+            shown = ("splits", "total", "reasons", "fetch", "warnings")
+            print_json({"output": config.output.root, **{key: summary[key] for key in shown}})
+        else:
+            print_results(summary, config, counts)
+
+
+def parse(argv: Sequence[str]) -> Fetching:
+    """Read the command line, and the summary of the output.
 
     Raises:
         UsageError: the command line is wrong, or the output is none that can be fetched for.
-        RunError: fetching could not go on.
+        OutputError: the output cannot be read.
     """
     arguments = _parser().parse_args(argv)
     output = output_at(arguments.output, arguments.storage_options)
+    told = reporting(arguments, output)
     fetch = fetch_settings(arguments)
-    config = config_of(find_prepared(output), fetch, arguments.workers)
-    engine = choose_engine(PipelineOptions([]))
-    config = engine.configure(config)
-    try:
-        with run_log(config.reporting):
-            run(engine, config, pipeline.build_fetch)
-    except Exception as error:
-        if (message := message_of(error)) is not None:
-            raise RunError(message) from error
-        raise
-    summary = output.read_json(SUMMARY)
-    assert summary is not None  # the run wrote it last
-    message = failure_message(summary, config)
-    if arguments.json:
-        shown = ("splits", "total", "reasons", "fetch", "warnings")
-        print_json({"output": output.root, **{key: summary[key] for key in shown}})
-    else:
-        print_results(summary, config, engine.counts)
-    if message is None:
-        return WHOLE
-    if not arguments.json:
-        say(message)
-    return DIFFERS
+    config = config_of(find_prepared(output), fetch, arguments.workers, told)
+    return Fetching(choose_engine(PipelineOptions([])), config, arguments.json)
 
 
-def config_of(prepared: Prepared, fetch: FetchSettings, workers: int | None) -> Config:
+def of_this_fetch(summary: dict[str, Any], counts: Counts) -> dict[str, Any]:
+    """A summary in which only what this command has made is ``resized`` or ``copied``.
+
+    A manifest that is left as it is keeps the statuses of the run that wrote it. Clips that were
+    there before are ``reused``, whoever wrote their manifest.
+    """
+    splits = {}
+    for split, row in summary["splits"].items():
+        resized, copied = counts.made[split, "resized"], counts.made[split, "copied"]
+        there = row["resized"] + row["copied"] + row["reused"]
+        splits[split] = {
+            **row, "resized": resized, "copied": copied, "reused": there - resized - copied,
+        }  # fmt: skip
+    total = {key: sum(row[key] for row in splits.values()) for key in summary["total"]}
+    return {**summary, "splits": splits, "total": total}
+
+
+def config_of(
+    prepared: Prepared,
+    fetch: FetchSettings,
+    workers: int | None = None,
+    reporting: Reporting | None = None,
+) -> Config:
     """The settings of the run that made an output, with how to fetch.
 
     Raises:
@@ -98,7 +123,7 @@ def config_of(prepared: Prepared, fetch: FetchSettings, workers: int | None) -> 
             f"{gone[0]} lacks; run the command that made the output, and then fetch again"
         )
     try:
-        config = _config(prepared, summary, fetch, workers)
+        config = _config(prepared, summary, fetch, workers, reporting or Reporting())
     except (KeyError, TypeError) as error:
         raise UsageError(
             f"{root} was made by another release of this program, and its summary lacks {error}; "
@@ -128,7 +153,11 @@ def _check_versions(earlier: Mapping[str, Any], config: Config) -> None:
 
 
 def _config(
-    prepared: Prepared, summary: Mapping[str, Any], fetch: FetchSettings, workers: int | None
+    prepared: Prepared,
+    summary: Mapping[str, Any],
+    fetch: FetchSettings,
+    workers: int | None,
+    reporting: Reporting,
 ) -> Config:
     settings, root = summary["settings"], prepared.output.root
     clip = {field.name: settings[field.name] for field in fields(ClipSettings)}
@@ -168,7 +197,7 @@ def _config(
         limit_per_class=settings["limit_per_class"],
         seed=settings["seed"],
         fetch=fetch,
-        reporting=Reporting(),
+        reporting=reporting,
         report=keeps_report(prepared.output),
     )
 
@@ -185,5 +214,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("output", metavar="OUTPUT", help="the --output of a finished run")
     add_fetch_flags(parser)
+    add_reporting_flags(parser)
     parser.set_defaults(fetch="youtube")
     return parser

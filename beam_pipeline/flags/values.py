@@ -114,8 +114,12 @@ def clip_settings(options: "KineticsOptions") -> ClipSettings:
     )
 
 
-def reporting(options: "KineticsOptions", output: Output) -> Reporting:
-    """What the run says, and where."""
+def reporting(options: Any, output: Output) -> Reporting:
+    """What is said, and where, from the flags of a run or of ``fetch OUTPUT``.
+
+    Raises:
+        UsageError: two flags contradict each other, or the log file cannot be used.
+    """
     if options.quiet and options.verbose:
         raise UsageError("--quiet and --verbose contradict each other; leave one out")
     for name in ("quiet", "verbose"):

@@ -2,9 +2,10 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
-from beam_pipeline.elements import LISTED, Row
+from beam_pipeline.elements import LISTED, Row, Split, Status
 from beam_pipeline.progress.rate import MovingRate
 
 
@@ -14,7 +15,8 @@ class Counts:
     ``unavailable`` are those that a site was asked for and that cannot be had.
 
     ``damaged`` of the succeeded were made from a damaged source. ``bytes_in`` is the size of the
-    files that were read for them, ``bytes_out`` that of the clips. ``clock`` gives seconds.
+    files that were read for them, ``bytes_out`` that of the clips. ``made`` has the succeeded by
+    split and status; it stays empty in a remote run. ``clock`` gives seconds.
 
     A clip that fails from one archive may be made from another. It counts once, as what became of
     it last; the bytes of both were read.
@@ -29,6 +31,7 @@ class Counts:
         self.tasks = self.done = self.succeeded = self.failed = self.damaged = 0
         self.unavailable = 0
         self.bytes_in = self.bytes_out = 0
+        self.made = Counter[tuple[Split | None, Status]]()
         self._failed: set[str] = set()  # clips that may yet be made, by id
         self.checking_leases = False  # waiting for a heartbeat of another run
         self.waiting_to_fetch = False  # until another run has fetched
@@ -45,8 +48,11 @@ class Counts:
                 self._rate.start(self._clock(), self.done)
             return True
 
-    def finish(self, row: Row) -> None:
-        """Count one more clip that is done, whether it succeeded or failed."""
+    def finish(self, row: Row, bytes_in: int | None = None) -> None:
+        """Count one more clip that is done, whether it succeeded or failed.
+
+        ``bytes_in`` were read for it, by default all of its source.
+        """
         with self._lock:
             if row.clip_id in self._failed:
                 self._failed.remove(row.clip_id)
@@ -56,10 +62,11 @@ class Counts:
                 self._failed.add(row.clip_id)
             self.done += 1
             self.succeeded += row.status in LISTED
+            self.made[row.split, row.status] += row.status in LISTED
             self.failed += row.status == "failed"
             self.unavailable += row.status == "missing"
             self.damaged += row.is_damaged
-            self.bytes_in += row.source_bytes or 0
+            self.bytes_in += (row.source_bytes or 0) if bytes_in is None else bytes_in
             self.bytes_out += row.bytes or 0
             self._note_done()
 

@@ -27,15 +27,19 @@ def count_planned(clip_id: str | None = None) -> None:
         _PLANNED.inc()
 
 
-def count_finished(row: Row, cpu_seconds: float | None) -> None:
-    """Count a finished clip and its processor time in seconds (None if unknown)."""
-    LOCAL_COUNTS.finish(row)
+def count_finished(row: Row, cpu_seconds: float | None, shares_source: bool = False) -> None:
+    """Count a finished clip and its processor time in seconds (None if unknown).
+
+    The bytes of a source that it shares are counted with another clip.
+    """
+    bytes_in = 0 if shares_source else row.source_bytes or 0
+    LOCAL_COUNTS.finish(row, bytes_in)
     log_row(row)
     if row.is_damaged:
         Metrics.counter(WORK, "damaged").inc()
     for name in _counter_names(row):
         Metrics.counter(WORK, name).inc()
-    Metrics.counter(WORK, "bytes_in").inc(row.source_bytes or 0)
+    Metrics.counter(WORK, "bytes_in").inc(bytes_in)
     Metrics.counter(WORK, "bytes_out").inc(row.bytes or 0)
     if cpu_seconds is not None:
         Metrics.distribution(WORK, "cpu_ms").update(round(cpu_seconds * 1000))

@@ -41,6 +41,7 @@ class State(NamedTuple):
     bytes_out: int
     clips_per_second: float
     seconds_left: float | None
+    unavailable: int = 0
 
 
 def state_of(counts: Counts) -> State:
@@ -61,6 +62,7 @@ def state_of(counts: Counts) -> State:
         counts.bytes_out,
         rate,
         seconds_left,
+        counts.unavailable,
     )
 
 
@@ -103,6 +105,7 @@ def parts_of(state: State) -> tuple[str, ...]:
         f"{state.clips_per_second:.1f} clips/s",
         *(() if state.phase == "ended" else left),
         f"{state.failed:,} failed",
+        *((f"{state.unavailable:,} unavailable",) if state.unavailable else ()),
         f"{state.damaged:,} damaged",
         elapsed_text(state),
         f"{decimal(state.bytes_in)} read",

@@ -15,11 +15,14 @@ from beam_pipeline.storage import files
 _logger = logging.getLogger(__name__)
 
 
-def log_results(summary: dict[str, Any] | None, config: Config, counts: Counts) -> None:
+def log_results(
+    summary: dict[str, Any] | None, config: Config, counts: Counts, with_clips: bool = True
+) -> None:
     """Log the last counts, the clips that were not told yet, the notes, and the totals.
 
     Clips that never got to be made, such as ambiguous ones, are told here. So are all of those
-    that were made on other machines. ``summary`` is None after a part (``--shard``).
+    that were made on other machines. Not so unless ``with_clips``, where what was not told yet is
+    of earlier runs. ``summary`` is None after a part (``--shard``).
     """
     if not _logger.isEnabledFor(logging.INFO):
         return
@@ -28,8 +31,9 @@ def log_results(summary: dict[str, Any] | None, config: Config, counts: Counts) 
     if summary is None:
         _logger.info("part %s is done", config.shard)
         return
-    for what in ("failed", "damaged"):
-        _log_table(what, config)
+    if with_clips:
+        for what in ("failed", "damaged"):
+            _log_table(what, config)
     for note in summary["warnings"]:
         _logger.info("note: %s", note)
     total = total_of(summary, config.splits)

@@ -309,9 +309,9 @@ class _Fetcher:
                 else:
                     self.pace.succeeded()
                     source = self._source(youtube_id, fetched, folder)
-                    for row in wanted:
+                    for number, row in enumerate(wanted):
                         thumbnail = is_kept(row.clip, self._class_sizes)
-                        clips.submit(_make, row.clip, source, thumbnail)
+                        clips.submit(_make, row.clip, source, thumbnail, number > 0)
                 results = clips.collect(1)
                 self._pool.row_log.flush()  # a killed run would have them asked again
                 for result in results:
@@ -336,13 +336,18 @@ class _Fetcher:
         return Source(self._address(youtube_id), path, fetched.bytes, youtube_id, True, remark)
 
 
-def _make(clip: Clip, source: Source, thumbnail: bool, pool: WorkerPool) -> ClipResult:
-    """Make a clip from a fetched video; a failure is logged, so that it is not fetched again."""
+def _make(
+    clip: Clip, source: Source, thumbnail: bool, shares_source: bool, pool: WorkerPool
+) -> ClipResult:
+    """Make a clip from a fetched video; a failure is logged, so that it is not fetched again.
+
+    The video was fetched once: its bytes count for the first of its clips.
+    """
     path = pool.config.clip_path(clip)
     result = make_clip(clip, path, source, time.monotonic(), pool, thumbnail)
     if result.row.status == "failed":
         pool.row_log.add(result.row)
-    return result
+    return result._replace(shares_source=shares_source)
 
 
 def _unavailable(planned: Row, answer: Unavailable, pool: WorkerPool) -> ClipResult:

@@ -44,11 +44,13 @@ class ClipResult(NamedTuple):
     """The row of a finished clip, and its processor time.
 
     ``cpu_seconds`` is None if unknown. ``failed`` is the task if none of its sources is any good.
+    ``shares_source`` if the file was read for another clip too, whose result counts its bytes.
     """
 
     row: Row
     cpu_seconds: float | None
     failed: ResizeTask | None = None
+    shares_source: bool = False
 
 
 class WorkerPool:
@@ -149,7 +151,7 @@ class ClipsInFlight:
             done, self._pending = wait(self._pending, return_when=FIRST_COMPLETED)
             for future in done:
                 result = future.result()
-                metrics.count_finished(result.row, result.cpu_seconds)
+                metrics.count_finished(result.row, result.cpu_seconds, result.shares_source)
                 results.append(result)
         return results
 
