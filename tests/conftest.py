@@ -24,6 +24,9 @@ settings.register_profile(
 settings.load_profile("kinetics")
 
 warm.remember_what_beam_asks_again()
+
+# yt-dlp looks for plugins once in a process. So the stand-in's is there from the first test on.
+os.environ["XDG_CONFIG_HOME"] = str(Path(__file__).parent / "standin" / "config")
 warm.spare_beam_its_caution()
 
 # Whoever starts the tests in the background has them ignore Ctrl-C, and children inherit that.

@@ -13,7 +13,7 @@ from beam_pipeline.fetch import site as fetch_site
 from beam_pipeline.fetch.reasons import Unavailable
 from beam_pipeline.fetch.settings import FetchSettings
 from beam_pipeline.fetch.site import NO_RUNTIME, NO_SCRIPTS, VideoFiles, VideoSite, watch_address
-from tests.standin import CONFIG, Answer, Media, StandIn, both, pictures_only, sound_only
+from tests.standin import Answer, Media, StandIn, both, pictures_only, sound_only
 
 SIZE = (128, 96)
 CONTENT = bytes(range(256)) * 40
@@ -53,7 +53,6 @@ MEDIA = {
 def standin() -> Iterator[StandIn]:
     with StandIn(PAGES, MEDIA) as site, pytest.MonkeyPatch.context() as patch:
         patch.setenv("STANDIN", site.address)
-        patch.setenv("XDG_CONFIG_HOME", str(CONFIG))
         yield site
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from tests.docs.pages import PAGES, ROOT, Block, blocks, name_of
 from tests.make_clips import clip
-from tests.standin import CONFIG, Media, StandIn, both
+from tests.standin import Media, StandIn, both
 
 CLONED = (
     "Makefile", "MANIFEST.in", "README.md", "pyproject.toml", "setup.py",
@@ -116,7 +116,6 @@ def standin() -> Iterator[StandIn]:
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("STANDIN", site.address)
-        patch.setenv("XDG_CONFIG_HOME", str(CONFIG))
         yield site
 
 

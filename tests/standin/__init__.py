@@ -13,9 +13,6 @@ from aiohttp import web
 from tests.serving import Serving
 
 HERE = Path(__file__).parent
-CONFIG = HERE / "config"
-"""What ``XDG_CONFIG_HOME`` names for yt-dlp to find the extractor."""
-
 NO_PAUSE = HERE / "no_pause.json"
 
 Answer = dict[str, Any] | int
@@ -40,7 +37,7 @@ class StandIn(Serving):
     cookies: list[str | None] = field(default_factory=list)
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "STANDIN": self.address, "XDG_CONFIG_HOME": str(CONFIG)}
+        return {**os.environ, "STANDIN": self.address}
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path = request.match_info["path"]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.kinetics import Kinetics
 from tests.make_clips import Sound, clip, remuxed
-from tests.standin import CONFIG, Media, StandIn
+from tests.standin import Media, StandIn
 from tests.standin.data_set import PAGES, SIZE, Made
 
 
@@ -39,7 +39,6 @@ def site(whole: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     }  # fmt: skip
     with StandIn(dict(PAGES), media) as serving:
         monkeypatch.setenv("STANDIN", serving.address)
-        monkeypatch.setenv("XDG_CONFIG_HOME", str(CONFIG))
         yield serving
 
 
