@@ -99,10 +99,15 @@ def config_of(prepared: Prepared, fetch: FetchSettings, workers: int | None) -> 
         )
     try:
         config = _config(prepared, summary, fetch, workers)
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise UsageError(
             f"{root} was made by another release of this program, and its summary lacks {error}; "
             "run the command that made it with --fetch youtube"
+        ) from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{prepared.output.url(SUMMARY)} is not as a run has written it; run the command that "
+            "made the output with --fetch youtube"
         ) from error
     _check_versions(settings, config)
     return config
