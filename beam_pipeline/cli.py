@@ -128,7 +128,7 @@ def _run_subcommand(name: str, *arguments: str) -> int:
         return BAD_USAGE
     except RunError as error:
         if isinstance(error, DamagedError):
-            _complain(f"{error.what.rstrip('.')}; the command that made this output writes it anew")
+            _complain(f"{error.what}; the command that made this output writes it anew")
         else:
             _complain(str(error) if name == "plan" else without_a_run(str(error)))
         if name in JOBS:

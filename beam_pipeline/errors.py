@@ -42,9 +42,9 @@ class DamagedError(OutputError):
     """
 
     def __init__(self, url: str, why: object) -> None:
-        self.why = one_line(str(why))
-        self.what = one_line(f"{url} was damaged: {why}")
-        super().__init__(f"{url} is damaged: {why}; run the same command again")
+        self.why = one_line(str(why)).rstrip(".")  # the sentence goes on
+        self.what = one_line(f"{url} was damaged: {self.why}")
+        super().__init__(f"{url} is damaged: {self.why}; run the same command again")
 
 
 class UsageError(_OneLine):

@@ -240,7 +240,6 @@ def _add_list_flags(parser: argparse.ArgumentParser) -> None:
         help="the id of each class: " + ", ".join(PUBLISHED) + ", a file with one class per "
         "line, or JSON {class: id} (default: the annotated classes, sorted)",
     )
-
     group.add_argument(
         "--test_from",
         choices=("test", "val"),

@@ -363,10 +363,12 @@ def test_what_an_output_was_made_with_is_told_by_its_summary_or_said_to_lack(
     }  # fmt: skip
     given = {"annotations": ["/a"], "videos": [], "exclude_annotations": []}
 
-    def fetched_by(*, splits: tuple[str, ...] = ("train",), **changes: Any) -> Config:
+    def fetched_by(
+        *, splits: tuple[str, ...] = ("train",), command: str | None = "run", **changes: Any
+    ) -> Config:
         settings = {**now, **others, **changes}
         counts: dict[str, Any] = {split: {} for split in splits}
-        told = {"settings": settings, "splits": counts, "inputs": given, "command": "run"}
+        told = {"settings": settings, "splits": counts, "inputs": given, "command": command}
         (tmp_path / "summary.json").write_text(json.dumps(told))
         return config_of(find_prepared(config.output), fetch, None)
 
@@ -377,6 +379,10 @@ def test_what_an_output_was_made_with_is_told_by_its_summary_or_said_to_lack(
         fetched_by(av="17.0")
     with pytest.raises(UsageError, match=r"by another release .*; fetch with that release, or"):
         fetched_by(av="17.0", revision=1)
+    wrong: list[dict[str, Any]] = [{"classes": 5}, {"fps": "fast"}, {"command": None}]
+    for changes in wrong:
+        with pytest.raises(UsageError, match=r"summary.json is not as a run has written it; run"):
+            fetched_by(**changes)
     with pytest.raises(UsageError, match=r"manifest/val.parquet is gone, .* and then fetch again"):
         fetched_by(splits=("train", "val"))
 

@@ -79,6 +79,25 @@ def test_a_clip_of_which_the_codecs_die_has_no_processor_time() -> None:
     assert distributions(job.result.metrics()) == {}
 
 
+def test_elsewhere_a_clip_that_is_tried_twice_is_planned_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both tries count as done there, and may be in different processes."""
+    monkeypatch.setattr(metrics, "LOCAL_COUNTS", Counts())
+    row = Row("a_000001_000011", "a", "val", None, "failed", reason="truncated")
+
+    def try_clip(row: Row) -> None:
+        metrics.count_planned(row.clip_id)
+        metrics.count_finished(row, None)
+
+    with on_beam() as job:
+        _ = job | beam.Create([row, row]) | beam.Map(try_clip)
+    counts = Counts()
+    metrics.update_counts(job.result.metrics(), counts)
+    assert (counts.tasks, counts.done) == (2, 2)
+    assert (metrics.LOCAL_COUNTS.tasks, metrics.LOCAL_COUNTS.done) == (1, 1)
+
+
 def test_retries_are_counted() -> None:
     with on_beam() as job:
         _ = job | beam.Create([2, 3]) | beam.Map(metrics.count_retries)

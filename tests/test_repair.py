@@ -112,6 +112,7 @@ def test_a_damaged_manifest_is_written_anew_and_costs_its_own_clips_alone(
     assert [row.split for row in rows] == ["train"]
     (note,) = notes
     assert note.startswith(f"{tmp_path}/manifest/val.parquet was damaged: ")
+    assert ".;" not in note
     assert note.endswith("; it was written anew, and so were clips that only it knew")
     assert (tmp_path / "manifest" / "val.parquet").read_bytes() == whole
 

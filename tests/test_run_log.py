@@ -230,6 +230,7 @@ def test_a_clip_that_failed_and_is_made_from_another_source_is_told(tmp_path: Pa
     made = FAILED._replace(status="resized", reason=None, detail=None, source="/b.tar/a.mp4")
     with run_log(Reporting(log_file=str(path))):
         events.log_row(FAILED)
+        events.log_row(made._replace(status="missing", source=None))
         events.log_row(made)
     assert said_in(path.read_text()) == [
         "failed a_000001_000011: reason timeout, detail after 9 s",

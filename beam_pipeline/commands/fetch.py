@@ -25,7 +25,7 @@ from beam_pipeline.errors import UsageError
 from beam_pipeline.fetch.settings import FetchSettings
 from beam_pipeline.flags.values import fetch_settings, reporting
 from beam_pipeline.options import add_fetch_flags, add_reporting_flags
-from beam_pipeline.output.output_folder import Output
+from beam_pipeline.output.output_folder import SUMMARY, Output
 from beam_pipeline.privacy import public_address
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.progress.reporting import Reporting
@@ -124,10 +124,15 @@ def config_of(
         )
     try:
         config = _config(prepared, summary, fetch, workers, reporting or Reporting())
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise UsageError(
             f"{root} was made by another release of this program, and its summary lacks {error}; "
             "run the command that made it with --fetch youtube"
+        ) from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{prepared.output.url(SUMMARY)} is not as a run has written it; run the command that "
+            "made the output with --fetch youtube"
         ) from error
     _check_versions(settings, config)
     return config

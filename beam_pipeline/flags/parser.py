@@ -1,4 +1,4 @@
-"""How a command line is refused that cannot be read: in one line, with what to type instead."""
+"""Refuse a command line that cannot be read, in one line that says what to type instead."""
 
 import argparse
 import difflib

@@ -38,15 +38,14 @@ class Counts:
         self._begun = self._clock()
         self._rate = MovingRate()
 
-    def plan(self, clip_id: str | None = None) -> bool:
-        """Count one more clip to make; False if it has failed before, and was counted then."""
+    def plan(self, clip_id: str | None = None) -> None:
+        """Count one more clip to make; not one with an id that has failed, and was counted then."""
         with self._lock:
             if clip_id in self._failed:
-                return False
+                return
             self.tasks += 1
             if not self._rate.has_started:
                 self._rate.start(self._clock(), self.done)
-            return True
 
     def finish(self, row: Row, bytes_in: int | None = None) -> None:
         """Count one more clip that is done, whether it succeeded or failed.

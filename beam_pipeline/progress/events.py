@@ -5,7 +5,7 @@ On a cluster these messages are in the logs of its workers, where they are made.
 
 import logging
 
-from beam_pipeline.elements import Row
+from beam_pipeline.elements import LISTED, Row
 from beam_pipeline.privacy import one_line
 
 LOGGER = "beam_pipeline"
@@ -24,7 +24,7 @@ def log_row(row: Row) -> None:
     """
     if row.status == "failed" or row.is_damaged:
         log_clip("failed" if row.status == "failed" else "damaged", row._asdict())
-    elif _told.get(row.clip_id) == "failed":
+    elif row.status in LISTED and _told.get(row.clip_id) == "failed":
         _logger.info("%s", one_line(f"made after all {row.clip_id}: source {row.source}"))
 
 

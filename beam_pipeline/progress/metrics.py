@@ -22,9 +22,9 @@ _PLANNED = Metrics.counter(WORK, PLANNED)  # created once: it is incremented for
 
 
 def count_planned(clip_id: str | None = None) -> None:
-    """Count one more clip to make. One with an id is not counted again after it has failed here."""
-    if LOCAL_COUNTS.plan(clip_id):
-        _PLANNED.inc()
+    """Count one more clip to make; here, one with an id not again after it has failed."""
+    LOCAL_COUNTS.plan(clip_id)
+    _PLANNED.inc()  # always: so does each failure, and a worker may outlive a job
 
 
 def count_finished(row: Row, cpu_seconds: float | None, shares_source: bool = False) -> None:

@@ -125,6 +125,9 @@ def page_template() -> Template:
     return environment.from_string(_file("page.html"))
 
 
+LONGEST_WHOLE = 16
+"""Letters that fit below a picture; a YouTube id has 11."""
+
 _IDENTITY = re.compile(r"(.+)(_[0-9]{6}_[0-9]{6})", re.DOTALL)
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z_]*")
 
@@ -140,10 +143,6 @@ def breakable(clip_id: str) -> Markup:
         return escape(printable(clip_id))
     part = Markup('<span class="whole">{}</span>')
     return part.format(identity[1]) + Markup("<wbr>") + part.format(identity[2])
-
-
-LONGEST_WHOLE = 16
-"""Letters that fit below a picture; a YouTube id has 11."""
 
 
 def with_flags(text: str) -> Markup:

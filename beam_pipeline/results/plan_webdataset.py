@@ -31,7 +31,6 @@ from beam_pipeline.storage import files, urls
 ROOM_PER_SAMPLE = 4096
 """Bytes that a sample takes beside its clip: three headers, two small files, and padding."""
 
-
 AT_ONCE = 100_000
 """Samples in memory at once. For each so many, the manifest of their split is read once more."""
 
