@@ -264,7 +264,7 @@ def test_an_output_of_merged_releases_stays_one(tmp_path: Path, site: StandIn) -
 
 
 BAD: dict[str, Callable[[Path], tuple[str, ...]]] = {
-    "is no output": lambda folder: ("fetch", str(folder)),
+    "is not an output of beam_pipeline": lambda folder: ("fetch", str(folder)),
     "OUTPUT": lambda folder: ("fetch",),
     "there is no such file": lambda folder: ("fetch", str(folder / "lists"), "--cookies", "/no"),
     "--resize false": lambda folder: ("fetch", str(folder / "lists")),
