@@ -119,7 +119,7 @@ def _add_fetching(parser: argparse.ArgumentParser) -> None:
         choices=SITES,
         metavar="SITE",
         help="fetch annotated clips that are found nowhere: youtube, with the package yt-dlp; "
-        "its terms of use are yours to read (default: such clips are missing)",
+        "read YouTube's terms of use first (default: such clips are missing)",
     )
     add_fetch_flags(group)
 
@@ -138,7 +138,7 @@ def _add_clip_flags(parser: argparse.ArgumentParser) -> None:
         "--encoder",
         choices=ENCODERS,
         default="default",
-        help="settings of x264. default: the least work for a good likeness; small: the "
+        help="settings of x264. default: the least work for good quality; small: the "
         "smallest files; reads: the fastest random reads. The next five flags replace one "
         "setting each (default: %(default)s)",
     )

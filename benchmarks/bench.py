@@ -32,6 +32,7 @@ from quality import mean_window_seconds, picture_bytes, ssim
 from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.codec.request import Request
 from beam_pipeline.codec.settings import ClipSettings
+from beam_pipeline.progress.state import counted
 
 HEADINGS = (
     "tool", "seconds", "clips/s", "seconds / ours", "our bytes / theirs",
@@ -212,7 +213,8 @@ def main() -> None:
     version = subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, check=True)
     remarks = (
         f"{args.count} clips, copies of {len(clips)} different ones; {CORES} cores; medians of "
-        f"{args.rounds} rounds (moviepy: {args.slow_rounds}); ffmpeg {version.stdout.split()[2]}. "
+        f"{counted(args.rounds, 'round')} (moviepy: {args.slow_rounds}); ffmpeg "
+        f"{version.stdout.split()[2]}. "
         f"Start-up is a run with nothing to do: {statistics.median(startup.seconds):.1f} s. "
         f"Without it, beam_pipeline reaches {speed:.3f} of the speed of the bare loop. A child "
         f"process uses at most {memory:.0f} MB ({largest_clip}). Left out because they are "

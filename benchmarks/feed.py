@@ -23,6 +23,7 @@ from beam_pipeline.codec.outcome import Outcome
 from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.codec.request import Request
 from beam_pipeline.codec.settings import ClipSettings
+from beam_pipeline.progress.state import counted
 from benchmarks.dataset import make_dataset, pack, videos_in
 from benchmarks.markdown import replace_section, table
 from benchmarks.ready_made import save_answers
@@ -144,7 +145,7 @@ def main() -> None:
     size = statistics.mean(clip.stat().st_size for clip in clips)
     text = (
         f"\n{table(HEADINGS, rows)}\n\n{args.count:,} clips, copies of {len(clips)} different ones "
-        f"of {size / 1e6:.2f} MB on average; medians of {args.rounds} rounds.\n"
+        f"of {size / 1e6:.2f} MB on average; medians of {counted(args.rounds, 'round')}.\n"
     )
     print(text)
     if args.write:

@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from beam_pipeline.progress.state import counted
 from benchmarks.dataset import make_dataset, videos_in
 from benchmarks.markdown import replace_section, table
 
@@ -112,7 +113,7 @@ def main() -> None:
         ["made, with shards too", f"{args.made:,}", f"{made / 1e6:,.0f}", f"{both:.2f}",
          f"{alone / both:.3f} of the rate"],
     ]  # fmt: skip
-    text = f"\n{table(HEADINGS, rows)}\n\nMedians of {args.rounds} rounds.\n"
+    text = f"\n{table(HEADINGS, rows)}\n\nMedians of {counted(args.rounds, 'round')}.\n"
     print(text)
     if args.write:
         replace_section(args.write, "shards", text)

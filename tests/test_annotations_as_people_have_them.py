@@ -96,18 +96,38 @@ def test_a_damaged_zip_is_named(tmp_path: Path, data: bytes) -> None:
         (b"/data/air_drumming/a.mp4 12\n/data/b.mp4 399\n", "a list for a trainer"),
         (b"/data/a.mp4 0 -1\n", "a list for a trainer"),
         (b"videos/a.mp4,12\n", "a list for a trainer"),
-        (b"abseiling\nair drumming\nbeer (drinking)\n", "--label_map"),
+        (b"abseiling\nair drumming\nbeer (drinking)\n", "type an annotation file.*--label_map"),
+        (b"-3B32lodo2M\nabcdefghijk\n", "bare YouTube ids; type an annotation file"),
+        (b"abcdefghijk\n", "a CSV with a header that contains youtube_id,time_start,time_end"),
         (clip(size=(96, 64), frames=2), "is a video; type --videos"),
         (clip("matroska", size=(96, 64), frames=2), "is a video; type --videos"),
         (b"some text\nwith 2 lines\n", "a header that contains youtube_id,time_start,time_end"),
         (b"", "a header that contains"),
         (b",,,\n", "a header that contains"),
     ],
-    ids=["list", "pretraining", "commas", "classes", "mp4", "mkv", "text", "empty", "blank"],
+    ids=[
+        "list",
+        "pretraining",
+        "commas",
+        "classes",
+        "ids",
+        "id",
+        "mp4",
+        "mkv",
+        "text",
+        "empty",
+        "blank",
+    ],
 )
 def test_a_file_that_is_something_else_is_told_by_name(data: bytes, about: str) -> None:
     with pytest.raises(InputError, match=about):
         clip_ids(data)
+
+
+def test_bare_youtube_ids_are_no_label_map() -> None:
+    with pytest.raises(InputError) as caught:
+        clip_ids(b"abcdefghijk\nlmnopqrstuv\n")
+    assert "--label_map" not in str(caught.value)
 
 
 def test_swapped_arguments_are_recognised(tmp_path: Path) -> None:

@@ -394,7 +394,7 @@ def test_a_run_after_a_broken_archive_makes_the_rest(
     archive.write_bytes(whole[: whole.index(b"val/cVal") + 200])
     ended = prepare(five, tmp_path / "output", archive)
     assert ended.status == 0
-    assert "1 of 1 archives could not be read completely" in ended.out
+    assert "1 of 1 archive could not be read completely" in ended.out
     said = summary(tmp_path / "output")
     assert said["archives"]["broken"] == [{"archive": str(archive), "detail": "it ends early"}]
     missing = {row["clip_id"]: row["detail"] for row in table(tmp_path / "output" / "missing.csv")}
@@ -430,7 +430,7 @@ def test_a_run_without_one_good_archive_says_so(five: Kinetics, tmp_path: Path) 
     (tmp_path / "page.tgz").write_bytes(b"<html>404</html>" * 100)
     ended = prepare(five, tmp_path / "output", tmp_path / "page.tgz")
     assert ended.status == 1
-    assert f"none of 1 archives could be read; {tmp_path}/page.tgz: damaged" in ended.complaint
+    assert f"no archive could be read; {tmp_path}/page.tgz: damaged" in ended.complaint
 
 
 def test_where_an_archive_broke_off_before_its_first_clip_no_name_is_blamed(
@@ -441,7 +441,7 @@ def test_where_an_archive_broke_off_before_its_first_clip_no_name_is_blamed(
     ended = prepare(five, tmp_path / "output", tmp_path / "cut.tar")
     assert ended.status == 1
     assert "no annotated clip has a file" in ended.complaint
-    assert "1 of 1 archives could not be read completely" in ended.out
+    assert "1 of 1 archive could not be read completely" in ended.out
     assert "files are matched by name" not in ended.out
 
 
@@ -451,7 +451,7 @@ def test_loose_files_are_worth_a_run_without_one_good_archive(
     (tmp_path / "page.tgz").write_bytes(b"<html>404</html>" * 100)
     ended = prepare(five, tmp_path / "output", five.videos, tmp_path / "page.tgz")
     assert ended.status == 0
-    assert "1 of 1 archives could not be read completely" in ended.out
+    assert "1 of 1 archive could not be read completely" in ended.out
     assert {name for name in made_by(tmp_path / "output") if name.endswith(".mp4")} == {
         name for name in loose if name.endswith(".mp4")
     }

@@ -146,7 +146,7 @@ def test_a_subset_is_warned_about(ran: Ran) -> None:
 
 def test_a_class_folder_of_clips_without_a_label_is_warned_about(ran: Ran) -> None:
     warning = summary(ran.output)["warnings"][1]
-    assert warning.startswith("clips without a label (1) are in the class folder unlabelled")
+    assert warning.startswith("1 clip has no label and is in folder unlabelled; ")
     assert f"note: {warning}" in ran.ended.out
 
 

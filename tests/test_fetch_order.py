@@ -64,3 +64,9 @@ def test_what_cannot_be_had_is_no_clip_that_was_made() -> None:
     counts.set(9, 2, 1, unavailable=4)
     assert counts.done == 7
     assert _speed(counts, 3.0).startswith("3 clips in 0:00:03 (1.0 clips/s), ")
+
+
+def test_one_clip_in_minutes_has_a_rate_that_tells_something() -> None:
+    counts = Counts()
+    counts.set(1, 1, 0)
+    assert _speed(counts, 100.0).startswith("1 clip in 0:01:40 (36.0 clips/h), ")

@@ -320,7 +320,7 @@ def test_how_fetching_tells_of_itself_is_checked_as_for_a_run(
 
 
 BAD: dict[str, Callable[[Path], tuple[str, ...]]] = {
-    "is no output": lambda folder: ("fetch", str(folder)),
+    "is not an output of beam_pipeline": lambda folder: ("fetch", str(folder)),
     "OUTPUT": lambda folder: ("fetch",),
     "there is no such file": lambda folder: ("fetch", str(folder / "lists"), "--cookies", "/no"),
     "--resize false": lambda folder: ("fetch", str(folder / "lists")),

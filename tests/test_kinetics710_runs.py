@@ -419,10 +419,10 @@ def test_the_note_on_clips_without_a_label_names_no_csv_where_there_is_none() ->
     passed_over = {"folders": 0, "suffixes": {}}
     (note,) = (
         each for each in warnings_about(results, config, {}, 0, passed_over, None)
-        if "have no label" in each
+        if "has no label, and is listed with -1" in each
     )  # fmt: skip
     assert "CSV" not in note
-    assert note.endswith("whose failed.csv names those with conflicting annotations")
+    assert note.endswith("its failed.csv names the clips with conflicting annotations")
 
 
 def test_every_flag_that_leaves_clips_out_is_noted(tmp_path: Path) -> None:

@@ -405,6 +405,15 @@ def test_a_runner_that_lacks_something_is_not_taken_for_a_typing_error(
         choose_engine(parse_command_line(["--runner=SparkRunner"])).create_runner()
 
 
+def test_spark_without_its_job_server_says_what_to_type() -> None:
+    engine = choose_engine(parse_command_line(["--runner=SparkRunner"]))
+    message = engine.explain(RuntimeError("Unable to fetch remote job server jar at x: HTTP 404"))
+    assert message is not None
+    assert "--spark_job_server_jar FILE" in message
+    assert "404" not in message
+    assert "--spark_job_server_jar" not in str(engine.explain(RuntimeError("no workers")))
+
+
 def test_no_engine_runs_a_runner_that_beam_does_not_have() -> None:
     engine = choose_engine(parse_command_line(["--runner=SprkRunner"]))
     with pytest.raises(UsageError, match="Beam has no such runner; type SparkRunner"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline.commands.annotated_set import NO_LABEL, AnnotatedSet, read_set
-from beam_pipeline.commands.overlap import Shared, _two_sets, as_json, compare_sets
+from beam_pipeline.commands.overlap import Shared, _print, _two_sets, as_json, compare_sets
 from beam_pipeline.errors import InputError, UsageError
 from tests.conftest import Ran
 from tests.kinetics import SHARED, all_rows, is_listed, run
@@ -102,6 +102,16 @@ def test_two_sets_are_needed(sets, a, b) -> None:
 def test_a_set_may_be_several_files() -> None:
     assert _two_sets(["x", "y"], None, None) == (["x"], ["y"])
     assert _two_sets([], ["x", "y"], ["z"]) == (["x", "y"], ["z"])
+
+
+def test_one_clip_is_told_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
+    a = set_of(("a_000001_000011", "train", "yoga"))
+    b = set_of(("a_000001_000011", "val", "zumba"))
+    _print(compare_sets(a, b))
+    said = capsys.readouterr().out
+    for line in ("1 clip of 1 video\n", "1 YouTube id is in both\n", "1 clip is in both\n",
+                 "1 clip has another label in each\n"):  # fmt: skip
+        assert line in said
 
 
 # Files and outputs

@@ -94,7 +94,7 @@ def test_tables_are_for_people(few: Kinetics, tmp_path: Path) -> None:
     assert (ended.status, ended.err) == (0, "")
     for words in ("to make", "zumba", "50%", "time on this machine", "to write", "to read",
                   "from 4 of 4 clips", "1 of these 4 failed: not_a_video", "are free on the disk",
-                  "note of a run: 2 classes are annotated"):  # fmt: skip
+                  "the run will note: 2 classes are annotated"):  # fmt: skip
         assert words in ended.out, words
     assert not (tmp_path / "o").exists()
 

@@ -69,7 +69,14 @@ def test_excluded_clips_are_in_no_class_folder(status: Status, noted: bool) -> N
     for each in planned(config, {status: 1}, label=None).clips.items():
         counted.clips[f"unlabelled {each[0]}"] = each[1]
     notes = outcome_of(counted, config).notes
-    assert any("are in the class folder unlabelled" in note for note in notes) is noted
+    assert any("no label and is in folder unlabelled" in note for note in notes) is noted
+
+
+def test_a_plan_names_no_file_as_if_it_were_there() -> None:
+    config = configured()
+    counted = planned(config, {"reused": 1, "missing": 1})
+    (note,) = (each for each in outcome_of(counted, config).notes if "missing.csv" in each)
+    assert note == "1 of 2 annotated clips has no file; a run will list them in missing.csv"
 
 
 # What no estimate has
@@ -95,7 +102,7 @@ def test_zeros_are_no_estimate_of_what_may_be_fetched(few: Kinetics, tmp_path: P
     flags = ("--annotations", str(few.annotations), "--fetch=youtube", "--output")
     ended = run("plan", *flags, str(tmp_path / "o"))
     assert (ended.status, ended.err) == (0, "")
-    assert "the site is asked for 5 clips" in ended.out
+    assert "the site is asked for 5 clips, which no estimate includes" in ended.out
     assert "note: there is no estimate of time and bytes" in ended.out
     assert "to write" not in ended.out
     found = json.loads(run("plan", *flags, str(tmp_path / "o"), "--json").out)

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline.commands import arguments, stats
-from beam_pipeline.commands.stats import Distribution, StatsRow, count
+from beam_pipeline.commands.prepared import find_prepared
+from beam_pipeline.commands.stats import Distribution, StatsRow, as_json, count
+from beam_pipeline.output.output_folder import Output
 from tests.conftest import Ran
 from tests.kinetics import ROOT, all_rows, command, is_listed, run, summary
 
@@ -23,6 +25,18 @@ def stats_row(**columns) -> StatsRow:
 
 
 NO_FILE = {"status": "missing", "duration": None}
+
+
+def test_an_output_in_which_no_run_has_finished_says_so(tmp_path: Path) -> None:
+    (tmp_path / "_state" / ("0" * 32)).mkdir(parents=True)
+    unfinished = find_prepared(Output(str(tmp_path), ""))
+    (note,) = as_json(unfinished, count([], "split"))["notes"]
+    assert note.startswith("no run has finished here")
+    assert f"note: {note}" in run("stats", str(tmp_path)).out
+
+
+def test_a_finished_output_needs_no_note(ran: Ran) -> None:
+    assert stats.notes_about(find_prepared(Output(str(ran.output), ""))) == []
 
 
 def test_clips_are_counted_by_what_became_of_them() -> None:

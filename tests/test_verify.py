@@ -18,7 +18,7 @@ from beam_pipeline.commands.verify.check_clips import ClipRow, check_name, check
 from beam_pipeline.commands.verify.check_files import first_difference
 from beam_pipeline.commands.verify.damage import Damage
 from beam_pipeline.commands.verify.mend import is_gone, mend
-from beam_pipeline.commands.verify.verified import Verified, advice
+from beam_pipeline.commands.verify.verified import Verified, conclusion
 from beam_pipeline.commands.verify.verify import as_json, verify
 from beam_pipeline.elements import Row
 from beam_pipeline.errors import RunError, UsageError
@@ -236,7 +236,7 @@ def test_a_manifest_of_another_output(copy: Path) -> None:
     rewrite_manifest(copy, "train", {"aFlip_000001_000011": {"status": "missing", "path": None}})
     said = [damage.problem for damage in look_at(copy).damaged_of("summary")]
     assert "its fingerprint is not that of the manifests" in said
-    assert "train has 1 clips that are missing, not 0" in said
+    assert "train has 1 clip with status missing, not 0" in said
 
 
 def test_a_link_for_torchvision_that_leads_elsewhere(copy: Path) -> None:
@@ -273,12 +273,12 @@ def test_a_summary_of_another_program_is_damage_beside_manifests_only(
     (copy / "summary.json").write_text('{"accuracy": 1}')
     assert problems(look_at(copy))["summary.json"] == "it is no summary of a run"
     (tmp_path / "summary.json").write_text('{"accuracy": 1}')
-    with pytest.raises(UsageError, match="is no output of this program"):
+    with pytest.raises(UsageError, match="is not an output of beam_pipeline"):
         look_at(tmp_path)
 
 
 def test_a_folder_that_is_no_output_is_a_wrong_command_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no output of this program"):
+    with pytest.raises(UsageError, match="is not an output of beam_pipeline"):
         look_at(tmp_path)
 
 
@@ -418,10 +418,21 @@ def test_the_command_line(copy: Path) -> None:
     assert ended.out.splitlines() == [
         f"{GONE}: there is no such file",
         f"{copy} is damaged: 1 of 6 clips",
-        advice(Verified(quick=True, damaged=[damage_of(GONE)]), None),
+        "run the original command again; it writes these files anew",
     ]
+    (copy / CUT).write_bytes(b"cut")
+    ended = run("verify", "--quick", str(copy))
+    assert ended.out.endswith(
+        "add --mend to remove the damaged clips; then run the original command again\n"
+    )
     ended = run("verify", "--quick", "--mend", str(copy))
-    assert ended.out.endswith("run the command that made the output again to make 1 clip\n")
+    assert ended.out.endswith("removed 1 damaged clip; run the original command to make it again\n")
+
+
+def test_counts_of_one_are_told_in_the_singular(copy: Path) -> None:
+    one = Verified(quick=True, clips=1, lists=1, shards=1)
+    prepared = find_prepared(Output(str(copy), ""))
+    assert conclusion(prepared, one).endswith("1 clip by name and size, 1 list and 1 shard checked")
 
 
 @pytest.mark.parametrize(
@@ -446,6 +457,7 @@ def test_each_subcommand_has_help(name: str) -> None:
     assert ended.status == 0
     for flag in ("--json", "--storage_options", "--workers"):
         assert flag in ended.out
+    assert ("does nothing here" in ended.out) == (name in ("compare", "stats", "overlap"))
 
 
 def test_a_subcommand_is_the_first_argument_only(tmp_path: Path) -> None:

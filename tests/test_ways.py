@@ -265,7 +265,7 @@ def test_every_video_is_resized_where_nothing_is_annotated(
     assert list(said["splits"]) == ["all"]
     (warning,) = said["warnings"]
     # same.mp4, for there is same.mkv
-    assert "1 videos were left out because another video has the same output path" in warning
+    assert "1 video was left out because another video has the same output path" in warning
 
 
 def test_a_second_run_over_a_folder_writes_nothing(

@@ -661,9 +661,7 @@ def test_the_advice_names_the_formats_that_are_written_anew(
 ) -> None:
     damaged = [Damage(kind, path, "there is no such file") for path in paths]
     told = advice(Verified(False, damaged=damaged), None)
-    assert (
-        told == f"run the command that made the output again{formats}; it writes these files anew"
-    )
+    assert told == f"run the original command{formats} again; it writes these files anew"
 
 
 def test_mend_removes_damaged_shards_and_the_next_run_packs_them(nine: Config) -> None:
@@ -677,7 +675,10 @@ def test_mend_removes_damaged_shards_and_the_next_run_packs_them(nine: Config) -
     assert conclusion(prepared, verified).endswith("is damaged: webdataset/val-000001.tar")
     mended = mend(prepared.output, damaged)
     assert mended.to_pack == ["webdataset/val-000001.tar"]
-    assert advice(verified, mended).endswith("again with --list_format webdataset to make 1 shard")
+    assert advice(verified, mended) == (
+        "removed 1 damaged shard; run the original command with --list_format webdataset "
+        "to make it again"
+    )
     pack(nine)
     assert {name: data for name, (data, _) in snapshot(folder_of(nine)).items()} == {
         name: data for name, (data, _) in whole.items()

@@ -31,6 +31,7 @@ _SEPARATORS = ",;\t"
 _STATED_SEPARATOR = re.compile(r"sep=([,;\t])\r?\n", re.IGNORECASE)
 
 _TRAINER_LINE = re.compile(r"\S.*\.\w{2,4}[ ,;\t]+(\d+[ ,;\t]+)?-?\d+")
+_YOUTUBE_ID = re.compile(r"[\w-]{11}", re.ASCII)
 _CLASS_NAME = re.compile(r"[A-Za-z][A-Za-z()' /-]*")
 
 # An id becomes a file name and part of a path in a list.
@@ -136,8 +137,14 @@ def _describe(head: str) -> str:
     lines = [line.strip() for line in head.splitlines() if line.strip()]
     if lines and all(_TRAINER_LINE.fullmatch(line) for line in lines[:20]):
         return "a list for a trainer, of paths and label ids; type the official annotation files"
+    wanted = f"Kinetics JSON, or a CSV with a header that contains {','.join(REQUIRED_COLUMNS)}"
+    if lines and all(_YOUTUBE_ID.fullmatch(line) for line in lines[:20]):
+        return f"bare YouTube ids; type an annotation file that has them: {wanted}"
     if len(lines) > 1 and all(_CLASS_NAME.fullmatch(line) for line in lines[:20]):
-        return "one name per line; a label map is given as --label_map"
+        return (
+            f"one name per line; type an annotation file: {wanted}; a label map goes with "
+            "--label_map"
+        )
     return (
         "not Kinetics JSON or CSV; a CSV must start with a header that contains "
         f"{','.join(REQUIRED_COLUMNS)}"

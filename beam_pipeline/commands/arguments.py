@@ -20,8 +20,14 @@ WHOLE, DIFFERS = 0, 1
 """Exit statuses: nothing was found, or something was. If nothing can be said, it is 2."""
 
 
-def parser_of(name: str, usage: str, description: str, epilog: str) -> argparse.ArgumentParser:
-    """A parser with the flags of every subcommand; ``usage`` is what follows the name."""
+def parser_of(
+    name: str, usage: str, description: str, epilog: str, workers: str | None = None
+) -> argparse.ArgumentParser:
+    """A parser with the flags of every subcommand.
+
+    ``usage`` is what follows the name, ``workers`` what so many workers do at once; None if the
+    command reads no clip.
+    """
     parser = Parser(
         prog=f"beam_pipeline {name}",
         usage=f"python -m beam_pipeline {name} {usage} [options]",
@@ -33,14 +39,15 @@ def parser_of(name: str, usage: str, description: str, epilog: str) -> argparse.
     parser.add_argument(
         "--storage_options",
         metavar="JSON",
-        help="options for fsspec, as of the plain command (default: none)",
+        help="options for fsspec, as for a run (default: none)",
     )
     parser.add_argument(
         "--workers",
         type=at_least_1,
         metavar="N",
-        help="clips that are read and decoded at once (default: the number of available cores); "
-        "verify and fetch do so, and report for pictures; the others take the flag too",
+        help=f"{workers} (default: the number of available cores)"
+        if workers
+        else f"does nothing here: {name} reads no clip",
     )
     return parser
 

@@ -23,6 +23,7 @@ from beam_pipeline.commands.arguments import (
 from beam_pipeline.commands.prepared import Prepared, find_prepared, rows_by_clip
 from beam_pipeline.elements import LISTED
 from beam_pipeline.privacy import one_line
+from beam_pipeline.progress.state import counted
 from beam_pipeline.results.fingerprints import fingerprints
 from beam_pipeline.results.split_results import read_split
 
@@ -124,7 +125,7 @@ def main(argv: list[str]) -> int:
         "or an output cannot be read.",
     )
     parser.add_argument("a", metavar="A", help="the --output of a finished run")
-    parser.add_argument("b", metavar="B", help="that of another")
+    parser.add_argument("b", metavar="B", help="the --output of another run")
     parser.add_argument(
         "--examples",
         type=at_least_1,
@@ -345,7 +346,7 @@ def line_to_paste(comparison: Comparison) -> str:
     found = ", ".join(counts) or "no clip differs"
     others = f"; {', '.join(settings)}" if settings else ""
     sides = " | ".join(
-        f"{name} {_short(side.fingerprint)} ({side.clips:,} clips, beam_pipeline "
+        f"{name} {_short(side.fingerprint)} ({counted(side.clips, 'clip')}, beam_pipeline "
         f"{_shown(side.versions.get('beam_pipeline'))}, av {_shown(side.versions.get('av'))})"
         for name, side in (("A", comparison.a), ("B", comparison.b))
     )

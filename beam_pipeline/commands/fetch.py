@@ -213,9 +213,10 @@ def _parser() -> argparse.ArgumentParser:
         "OUTPUT",
         "Fetch the clips that an output lacks from YouTube, make them with the settings of that "
         "output, and write its lists, manifest and summary again.",
-        "YouTube's terms of use are yours to read. Exit status: 0 if every clip is accounted for, "
+        "Read YouTube's terms of use first. Exit status: 0 if every clip is accounted for, "
         "1 if fetching could not go on or the output holds no clip at all, 2 for a wrong command "
         "line.",
+        workers="clips to make at once",
     )
     parser.add_argument("output", metavar="OUTPUT", help="the --output of a finished run")
     add_fetch_flags(parser)

@@ -14,6 +14,7 @@ from beam_pipeline.commands.arguments import WHOLE, parser_of, print_json, print
 from beam_pipeline.elements import SPLITS
 from beam_pipeline.errors import UsageError
 from beam_pipeline.privacy import one_line
+from beam_pipeline.progress.state import counted
 
 SHOWN = 10
 """Classes, and pairs of labels, that the text names; --json names all."""
@@ -181,15 +182,15 @@ def _most_first(counts: Counter[tuple[str, str]]) -> list[tuple[tuple[str, str],
 
 def _print(overlap: Overlap) -> None:
     for name, each in (("A", overlap.a), ("B", overlap.b)):
-        videos = len(each.splits_by_video())
-        say(f"{name}  {', '.join(each.names)}: {len(each.clips):,} clips of {videos:,} videos")
+        videos = counted(len(each.splits_by_video()), "video")
+        say(f"{name}  {', '.join(each.names)}: {counted(len(each.clips), 'clip')} of {videos}")
         if each.contradictory:
             say(f"   with two labels, and so counted as without one: {each.contradictory:,}")
     for what, total, counts in (
-        ("YouTube ids", overlap.shared_videos, overlap.videos),
-        ("clips", overlap.shared_clips, overlap.clips),
+        ("YouTube id", overlap.shared_videos, overlap.videos),
+        ("clip", overlap.shared_clips, overlap.clips),
     ):
-        say(f"{total:,} {what} are in both")
+        say(f"{counted(total, f'{what} is', f'{what}s are')} in both")
         if total:
             print_table(_table_of_splits(counts))
     _print_labels(overlap)
@@ -217,13 +218,15 @@ def _print_labels(overlap: Overlap) -> None:
         table.add_row(Text(one_line(name)), f"{shared.clips:,}", f"{shared.of_videos:,}")
     print_table(table)
     if len(rows) > SHOWN:
-        say(f"{len(rows) - SHOWN:,} more classes share videos; --json names them all")
+        more = counted(len(rows) - SHOWN, "more class shares", "more classes share")
+        say(f"{more} videos; --json names them all")
 
 
 def _print_conflicts(overlap: Overlap) -> None:
     if not overlap.conflicts:
         return
-    say(f"{overlap.conflicts.total():,} clips have another label in each")
+    clips = counted(overlap.conflicts.total(), "clip has", "clips have")
+    say(f"{clips} another label in each")
     table = Table("label in A", "label in B", "clips", "such as", box=SIMPLE)
     table.columns[-1].no_wrap = True
     pairs = _most_first(overlap.conflicts)
@@ -232,4 +235,5 @@ def _print_conflicts(overlap: Overlap) -> None:
         table.add_row(*(Text(one_line(text)) for text in texts))
     print_table(table)
     if len(pairs) > SHOWN:
-        say(f"{len(pairs) - SHOWN:,} more pairs of labels; --json names them all")
+        more = counted(len(pairs) - SHOWN, "more pair", "more pairs")
+        say(f"{more} of labels; --json names them all")

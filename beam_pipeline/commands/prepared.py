@@ -27,7 +27,7 @@ def find_prepared(output: Output) -> Prepared:
     """See what an output holds.
 
     Raises:
-        UsageError: it is no output of this program.
+        UsageError: it is not an output of beam_pipeline.
         OutputError: it cannot be read.
     """
     urls = set(output.urls_in(MANIFESTS))
@@ -36,7 +36,9 @@ def find_prepared(output: Output) -> Prepared:
     if not is_summary(summary):
         summary = None
     if not splits and summary is None and not output.urls_in(STATE):
-        raise UsageError(f"{output.root} is no output of this program; type the --output of a run")
+        raise UsageError(
+            f"{output.root} is not an output of beam_pipeline; type the --output of a run"
+        )
     return Prepared(output, summary, splits)
 
 

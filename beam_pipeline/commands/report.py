@@ -30,6 +30,7 @@ def main(argv: list[str]) -> int:
         "this makes it for outputs of older releases, and of runs with --report false.",
         "The exit status is 0; 2 if the command line is wrong, or the output cannot be read or "
         "written.",
+        workers="clips to read at once, for pictures that no run has kept",
     )
     parser.add_argument("output", metavar="OUTPUT", help="the --output of a finished run")
     options = parser.parse_args(argv)
@@ -50,7 +51,7 @@ def make_report(output: Output, workers: int | None = None) -> Written:
     """Write the report of an output as its manifests and its summary are now.
 
     Raises:
-        UsageError: it is no output of this program.
+        UsageError: it is not an output of beam_pipeline.
         OutputError: the output cannot be read or written.
     """
     prepared = find_prepared(output)

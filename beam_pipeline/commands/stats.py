@@ -214,6 +214,7 @@ def as_json(prepared: Prepared, stats: Stats) -> dict[str, Any]:
         "by": stats.by,
         "groups": [{stats.by: group.name, **_numbers(group)} for group in stats.groups],
         "total": _numbers(stats.total),
+        "notes": notes_about(prepared),
         "distributions": {
             each.measure: {key: value for key, value in each._asdict().items() if key != "measure"}
             for each in stats.distributions
@@ -236,8 +237,17 @@ def _write_csv(stats: Stats) -> None:
         writer.writerow((as_text(group.name), *_numbers(group).values()))
 
 
+def notes_about(prepared: Prepared) -> list[str]:
+    """Why there may be nothing to count, although an output holds clips."""
+    if prepared.summary is None and not prepared.splits:
+        return ["no run has finished here; clips are counted when the original command has ended"]
+    return []
+
+
 def _print(prepared: Prepared, stats: Stats) -> None:
     say(prepared.output.root)
+    for note in notes_about(prepared):
+        say(f"note: {note}")
     print_table(_table_of_groups(stats))
     if stats.distributions:
         print_table(_table_of_distributions(stats.distributions))

@@ -21,6 +21,9 @@ from beam_pipeline.progress.run_log import log_service
 RUNNERS = ("DirectRunner", "DataflowRunner", "FlinkRunner", "SparkRunner", "PrismRunner")
 """The runners of Beam that a message names."""
 
+NO_JAR = "Unable to fetch remote job server jar"
+"""What Beam says if it cannot download the Java program that hands a job to a cluster."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -110,6 +113,12 @@ class Engine:
     def explain(self, error: Exception) -> str | None:
         """One line for the user about an error of the runner itself; None to show a traceback."""
         text = " ".join(f"{type(error).__name__}: {error}".split())
+        if is_runner(self.options, "spark") and NO_JAR in text:
+            return (
+                f"--runner {self.name}: Beam's job server for Spark cannot be fetched; fetch "
+                "beam-runners-spark-3-job-server from a Maven repository and type "
+                "--spark_job_server_jar FILE, or leave out --runner to run on this machine"
+            )
         return (
             f"--runner {self.name}: {text}; check the options that this runner needs, or leave out "
             "--runner"

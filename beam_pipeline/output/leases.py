@@ -13,10 +13,10 @@ from typing import IO
 
 from beam_pipeline.errors import OutputError
 from beam_pipeline.output.heartbeat import ALIVE, Heartbeat
-from beam_pipeline.output.output_folder import NAMES, ROWS, SETTINGS, STATE, Output
+from beam_pipeline.output.output_folder import NAMES, ROWS, SETTINGS, STATE, SUMMARY, Output
 from beam_pipeline.output.run_lock import hold_lock
 from beam_pipeline.output.runs import dead_runs, remove_run, runs_in
-from beam_pipeline.storage import urls
+from beam_pipeline.storage import files, urls
 
 _leases: dict[str, IO[bytes] | Heartbeat] = {}
 """The leases of this process, by the URL of the run's state. They end with the process."""
@@ -149,16 +149,20 @@ def _close_lease(output: Output) -> None:
 
 
 def remove_unused_state(output: Output, remote: bool = False) -> None:
-    """Remove the state of a run that ended in a bucket before it made any clip.
+    """Remove the state of a run that ended before it made any clip.
 
-    On a disk this is not needed: the lock ends with the process, and the settings of such a run
-    do not bind the next one. ``remote``: the run was on other machines and has ended there; then
-    its folder goes on a disk too, for it was made before anything was checked.
+    On a disk that is only needed in a finished output, which a run that failed leaves as it was:
+    else the lock ends with the process, and the settings of such a run do not bind the next one.
+    ``remote``: the run was on other machines and has ended there; then its folder goes on a disk
+    too, for it was made before anything was checked.
     """
     lease = _leases.get(output.url(output.state))
-    if output.is_local and output.shared and remote:
-        _remove_unused_folder(output)
-    if output.is_local or (lease is None and not remote):
+    if output.is_local:
+        with suppress(OutputError, OSError):
+            if remote if output.shared else files.exists(output.url(SUMMARY)):
+                _remove_unused_folder(output)
+        return
+    if lease is None and not remote:
         return
     if lease is not None:
         lease.close()
@@ -170,9 +174,14 @@ def remove_unused_state(output: Output, remote: bool = False) -> None:
 
 
 def _remove_unused_folder(output: Output) -> None:
-    """Remove a run's folder from a disk if no clip was made; the settings of other runs stay."""
-    with suppress(OutputError, OSError):
-        if not output.urls_in(f"{output.state}/{ROWS}"):
-            release_lease(output)
-            output.remove(output.state)
+    """Remove a run's folder from a disk if no clip was made.
+
+    The settings stay, for they may be of other runs, unless the output is finished.
+    """
+    if not output.urls_in(f"{output.state}/{ROWS}"):
+        release_lease(output)
+        output.remove(output.state)
+        if files.exists(output.url(SUMMARY)):
+            _remove_unused_settings(output)
+        else:
             _remove_empty_state(output)

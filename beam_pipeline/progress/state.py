@@ -93,7 +93,7 @@ def line_of(state: State) -> str:
         return WAITING_TO_FETCH
     if state.phase == "reading":
         return f"{READING}, {elapsed_text(state)}"
-    return ", ".join((f"{state.done:,} of {state.planned:,} clips", *parts_of(state)))
+    return ", ".join((f"{state.done:,} of {counted(state.planned, 'clip')}", *parts_of(state)))
 
 
 def parts_of(state: State) -> tuple[str, ...]:
@@ -134,6 +134,15 @@ def duration_text(seconds: float) -> str:
         return f"{hours} h {minutes} min"
     days, hours = divmod(hours, DAY // HOUR)
     return f"{days} d {hours} h"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number of things, in words.
+
+    >>> counted(1, "clip"), counted(2_000, "clip"), counted(0, "class", "classes")
+    ('1 clip', '2,000 clips', '0 classes')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def json_of(state: State, **more: object) -> str:

@@ -9,6 +9,7 @@ from rich.filesize import decimal
 from beam_pipeline.elements import ALL, LISTED, NOT_MADE
 from beam_pipeline.output.list_formats import WEBDATASET
 from beam_pipeline.privacy import public_address
+from beam_pipeline.progress.state import counted
 from beam_pipeline.report.facts import Facts
 
 
@@ -134,7 +135,7 @@ def about_the_run(about: About, facts: Facts) -> Iterator[tuple[str, str]]:
     if facts.bytes:
         yield "clips", decimal(facts.bytes)
     if isinstance(fetched := dict_in(summary, "fetch").get("fetched"), int) and fetched:
-        yield "fetched from YouTube", f"{fetched:,} clip{'s' * (fetched != 1)}"
+        yield "fetched from YouTube", counted(fetched, "clip")
     if packed := shards_of(summary):
         yield (
             "WebDataset shards",

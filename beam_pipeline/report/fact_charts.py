@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from beam_pipeline.elements import LISTED, NOT_MADE
+from beam_pipeline.progress.state import counted
 from beam_pipeline.report.charts import Chart, bars, stacked
 from beam_pipeline.report.facts import ClassCoverage, Facts
 
@@ -64,18 +65,18 @@ def measure_charts(facts: Facts) -> Iterator[Chart]:
     for histogram in facts.histograms:
         if histogram.known:
             unit = histogram.measure.unit
-            unknown = f"not known of {histogram.unknown:,} clips" if histogram.unknown else None
+            unknown = _not_known(histogram.unknown)
             yield bars(f"{histogram.measure.title}, {unit}", unit, histogram.bins(), note=unknown)
     codecs = Counter({str(name): n for name, n in facts.codecs.items() if name is not None})
     if codecs:
         common = codecs.most_common(CHART_BARS)
         if rest := codecs.total() - sum(count for _, count in common):
             common.append(("others", rest))
-        yield bars("Codec of the sources", "codec", common, note=_not_known(facts.codecs))
+        yield bars("Codec of the sources", "codec", common, note=_not_known(facts.codecs[None]))
     sound = [("with sound", facts.sound[True]), ("without", facts.sound[False])]
     if facts.sound[True] or facts.sound[False]:
-        yield bars("Sound of the clips", "sound", sound, note=_not_known(facts.sound))
+        yield bars("Sound of the clips", "sound", sound, note=_not_known(facts.sound[None]))
 
 
-def _not_known(counts: Counter[Any]) -> str | None:
-    return f"not known of {counts[None]:,} clips" if counts[None] else None
+def _not_known(clips: int) -> str | None:
+    return f"not known of {counted(clips, 'clip')}" if clips else None

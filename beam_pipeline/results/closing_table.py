@@ -14,11 +14,15 @@ from beam_pipeline.fetch.pace import ENDED_EARLY
 from beam_pipeline.output.output_folder import REPORT
 from beam_pipeline.privacy import one_line
 from beam_pipeline.progress.counts import Counts
+from beam_pipeline.progress.state import counted
 from beam_pipeline.report.write_report import has_report
 from beam_pipeline.results.ratios import failure_ratio, missing_ratio, total_of
 
 ALWAYS_SHOWN = ("annotated", "found", "resized", "copied", "missing", "failed")
 """Columns that are shown even if all their counts are 0."""
+
+SLOW = 0.1
+"""Clips a second below which the rate is shown by the hour."""
 
 
 def print_results(summary: dict[str, Any], config: Config, counts: Counts) -> None:
@@ -47,9 +51,11 @@ def print_results(summary: dict[str, Any], config: Config, counts: Counts) -> No
     for reason, count in summary.get("fetch", {}).get("reasons", {}).items():
         print(f"  {count:,} missing: {reason}")
     if summary["unannotated"]:
-        print(f"  {summary['unannotated']:,} files match no annotation")
+        matches = counted(summary["unannotated"], "file matches", "files match")
+        print(f"  {matches} no annotation")
     if unannotated := summary.get("archives", {}).get("unannotated"):
-        print(f"  {unannotated:,} files in archives match no annotation")
+        matches = counted(unannotated, "file in archives matches", "files in archives match")
+        print(f"  {matches} no annotation")
     for kind, count in damaged["kinds"].items():
         print(f"  {count:,} damaged: {kind}")
     for split, shards in summary.get("webdataset", {}).items():
@@ -78,15 +84,6 @@ def print_part(config: Config, counts: Counts) -> None:
     )
 
 
-def counted(number: int, what: str) -> str:
-    """A number of things, in words.
-
-    >>> counted(1, "clip"), counted(2_000, "clip")
-    ('1 clip', '2,000 clips')
-    """
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
 def _speed(counts: Counts, seconds: float) -> str:
     took = f"{timedelta(seconds=round(seconds))}"
     if not counts.done:
@@ -98,10 +95,21 @@ def _speed(counts: Counts, seconds: float) -> str:
         )
     asked = f"; {counts.unavailable:,} more were asked for, and cannot be had"
     return (
-        f"{tried:,} clips in {took} ({tried / seconds:,.1f} clips/s), "
+        f"{counted(tried, 'clip')} in {took} ({_rate(tried / seconds)}), "
         f"{decimal(counts.bytes_in)} read, {decimal(counts.bytes_out)} written"
         f"{asked if counts.unavailable else ''}"
     )
+
+
+def _rate(clips_per_second: float) -> str:
+    """How fast clips were made; by the hour where a second would tell nothing, as of fetching.
+
+    >>> _rate(12.34), _rate(0.1), _rate(0.01)
+    ('12.3 clips/s', '0.1 clips/s', '36.0 clips/h')
+    """
+    if clips_per_second < SLOW:
+        return f"{clips_per_second * 3600:,.1f} clips/h"
+    return f"{clips_per_second:,.1f} clips/s"
 
 
 def failure_message(summary: dict[str, Any], config: Config, is_written: bool = True) -> str | None:

@@ -15,6 +15,7 @@ from beam_pipeline.elements import SPLITS, MergedReleases
 from beam_pipeline.kinetics.kinetics710 import RELEASES, TITLES
 from beam_pipeline.output.output_folder import SUMMARY, Output
 from beam_pipeline.privacy import public_address
+from beam_pipeline.progress.state import counted
 
 NUMBERS = (CLIPS, REPEATED, OTHER_CLIPS, HELD_OUT, UNEQUAL_LABELS, VAL_AND_TEST)
 """Counts of the whole merge. The first four add up to all clips that the releases have."""
@@ -58,7 +59,7 @@ def merge_notes(merged: MergedReleases) -> Iterator[str]:
     if not stated:
         return
     yield (
-        f"merged {sum(stated.values()):,} clips of {', '.join(TITLES.values())} into "
+        f"merged {counted(sum(stated.values()), 'clip')} of {', '.join(TITLES.values())} into "
         f"{numbers[CLIPS]:,}: {numbers[REPEATED]:,} are in several, {numbers[OTHER_CLIPS]:,} of "
         f"train have a video of which train has another clip, {numbers[HELD_OUT]:,} of train have "
         "a video that is in val or test"

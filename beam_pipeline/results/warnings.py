@@ -6,6 +6,7 @@ from typing import Any
 
 from beam_pipeline.config import Config
 from beam_pipeline.kinetics.classes import OFFICIAL_CLASS_COUNTS, UNLABELLED_FOLDER, UNLABELLED_ID
+from beam_pipeline.progress.state import counted
 from beam_pipeline.results.ratios import missing_ratio
 from beam_pipeline.results.split_results import SplitResults
 
@@ -20,8 +21,12 @@ def warnings_about(
     unannotated: int,
     passed_over: dict[str, Any],
     archives: dict[str, Any] | None,
+    is_written: bool = True,
 ) -> Iterator[str]:
-    """The warnings about an output, a sentence each, what to do included."""
+    """The warnings about an output, a sentence each, what to do included.
+
+    ``is_written``: whether the output holds what they name, and is not planned only.
+    """
     of_archives = [*_broken_archives(archives), *_joined_archives(archives)] if archives else []
     yield from _unread_folders(passed_over)
     if not config.annotations:
@@ -35,13 +40,13 @@ def warnings_about(
     yield from of_archives
     yield from _of_exclusion(results, config)
     is_broken = bool(archives and archives["broken"])
-    yield from _missing_files(results, config, passed_over, is_broken)
+    yield from _missing_files(results, config, passed_over, is_broken, is_written)
 
 
 def _unread_folders(passed_over: dict[str, Any]) -> Iterator[str]:
     if folders := passed_over["folders"]:
         yield (
-            f"{folders:,} folders below --videos could not be read, first "
+            f"{counted(folders, 'folder')} below --videos could not be read, first "
             f"{passed_over['first_folders'][0]}; get permission to read them if they hold clips"
         )
 
@@ -50,9 +55,9 @@ def _left_out(unannotated: int) -> Iterator[str]:
     """A warning about videos without annotations that would get the same path."""
     if unannotated:
         yield (
-            f"{unannotated:,} videos were left out because another video has the same output "
-            "path: their paths differ only in the suffix or the --videos argument; rename "
-            "them, or give each folder its own --output"
+            f"{counted(unannotated, 'video was', 'videos were')} left out because another video "
+            "has the same output path: their paths differ only in the suffix or the --videos "
+            "argument; rename them, or give each folder its own --output"
         )
 
 
@@ -60,8 +65,10 @@ def _unlabelled_clips(results: Sequence[SplitResults], config: Config) -> Iterat
     for result in results:
         if result.unlabelled and result.split in ("train", "val"):
             yield (
-                f"{result.unlabelled:,} of {result.statuses.total():,} clips of {result.split} "
-                f"have no label: they are listed with {UNLABELLED_ID}; {_remedy(config)}"
+                f"{result.unlabelled:,} of {counted(result.statuses.total(), 'clip')} of "
+                f"{result.split} {'has' if result.unlabelled == 1 else 'have'} no label, and "
+                f"{'is' if result.unlabelled == 1 else 'are'} listed with {UNLABELLED_ID}; "
+                f"{_remedy(config)}"
             )
 
 
@@ -80,7 +87,11 @@ def _empty_splits(results: Sequence[SplitResults], config: Config) -> Iterator[s
 
 
 def _missing_files(
-    results: Sequence[SplitResults], config: Config, passed_over: dict[str, Any], is_broken: bool
+    results: Sequence[SplitResults],
+    config: Config,
+    passed_over: dict[str, Any],
+    is_broken: bool,
+    is_written: bool,
 ) -> Iterator[str]:
     """Warnings about clips without a file. If an archive ``is_broken``, they may be in its rest."""
     total = sum((result.statuses for result in results), Counter[str]())
@@ -90,9 +101,11 @@ def _missing_files(
             "<youtube_id>_<start, 6 digits>_<end, 6 digits>.mp4 or <youtube_id>.mp4"
         )
     elif missing_ratio(total) > MISSING_NOTED:
+        annotated = total.total() - total["excluded"]
         yield (
-            f"{total['missing']:,} of {total.total() - total['excluded']:,} annotated clips have "
-            "no file; missing.csv lists them"
+            f"{total['missing']:,} of {counted(annotated, 'annotated clip')} "
+            f"{'has' if total['missing'] == 1 else 'have'} no file; "
+            + ("missing.csv lists them" if is_written else "a run will list them in missing.csv")
         )
     if total["missing"] and (suffixes := passed_over["suffixes"]):
         kinds = (f"{count:,} {name or 'without suffix'}" for name, count in suffixes.items())
@@ -103,7 +116,7 @@ def _remedy(config: Config) -> str:
     """What to do about clips without a label."""
     if config.prepared:
         return (
-            "they have none in an output among --videos, whose failed.csv names those with "
+            "an output among --videos has no label there; its failed.csv names the clips with "
             "conflicting annotations"
         )
     return "check that the header of its CSV names a column label"
@@ -125,9 +138,9 @@ def _unlabelled_folder(results: Sequence[SplitResults], config: Config) -> Itera
     unlabelled = classes[UNLABELLED_FOLDER]
     if config.resize and config.layout == "class" and 0 < unlabelled < classes.total():
         yield (
-            f"clips without a label ({unlabelled:,}) are in the class folder {UNLABELLED_FOLDER}: "
-            "a loader that numbers the folders, such as Hugging Face's videofolder, takes it for a "
-            "class and shifts the ids after it; leave that folder out there"
+            f"{counted(unlabelled, 'clip has', 'clips have')} no label and "
+            f"{'is' if unlabelled == 1 else 'are'} in folder {UNLABELLED_FOLDER}; loaders that "
+            "number folders, such as Hugging Face's videofolder, count it as a class: exclude it"
         )
 
 
@@ -135,18 +148,18 @@ def label_id_warnings(label_ids: dict[str, int], label_map: str | None) -> list[
     """Warnings about the label ids, for users who compare models."""
     if label_map is not None or len(label_ids) in OFFICIAL_CLASS_COUNTS:
         return []
-    annotated = "1 class is" if len(label_ids) == 1 else f"{len(label_ids)} classes are"
+    annotated = counted(len(label_ids), "class is", "classes are")
     return [
         (
-            f"{annotated} annotated, not 400, 600 or 700: the label ids are only valid for this "
-            "subset; to use those of a published model, type --label_map"
+            f"{annotated} annotated, not 400, 600 or 700: the label ids fit only this subset; "
+            "for the ids of a published model add --label_map"
         )
     ]
 
 
 def _broken_archives(archives: dict[str, Any]) -> Iterator[str]:
     if broken := archives["broken"]:
-        share = f"{len(broken):,} of {archives['read']:,} archives"
+        share = f"{len(broken):,} of {counted(archives['read'], 'archive')}"
         yield (
             f"{share} could not be read completely, first {broken[0]['archive']} "
             f"({broken[0]['detail']}): the clips before the break are made; summary.json lists "

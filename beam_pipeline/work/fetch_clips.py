@@ -36,6 +36,7 @@ from beam_pipeline.output.runs import runs_in
 from beam_pipeline.output.thumbnails import ClassSizes, is_kept
 from beam_pipeline.plan.decide import finished_rows, is_doubtful, missing_row
 from beam_pipeline.privacy import public_address
+from beam_pipeline.progress.state import counted
 from beam_pipeline.storage import files
 from beam_pipeline.work.fetch_turn import FetchTurn
 from beam_pipeline.work.make_clip import Source, make_clip
@@ -264,8 +265,9 @@ def fetch_videos(
 
 def _stopped(why: str, left: int) -> str:
     return (
-        f"{ENDED_EARLY} {why}; {left:,} more videos were not asked for; run the same "
-        "command again in some hours, or see --cookies, --proxy and the pause in --fetch_options"
+        f"{ENDED_EARLY} {why}; {counted(left, 'more video was', 'more videos were')} not asked "
+        "for; run the same command again in some hours, or see --cookies, --proxy and the pause "
+        "in --fetch_options"
     )
 
 

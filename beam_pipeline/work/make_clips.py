@@ -129,7 +129,7 @@ def check_archives(read: Sequence[ReadArchive], sources: int) -> list[ReadArchiv
     if archives and len(archives) == sources and none_read:
         first = archives[0]
         raise InputError(
-            f"none of {len(archives)} archives could be read; {first.path}: {first.broken}; check "
+            f"no archive could be read; {first.path}: {first.broken}; check "
             "that this address is right and reachable, then run the same command again"
         )
     return archives

@@ -228,7 +228,7 @@ def _notes(planned: PlannedClips, config: Config, kinds: "Counter[Kind]") -> Ite
     if config.shard is None:
         yield from warnings_about(
             list(results.values()), config, planned.label_ids, unannotated, planned.passed_over,
-            archives,
+            archives, is_written=False,
         )  # fmt: skip
     else:
         yield f"this is what part {config.shard} makes; clips of other parts are in no count"

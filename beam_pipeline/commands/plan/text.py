@@ -18,6 +18,7 @@ from beam_pipeline.commands.plan.planned_clips import MAKE, MAY_BE_FETCHED
 from beam_pipeline.commands.plan.shards import Shards
 from beam_pipeline.config import Config
 from beam_pipeline.privacy import one_line
+from beam_pipeline.progress.state import counted
 
 HEADINGS = {
     MAKE: "to make",
@@ -48,7 +49,7 @@ def show(config: Config, outcome: Outcome, forecast: Forecast | None) -> None:
     for line in outcome.unestimated:
         say(f"  note: {one_line(line)}")
     for note in outcome.notes:
-        say(f"  note of a run: {one_line(note)}")
+        say(f"  the run will note: {one_line(note)}")
 
 
 def _table_of_splits(config: Config, outcome: Outcome) -> Table:
@@ -86,16 +87,20 @@ def _counts(outcome: Outcome) -> Iterator[str]:
     for reason, count in sorted(outcome.reasons.items()):
         yield f"{count:,} fail: {reason}"
     if outcome.unannotated.files:
-        yield f"{outcome.unannotated.files:,} files match no annotation"
+        matches = counted(outcome.unannotated.files, "file matches", "files match")
+        yield f"{matches} no annotation"
     if outcome.unannotated.members:
-        yield f"{outcome.unannotated.members:,} files in archives match no annotation"
+        matches = counted(
+            outcome.unannotated.members, "file in archives matches", "files in archives match"
+        )
+        yield f"{matches} no annotation"
     if count := outcome.total[MAY_BE_FETCHED]:
-        yield f"the site is asked for {count:,} clips; no estimate has what comes of that"
+        yield f"the site is asked for {counted(count, 'clip')}, which no estimate includes"
     archives = outcome.archives
     if archives.found:
         unsized = f", without {archives.unsized:,} of unknown size" if archives.unsized else ""
         yield (
-            f"{len(archives.needed):,} of {archives.found:,} archives are read for clips: "
+            f"{len(archives.needed):,} of {counted(archives.found, 'archive')} to read for clips: "
             f"{decimal(archives.needed_bytes)} of {decimal(archives.bytes)}{unsized}"
         )
 
@@ -111,13 +116,14 @@ def _table_of_forecast(forecast: Forecast) -> Table:
         shown = ("?" if end is None else text(end) for end in ends)
         table.add_row(name, text(figure.value), *shown)
 
-    workers = "1 worker" if forecast.workers == 1 else f"{forecast.workers} workers"
+    workers = counted(forecast.workers, "worker")
     add(f"time on this machine, {workers}", found.seconds, _time)
     add("to read", found.bytes_read, _bytes)
     add("to write", found.bytes_written, _bytes)
     add("clips that will fail", found.failed, _whole)
     if (cloud := forecast.dataflow) is not None:
-        add(f"hours on Dataflow, {cloud.machines.number} machines", cloud.hours, _hours)
+        machines = counted(cloud.machines.number, "machine")
+        add(f"hours on Dataflow, {machines}", cloud.hours, _hours)
         add("hours of all these machines", cloud.machine_hours, _hours)
         add("dollars", cloud.dollars, _dollars)
     return table
@@ -147,9 +153,9 @@ def _remarks(forecast: Forecast) -> Iterator[str]:
     found = forecast.estimate
     tried = len(forecast.rows)
     yield (
-        f"from {tried:,} of {found.clips:,} clips, made in {_time(forecast.sample_seconds)} and "
-        f"thrown away; {rate_of(forecast):,.2f} clips/s; {_time(forecast.start_seconds)} of the "
-        "time is the start and the end of the run"
+        f"from {tried:,} of {counted(round(found.clips), 'clip')}, made in "
+        f"{_time(forecast.sample_seconds)} and thrown away; {rate_of(forecast):,.2f} clips/s; "
+        f"{_time(forecast.start_seconds)} of the time is the start and the end of the run"
     )
     for reason, count in sorted(failures_in(forecast).items()):
         yield f"{count:,} of these {tried:,} failed: {reason}"

@@ -16,6 +16,7 @@ from beam_pipeline.privacy import public_address
 from beam_pipeline.progress.counts import LOCAL_COUNTS
 from beam_pipeline.progress.events import log_row
 from beam_pipeline.progress.live_line import LiveLine
+from beam_pipeline.progress.state import counted
 from beam_pipeline.storage import urls
 from beam_pipeline.work.try_clips import Bench, Glance, Trial, finished
 
@@ -53,10 +54,12 @@ class Tried(NamedTuple):
             if glance.broken:
                 yield f"{public_address(glance.archive.path)} could not be read: {glance.broken}"
         if loose and not self.loose:
-            yield f"{loose:,} clips of files are not in the estimate: type a larger --sample"
+            clips = counted(loose, "clip of files is", "clips of files are")
+            yield f"{clips} not in the estimate: type a larger --sample"
         if self.in_archives.clips and not self.packed:
+            clips = counted(self.in_archives.clips, "clip of archives is", "clips of archives are")
             yield (
-                f"{self.in_archives.clips:,} clips of archives are not in the estimate: no archive "
+                f"{clips} not in the estimate: no archive "
                 "that was opened has one at its beginning; type a larger --sample"
             )
 

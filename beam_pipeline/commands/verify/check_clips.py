@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from beam_pipeline.codec.outcome import Facts
 from beam_pipeline.codec.pool import CodecPool
 from beam_pipeline.codec.request import Inspection
-from beam_pipeline.commands.verify.damage import Damage
+from beam_pipeline.commands.verify.damage import GONE, Damage
 from beam_pipeline.elements import LISTED
 from beam_pipeline.errors import RunError
 from beam_pipeline.output.output_folder import VIDEOS, Output
@@ -71,7 +71,7 @@ def check_name(row: ClipRow, sizes: dict[str, int | None], output: Output) -> Da
         try:
             size = files.info(output.url(path)).size
         except FileNotFoundError:
-            return Damage("clip", path, "there is no such file", row.source)
+            return Damage("clip", path, GONE, row.source)
         except OSError as error:
             return Damage("clip", path, _cannot_be_read(error), row.source)
     if size != row.bytes:
@@ -88,7 +88,7 @@ def check_source(row: ClipRow) -> Damage | None:
     try:
         size = files.info(source).size
     except FileNotFoundError:
-        return Damage("clip", source, "there is no such file")
+        return Damage("clip", source, GONE)
     except OSError as error:
         return Damage("clip", source, _cannot_be_read(error))
     if row.source_bytes is not None and size != row.source_bytes:

@@ -21,6 +21,7 @@ from beam_pipeline.output.list_formats import (
 )
 from beam_pipeline.output.output_errors import read_error
 from beam_pipeline.output.output_folder import LABEL_IDS, LISTS, SUMMARY
+from beam_pipeline.progress.state import counted
 from beam_pipeline.results.fingerprints import fingerprints
 from beam_pipeline.results.link_classes import ListedClip, folder_of_links, links_of
 from beam_pipeline.results.lists_of_test import LISTS_OF_TEST
@@ -74,7 +75,7 @@ def check_summary(prepared: Prepared, results: Sequence[SplitResults]) -> Iterat
         for status in STATUSES:
             count = result.statuses[status]
             if counts.get(status, 0) != count:
-                problem = f"{result.split} has {count:,} clips that are {status}"
+                problem = f"{result.split} has {counted(count, 'clip')} with status {status}"
                 yield Damage("summary", SUMMARY, f"{problem}, not {counts.get(status, 0):,}")
 
 

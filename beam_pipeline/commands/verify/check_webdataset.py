@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from beam_pipeline.commands.prepared import Prepared
-from beam_pipeline.commands.verify.damage import Damage
+from beam_pipeline.commands.verify.damage import GONE, Damage
 from beam_pipeline.elements import SPLITS, Split
 from beam_pipeline.output.output_folder import WEBDATASET, Output
 from beam_pipeline.output.webdataset import (
@@ -48,7 +48,7 @@ def _check(shard: Packed, output: Output, quick: bool) -> Damage | None:
     try:
         problem = problem_of(shard, output, quick)
     except FileNotFoundError:
-        problem = "there is no such file"
+        problem = GONE
     except OSError as error:
         problem = f"it cannot be read: {error.strerror or error}"
     return Damage("shard", path, problem) if problem else None

@@ -9,6 +9,9 @@ shard, or a clip."""
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """The order in which damage is told."""
 
+GONE = "there is no such file"
+"""The problem of a file that is not there."""
+
 
 class Damage(NamedTuple):
     """One damaged file. ``path`` is relative to the output, or a source that is listed as it is.
@@ -23,3 +26,8 @@ class Damage(NamedTuple):
     source: str | None = None
     sha256: str | None = None
     size: int | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether there is no such file: a run makes it again by itself."""
+        return self.problem == GONE

@@ -40,7 +40,7 @@ def mend(output: Output, damaged: Iterable[Damage]) -> Mended:
     """
     if set(runs_in(output)) - set(dead_runs(output)):
         raise RunError(
-            f"a run is at work in {output.root}; let it end, then type the same command again"
+            f"a run is at work in {output.root}; let it end, then run the same command again"
         )
     to_make: list[str] = []
     to_pack: list[str] = []

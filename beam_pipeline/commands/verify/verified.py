@@ -7,6 +7,7 @@ from beam_pipeline.commands.verify.check_clips import is_inside
 from beam_pipeline.commands.verify.damage import Damage
 from beam_pipeline.commands.verify.mend import Mended
 from beam_pipeline.output.output_folder import LISTS, WEBDATASET
+from beam_pipeline.progress.state import counted
 
 NAMED = 5
 """Files beside the clips that the conclusion names."""
@@ -38,40 +39,39 @@ class Verified:
 
 def conclusion(prepared: Prepared, verified: Verified) -> str:
     """What was found, in one line."""
-    checked = f"{verified.clips:,} clips {'by name and size' if verified.quick else 'decoded'}"
+    how = "by name and size" if verified.quick else "decoded"
     root = prepared.output.root
     if not verified.damaged:
-        others_checked = f"{verified.lists:,} lists"
+        others_checked = counted(verified.lists, "list")
         if verified.shards:
-            others_checked += f" and {verified.shards:,} shards"
-        return f"{root} is whole: {checked}, {others_checked} checked"
-    clips = verified.damaged_of("clip")
+            others_checked += f" and {counted(verified.shards, 'shard')}"
+        clips = counted(verified.clips, "clip")
+        return f"{root} is whole: {clips} {how}, {others_checked} checked"
+    damaged = verified.damaged_of("clip")
     others = verified.damaged_of("list", "manifest", "summary", "shard")
-    found = [f"{len(clips):,} of {verified.clips:,} clips"] if clips else []
+    found = [f"{len(damaged):,} of {counted(verified.clips, 'clip')}"] if damaged else []
     found += sorted({damage.path for damage in others})[:NAMED]
-    more = [f"{len(others) - NAMED:,} more files"] if len(others) > NAMED else []
+    more = [counted(len(others) - NAMED, "more file")] if len(others) > NAMED else []
     return f"{root} is damaged: {', '.join(found + more)}"
 
 
 def advice(verified: Verified, mended: Mended | None) -> str:
-    """What to do about the damage."""
-    clips = [damage for damage in verified.damaged_of("clip") if is_inside(damage.path)]
-    shards = verified.damaged_of("shard")
+    """What to do about the damage. A run makes files that are gone again without ``--mend``."""
+    there = [damage for damage in verified.damaged if not damage.is_gone]
+    clips = [each for each in there if each.kind == "clip" and is_inside(each.path)]
+    shards = [each for each in there if each.kind == "shard"]
+    again = f"run the original command{_with_formats(verified)}"
     if (clips or shards) and mended is None:
         what = " and ".join(["clips"] * bool(clips) + ["shards"] * bool(shards))
-        return (
-            f"type the same with --mend to remove the damaged {what}; then the command that made "
-            f"the output{_with_formats(verified)} makes them again"
-        )
-    if mended and (mended.to_make or mended.to_pack):
-        removed = (("clip", mended.to_make), ("shard", mended.to_pack))
-        counts = [f"{len(of):,} {what}{'s' * (len(of) > 1)}" for what, of in removed if of]
-        again = f"run the command that made the output again{_with_formats(verified)}"
-        return f"{again} to make {' and '.join(counts)}"
-    return (
-        f"run the command that made the output again{_with_formats(verified)}; it writes these "
-        "files anew"
-    )
+        return f"add --mend to remove the damaged {what}; then {again} again"
+    if mended is not None:
+        removed = (("clip", clips, mended.to_make), ("shard", shards, mended.to_pack))
+        counts = {what: len({each.path for each in of} & {*gone}) for what, of, gone in removed}
+        named = [counted(count, f"damaged {what}") for what, count in counts.items() if count]
+        if named:
+            them = "it" if sum(counts.values()) == 1 else "them"
+            return f"removed {' and '.join(named)}; {again} to make {them} again"
+    return f"{again} again; it writes these files anew"
 
 
 def _with_formats(verified: Verified) -> str:

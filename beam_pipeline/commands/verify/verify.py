@@ -40,6 +40,7 @@ from beam_pipeline.elements import ALL, LISTED
 from beam_pipeline.output.output_errors import read_error
 from beam_pipeline.output.output_folder import VIDEOS
 from beam_pipeline.output.runs import runs_in
+from beam_pipeline.progress.state import counted
 from beam_pipeline.storage import files
 from beam_pipeline.work.worker_pool import usable_cores
 
@@ -61,6 +62,7 @@ def main(argv: list[str]) -> int:
         "frames, size, duration), the lists against the manifests, and the files against both.",
         "The exit status is 0 if the output is whole; 1 if something is damaged; 2 if the command "
         "line is wrong or the output cannot be read.",
+        workers="clips to read and decode at once",
     )
     parser.add_argument("output", metavar="OUTPUT", help="the --output of a finished run")
     parser.add_argument(
@@ -250,11 +252,13 @@ def _print(prepared: Prepared, verified: Verified, mended: Mended | None) -> Non
     for path in verified.unlisted[:SHOWN]:
         say(f"{path}: no row names it; it is left alone")
     if len(verified.unlisted) > SHOWN:
-        say(f"{len(verified.unlisted) - SHOWN:,} more files have no row; --json names them all")
+        more = counted(len(verified.unlisted) - SHOWN, "more file has", "more files have")
+        say(f"{more} no row; --json names them all")
     for path in verified.excluded[:SHOWN]:
         say(f"{path}: its clip is excluded; it is left alone")
-    if more := verified.excluded[SHOWN:]:
-        say(f"{len(more):,} more files are of excluded clips; --json names them all")
+    if len(verified.excluded) > SHOWN:
+        more = counted(len(verified.excluded) - SHOWN, "more file is", "more files are")
+        say(f"{more} of excluded clips; --json names them all")
     for note in verified.notes:
         say(f"note: {note}")
     for kept in mended.kept if mended else ():
