@@ -17,7 +17,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from beam_pipeline import pipeline
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.commands.arguments import DIFFERS, WHOLE, output_at, parser_of, print_json, say
-from beam_pipeline.commands.prepared import Prepared, find_prepared, manifest_of
+from beam_pipeline.commands.prepared import Prepared, find_prepared
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL
 from beam_pipeline.engines.choose import choose_engine
@@ -25,7 +25,7 @@ from beam_pipeline.errors import RunError, UsageError, message_of
 from beam_pipeline.fetch.settings import FetchSettings
 from beam_pipeline.flags.values import fetch_settings
 from beam_pipeline.options import add_fetch_flags
-from beam_pipeline.output.output_folder import SUMMARY, Output
+from beam_pipeline.output.output_folder import SUMMARY, Output, manifest_of
 from beam_pipeline.privacy import public_address
 from beam_pipeline.progress.reporting import Reporting
 from beam_pipeline.progress.run_log import run_log
