@@ -2,9 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from beam_pipeline.commands.compare import (
@@ -14,9 +15,8 @@ from beam_pipeline.commands.compare import (
     as_json,
     compare,
     conclusion,
-    differences,
+    differing,
     line_to_paste,
-    side_by_side,
 )
 from beam_pipeline.commands.prepared import find_prepared
 from beam_pipeline.elements import Row
@@ -189,22 +189,53 @@ def test_the_first_of_many_are_named(tmp_path: Path) -> None:
     assert [each.clip_id[0] for each in other.examples["only in A"]] == ["a", "c"]
 
 
-def state(clip_id: str) -> ClipState:
-    return ClipState(clip_id, "val", "zumba", 0, "resized", None, "0")
+def state(clip_id: str, **columns) -> ClipState:
+    return ClipState(clip_id, "val", "zumba", 0, "resized", None, "0")._replace(**columns)
+
+
+def found(a: Sequence[ClipState], b: Sequence[ClipState]) -> dict[str, list[list[ClipState]]]:
+    """How these clips differ: for each kind the rows of both."""
+    schema = pa.schema([manifest.SCHEMA.field(name) for name in ClipState._fields])
+    tables = (pa.Table.from_pylist([each._asdict() for each in of], schema) for of in (a, b))
+    return {
+        kind: [[ClipState(*row) for row in manifest.values_of(table)] for table in pair]
+        for kind, pair in differing(*tables).items()
+        if any(map(len, pair))
+    }
 
 
 def test_two_sorted_outputs_are_joined() -> None:
     a, b = [state("a"), state("c"), state("d")], [state("b"), state("c")]
-    joined = [
-        tuple(each and each.clip_id for each in pair) for pair in side_by_side(iter(a), iter(b))
-    ]
-    assert joined == [("a", None), (None, "b"), ("c", "c"), ("d", None)]
-    assert list(side_by_side([], [])) == []
+    assert found(a, b) == {
+        "only in A": [[state("a"), state("d")], []],
+        "only in B": [[], [state("b")]],
+    }
+    assert found([], []) == {}
+    assert found([], b) == {"only in B": [[], b]}
 
 
 def test_a_clip_can_differ_in_several_ways() -> None:
-    other = state("a")._replace(split="train", label_id=3, sha256="1")
-    assert [each.kind for each in differences(state("a"), other)] == ["split", "label", "bytes"]
+    other = state("a", split="train", label_id=3, sha256="1")
+    assert list(found([state("a")], [other])) == ["split", "label", "bytes"]
+
+
+@pytest.mark.parametrize("column", ["split", "label", "label_id", "sha256"])
+def test_what_is_not_known_differs_from_what_is(column: str) -> None:
+    one, other = state("a"), state("a", **{column: None})
+    kind = {"label_id": "label", "sha256": "bytes"}.get(column, column)
+    assert found([one], [other]) == {kind: [[one], [other]]}
+    assert found([other], [other]) == {}
+
+
+def test_a_clip_in_two_splits_is_compared_with_itself_in_each() -> None:
+    twice = [state("a", split="train"), state("a"), state("b")]
+    assert found(twice, twice) == {}
+    assert found(twice, twice[:1]) == {"only in A": [twice[1:], []]}
+    moved = state("a", split="test")
+    assert found(twice, [twice[0], moved]) == {
+        "only in A": [[state("b")], []],
+        "split": [[state("a")], [moved]],
+    }
 
 
 def test_a_damaged_manifest_is_said(tmp_path: Path) -> None:

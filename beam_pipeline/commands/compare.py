@@ -1,11 +1,13 @@
 """``compare``: whether two outputs hold the same data set, and if not, what differs."""
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Literal, NamedTuple, get_args
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
@@ -20,12 +22,12 @@ from beam_pipeline.commands.arguments import (
     print_table,
     say,
 )
-from beam_pipeline.commands.prepared import Prepared, find_prepared, rows_by_clip
+from beam_pipeline.commands.prepared import Prepared, find_prepared, tables_of
 from beam_pipeline.elements import LISTED
+from beam_pipeline.output import manifest
 from beam_pipeline.privacy import one_line
 from beam_pipeline.progress.state import counted
-from beam_pipeline.results.fingerprints import fingerprints
-from beam_pipeline.results.split_results import read_split
+from beam_pipeline.results.fingerprints import Fingerprints
 
 Kind = Literal["only in A", "only in B", "made in A", "made in B", "split", "label", "bytes"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -49,11 +51,6 @@ class ClipState(NamedTuple):
     status: str
     reason: str | None
     sha256: str | None
-
-    @property
-    def is_made(self) -> bool:
-        """Whether the clip is in the lists."""
-        return self.status in LISTED
 
 
 class Difference(NamedTuple):
@@ -152,37 +149,44 @@ def compare(a: Prepared, b: Prepared, examples: int = EXAMPLES) -> Comparison:
     Raises:
         OutputError: an output cannot be read, or a manifest is damaged.
     """
-    comparison = Comparison(_side(a), _side(b))
-    states = (_states(each) for each in (a, b))
-    for one, other in side_by_side(*states):
-        for difference in differences(one, other):
-            kind = difference.kind
-            comparison.counts[kind] = comparison.counts.get(kind, 0) + 1
-            named = comparison.examples.setdefault(kind, [])
-            if len(named) < examples:
-                named.append(difference)
-    comparison.counts = {
-        kind: comparison.counts[kind] for kind in KINDS if kind in comparison.counts
-    }
-    comparison.settings = _unequal(comparison.a.settings, comparison.b.settings)
-    comparison.versions = _unequal(comparison.a.versions, comparison.b.versions)
-    return comparison
+    counts = dict.fromkeys(KINDS, 0)
+    named: dict[Kind, list[Difference]] = {}
+    found = Fingerprints(), Fingerprints()
+    for tables in manifest.in_step([_by_clip(a), _by_clip(b)], ClipState._fields):
+        for fingerprints, rows in zip(found, tables, strict=True):
+            fingerprints.add(manifest.with_status(rows, LISTED))
+        for kind, (of_a, of_b) in differing(*tables).items():
+            counts[kind] += max(len(of_a), len(of_b))
+            of_kind = named.setdefault(kind, [])
+            room = examples - len(of_kind)
+            of_kind += _differences(kind, of_a.slice(0, room), of_b.slice(0, room))
+    one, other = (_side(*each) for each in zip((a, b), found, strict=True))
+    return Comparison(
+        one,
+        other,
+        {kind: count for kind, count in counts.items() if count},
+        {kind: some for kind, some in named.items() if some},
+        _unequal(one.settings, other.settings),
+        _unequal(one.versions, other.versions),
+    )
 
 
-def _states(prepared: Prepared) -> Iterator[ClipState]:
-    return (ClipState(*values) for values in rows_by_clip(prepared, ClipState._fields))
+def _by_clip(prepared: Prepared) -> Iterator[pa.Table]:
+    """The rows of all splits, sorted by clip_id."""
+    columns = ClipState._fields
+    splits = [tables_of(prepared, split, columns) for split in prepared.splits]
+    for tables in manifest.in_step(splits, columns):
+        yield pa.concat_tables(tables).sort_by("clip_id")
 
 
-def _side(prepared: Prepared) -> Side:
-    """What an output says of itself; fingerprints are computed from its manifests."""
+def _side(prepared: Prepared, fingerprints: Fingerprints) -> Side:
+    """What an output says of itself, and the fingerprints of the clips in its manifests."""
     summary = prepared.summary or {}
-    listed = [read_split(prepared.output, split).listed for split in prepared.splits]
-    tables = [table for split in listed for table in split]
-    content, membership = fingerprints(pa.concat_tables(split) for split in listed if split)
+    content, membership = fingerprints.hexdigests()
     settings = dict(summary.get("settings", {}))
     return Side(
         prepared.output.root,
-        sum(map(len, tables)),
+        fingerprints.clips,
         None if settings.get("resize") is False else content,
         membership,
         dict(summary.get("versions", {})),
@@ -190,51 +194,67 @@ def _side(prepared: Prepared) -> Side:
     )
 
 
-def side_by_side(
-    a: Iterable[ClipState], b: Iterable[ClipState]
-) -> Iterator[tuple[ClipState | None, ClipState | None]]:
-    """The clips of both outputs, each sorted by clip_id; None where one does not have a clip."""
-    left, right = iter(a), iter(b)
-    one, other = next(left, None), next(right, None)
-    while one is not None or other is not None:
-        if other is None or (one is not None and one.clip_id < other.clip_id):
-            yield one, None
-            one = next(left, None)
-        elif one is None or other.clip_id < one.clip_id:
-            yield None, other
-            other = next(right, None)
-        else:
-            yield one, other
-            one, other = next(left, None), next(right, None)
+def differing(a: pa.Table, b: pa.Table) -> dict[Kind, tuple[pa.Table, pa.Table]]:
+    """The rows of clips that differ, by how they differ, those of one clip side by side.
+
+    Both tables are sorted by clip_id, and so are the rows. For clips that are in one table alone
+    there are no rows of the other.
+    """
+    keys_of_a, keys_of_b = _keys(a), _keys(b)
+    places = pc.index_in(keys_of_a, value_set=keys_of_b)
+    only_in_a = a.filter(pc.is_null(places))
+    only_in_b = b.filter(pc.invert(pc.is_in(keys_of_b, value_set=keys_of_a)))
+    a, b = a.filter(pc.is_valid(places)), b.take(pc.drop_null(places))
+    made_in_a, made_in_b = (pc.is_in(each["status"], value_set=pa.array(LISTED)) for each in (a, b))
+    differ: dict[Kind, pa.ChunkedArray] = {
+        "made in A": pc.and_not(made_in_a, made_in_b),
+        "made in B": pc.and_not(made_in_b, made_in_a),
+        "split": _differ(a["split"], b["split"]),
+        "label": pc.or_(_differ(a["label"], b["label"]), _differ(a["label_id"], b["label_id"])),
+        "bytes": pc.and_(pc.and_(made_in_a, made_in_b), _differ(a["sha256"], b["sha256"])),
+    }
+    return {
+        "only in A": (only_in_a, b.slice(0, 0)),
+        "only in B": (a.slice(0, 0), only_in_b),
+        **{kind: (a.filter(rows), b.filter(rows)) for kind, rows in differ.items()},
+    }
 
 
-def differences(a: ClipState | None, b: ClipState | None) -> Iterator[Difference]:
-    """How a clip differs between two outputs; not both are None."""
-    if a is None or b is None:
-        only = a or b
-        assert only is not None
-        kind: Kind = "only in B" if a is None else "only in A"
-        yield Difference(kind, only.clip_id, _status(a), _status(b))
-        return
-    if a.is_made != b.is_made:
-        kind = "made in A" if a.is_made else "made in B"
-        yield Difference(kind, a.clip_id, _status(a), _status(b))
-    if a.split != b.split:
-        yield Difference("split", a.clip_id, str(a.split), str(b.split))
-    if (a.label, a.label_id) != (b.label, b.label_id):
-        yield Difference("label", a.clip_id, _label(a), _label(b))
-    if a.is_made and b.is_made and a.sha256 != b.sha256:
-        yield Difference("bytes", a.clip_id, _short(a.sha256), _short(b.sha256))
+def _keys(rows: pa.Table) -> pa.ChunkedArray:
+    """The clip_id of each row, with the number of earlier rows of that clip.
+
+    A clip can have a row in two splits: its split was changed, and one of them not prepared again.
+    """
+    clip_ids = rows["clip_id"]
+    first, place = (pc.rank(clip_ids, "ascending", tiebreaker=each) for each in ("min", "first"))
+    earlier = pc.subtract(place, first).cast(pa.string())
+    return pc.binary_join_element_wise(clip_ids, earlier, "\n")
 
 
-def _status(state: ClipState | None) -> str:
+def _differ(a: pa.ChunkedArray, b: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Where two columns differ; null is a value like any other."""
+    return pc.coalesce(pc.not_equal(a, b), pc.xor(pc.is_null(a), pc.is_null(b)))
+
+
+def _differences(kind: Kind, a: pa.Table, b: pa.Table) -> Iterator[Difference]:
+    """Rows that ``differing`` has found, for people."""
+    states = ((ClipState(*row) for row in manifest.values_of(rows)) for rows in (a, b))
+    for one, other in zip_longest(*states):
+        yield Difference(kind, (one or other).clip_id, _said(kind, one), _said(kind, other))
+
+
+def _said(kind: Kind, state: ClipState | None) -> str:
+    """What an output has where the other differs."""
     if state is None:
         return "not annotated"
+    match kind:
+        case "split":
+            return str(state.split)
+        case "label":
+            return f"{'none' if state.label is None else state.label} ({state.label_id})"
+        case "bytes":
+            return _short(state.sha256)
     return f"{state.status} ({state.reason})" if state.reason else state.status
-
-
-def _label(state: ClipState) -> str:
-    return f"{'none' if state.label is None else state.label} ({state.label_id})"
 
 
 def _short(fingerprint: str | None) -> str:

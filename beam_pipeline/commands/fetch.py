@@ -16,7 +16,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline.codec.settings import ClipSettings
 from beam_pipeline.commands.arguments import output_at, parser_of, print_json
-from beam_pipeline.commands.prepared import Prepared, find_prepared, manifest_of
+from beam_pipeline.commands.prepared import Prepared, find_prepared
 from beam_pipeline.config import Config
 from beam_pipeline.elements import ALL
 from beam_pipeline.engines.choose import choose_engine
@@ -25,7 +25,7 @@ from beam_pipeline.errors import UsageError
 from beam_pipeline.fetch.settings import FetchSettings
 from beam_pipeline.flags.values import fetch_settings, reporting
 from beam_pipeline.options import add_fetch_flags, add_reporting_flags
-from beam_pipeline.output.output_folder import SUMMARY, Output
+from beam_pipeline.output.output_folder import SUMMARY, Output, manifest_of
 from beam_pipeline.privacy import public_address
 from beam_pipeline.progress.counts import Counts
 from beam_pipeline.progress.reporting import Reporting

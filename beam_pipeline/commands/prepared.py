@@ -1,14 +1,14 @@
 """A prepared output, as the subcommands read it."""
 
-import heapq
 from collections.abc import Iterator, Sequence
-from operator import itemgetter
 from typing import Any, NamedTuple
+
+import pyarrow as pa
 
 from beam_pipeline.elements import ALL, SPLITS, Split
 from beam_pipeline.errors import UsageError
 from beam_pipeline.output import manifest
-from beam_pipeline.output.output_folder import MANIFESTS, STATE, SUMMARY, Output
+from beam_pipeline.output.output_folder import MANIFESTS, STATE, SUMMARY, Output, manifest_of
 
 
 class Prepared(NamedTuple):
@@ -49,9 +49,13 @@ def is_summary(content: dict[str, Any] | None) -> bool:
     )
 
 
-def manifest_of(split: str) -> str:
-    """The path of a split's manifest in an output."""
-    return f"{MANIFESTS}/{split}.parquet"
+def tables_of(prepared: Prepared, split: Split, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """The tables of a split's manifest with these columns, one at a time.
+
+    Raises:
+        DamagedError: the manifest is not as it was written.
+    """
+    return manifest.read_parquet(prepared.output.url(manifest_of(split)), columns)
 
 
 def rows_of(prepared: Prepared, split: Split, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
@@ -60,18 +64,8 @@ def rows_of(prepared: Prepared, split: Split, columns: Sequence[str]) -> Iterato
     Raises:
         DamagedError: the manifest is not as it was written.
     """
-    for table in manifest.read_parquet(prepared.output.url(manifest_of(split)), columns):
+    for table in tables_of(prepared, split, columns):
         yield from manifest.values_of(table)
-
-
-def rows_by_clip(prepared: Prepared, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """The rows of all splits, sorted by clip_id, which is the first of the columns.
-
-    Raises:
-        DamagedError: a manifest is not as it was written.
-    """
-    splits = [rows_of(prepared, split, columns) for split in prepared.splits]
-    return heapq.merge(*splits, key=itemgetter(0))
 
 
 def in_settings(prepared: Prepared, name: str) -> Any:

@@ -3,11 +3,15 @@
 import csv
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from statistics import median
 from typing import Any, Literal, NamedTuple, get_args
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from rich.box import SIMPLE
 from rich.filesize import decimal
 from rich.table import Table
@@ -21,10 +25,11 @@ from beam_pipeline.commands.arguments import (
     print_table,
     say,
 )
-from beam_pipeline.commands.prepared import Prepared, find_prepared, rows_of
+from beam_pipeline.commands.prepared import Prepared, find_prepared, tables_of
 from beam_pipeline.elements import LISTED
 from beam_pipeline.errors import UsageError
 from beam_pipeline.kinetics.classes import UNLABELLED_FOLDER
+from beam_pipeline.output import manifest
 from beam_pipeline.output.csv_fields import as_text
 from beam_pipeline.privacy import one_line
 
@@ -35,20 +40,13 @@ UNKNOWN = "unknown"
 """The group of clips of which that is not known, as of missing ones."""
 
 
-class StatsRow(NamedTuple):
-    """What is counted of a clip; columns of the manifest."""
-
-    split: str | None
-    label: str | None
-    status: str
-    bytes: int | None
-    source_bytes: int | None
-    duration: float | None
-    width: int | None
-    height: int | None
-    source_width: int | None
-    source_height: int | None
-
+KEYS: dict[By, tuple[str, ...]] = {
+    "split": ("split",),
+    "class": ("label",),
+    "size": ("source_width", "source_height"),
+    "duration": ("second",),
+}
+"""The columns that say in which group a clip is; ``second`` is its duration without fractions."""
 
 MEASURES = {
     "duration": "seconds",
@@ -60,6 +58,11 @@ MEASURES = {
     "source_height": "source height",
 }
 """The columns of which the distribution is shown, and what stands there for people."""
+
+READ = ("split", "label", "status", *MEASURES)
+"""The columns of the manifest that are read."""
+
+SUMMED = ("duration", "bytes", "source_bytes")
 
 
 @dataclass
@@ -75,19 +78,26 @@ class Group:
     bytes: int = 0
     source_bytes: int = 0
 
-    def add(self, row: StatsRow) -> None:
-        """Count one more clip."""
-        if row.status in LISTED:
-            self.listed += 1
-            self.seconds += row.duration or 0.0
-            self.bytes += row.bytes or 0
-            self.source_bytes += row.source_bytes or 0
-        elif row.status == "missing":
-            self.missing += 1
-        elif row.status == "excluded":
-            self.excluded += 1
-        elif row.status == "failed":
-            self.failed += 1
+    def add(
+        self,
+        status: str,
+        clips: int,
+        seconds: float | None,
+        size: int | None,
+        source_size: int | None,
+    ) -> None:
+        """Count more clips with one status; sizes are their bytes, None if no row states any."""
+        if status in LISTED:
+            self.listed += clips
+            self.seconds += seconds or 0.0
+            self.bytes += size or 0
+            self.source_bytes += source_size or 0
+        elif status == "missing":
+            self.missing += clips
+        elif status == "excluded":
+            self.excluded += clips
+        elif status == "failed":
+            self.failed += clips
 
 
 class Distribution(NamedTuple):
@@ -103,9 +113,8 @@ class Distribution(NamedTuple):
 
     @classmethod
     def of(cls, measure: str, values: Sequence[float]) -> "Distribution":
-        """The distribution of at least one value."""
-        is_whole = all(isinstance(value, int) for value in values)
-        total = sum(values) if is_whole else math.fsum(values)
+        """The distribution of at least one value; all are whole numbers, or none is."""
+        total = sum(values) if isinstance(values[0], int) else math.fsum(values)
         return cls(
             measure, len(values), min(values), median(values), total / len(values), max(values),
             total,
@@ -164,44 +173,60 @@ def read_stats(prepared: Prepared, by: By) -> Stats:
     Raises:
         OutputError: a manifest cannot be read, or is damaged.
     """
-    rows = (rows_of(prepared, split, StatsRow._fields) for split in prepared.splits)
-    return count((StatsRow(*values) for of_split in rows for values in of_split), by)
+    tables = (tables_of(prepared, split, READ) for split in prepared.splits)
+    return count(chain.from_iterable(tables), by)
 
 
-def count(rows: Iterable[StatsRow], by: By) -> Stats:
+def count(tables: Iterable[pa.Table], by: By) -> Stats:
     """Count clips, and see how their measures are spread."""
     groups: dict[Any, Group] = {}
     total = Group("total")
-    values: dict[str, list[float]] = {name: [] for name in MEASURES}
-    for row in rows:
-        key, name = _group_of(row, by)
-        group = groups.setdefault(key, Group(name))
-        for each in (group, total):
-            each.add(row)
-        if row.status in LISTED:
-            for name in MEASURES:
-                if (value := getattr(row, name)) is not None:
-                    values[name].append(value)
+    parts: dict[str, list[Any]] = {name: [] for name in MEASURES}
+    for table in tables:
+        for stated, counts in _counts(table, by):
+            key, name = _group_of(stated, by)
+            for group in (groups.setdefault(key, Group(name)), total):
+                group.add(*counts)
+        listed = manifest.with_status(table, LISTED)
+        for name, of_measure in parts.items():
+            of_measure.append(listed.column(name).drop_null().to_numpy())
     in_order = list(groups) if by == "split" else sorted(groups)
-    spread = [Distribution.of(name, values[name]) for name in MEASURES if values[name]]
+    values = ((name, np.concatenate(each)) for name, each in parts.items() if each)
+    spread = [Distribution.of(name, np.sort(some).tolist()) for name, some in values if len(some)]
     return Stats(by, [groups[key] for key in in_order], total, spread)
 
 
-def _group_of(row: StatsRow, by: By) -> tuple[Any, str]:
-    """By what the group of a row is sorted, and its name."""
+def _counts(table: pa.Table, by: By) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    """For the clips of each group and status, what states the group, and what ``add`` takes."""
+    keys = KEYS[by]
+    table = table.append_column("second", pc.floor(table.column("duration")))
+    # With one thread the groups come in the order of their first rows.
+    grouped = table.group_by([*keys, "status"], use_threads=False)
+    sums = grouped.aggregate([([], "count_all"), *((name, "sum") for name in SUMMED)])
+    columns = [*keys, "status", "count_all", *(f"{name}_sum" for name in SUMMED)]
+    for values in manifest.values_of(sums.select(columns)):
+        yield values[: len(keys)], values[len(keys) :]
+
+
+def _group_of(stated: Sequence[Any], by: By) -> tuple[Any, str]:
+    """By what a group is sorted, and its name, from what its rows state in the columns of KEYS."""
     match by:
         case "split":
-            return row.split, row.split or "all"
+            (split,) = stated
+            return split, split or "all"
         case "class":
-            name = UNLABELLED_FOLDER if row.label is None else row.label
-            return (row.label is None, name), name
+            (label,) = stated
+            name = UNLABELLED_FOLDER if label is None else label
+            return (label is None, name), name
         case "size":
-            size = row.source_width or 0, row.source_height or 0
+            width, height = stated
+            size = width or 0, height or 0
             return size, "{}x{}".format(*size) if all(size) else UNKNOWN
         case "duration":
-            if row.duration is None:
+            (seconds,) = stated
+            if seconds is None:
                 return -1, UNKNOWN
-            return math.floor(row.duration), str(math.floor(row.duration))
+            return math.floor(seconds), str(math.floor(seconds))
 
 
 COLUMNS = ("listed", "missing", "excluded", "failed", "seconds", "bytes", "source_bytes")

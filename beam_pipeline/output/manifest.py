@@ -187,6 +187,30 @@ def with_status(table: pa.Table, statuses: Sequence[str]) -> pa.Table:
     return table.filter(pc.is_in(table.column("status"), value_set=pa.array(statuses)))
 
 
+def in_step(
+    streams: Iterable[Iterable[pa.Table]], columns: Sequence[str]
+) -> Iterator[list[pa.Table]]:
+    """The rows of several streams of tables that are sorted by clip_id, a range of it at a time.
+
+    In each step every stream has a table with these columns, which may be empty, and all rows of
+    one clip_id are in the same step. The ranges are in order. Of each stream one table is in
+    memory.
+    """
+    empty = SCHEMA.empty_table().select(list(columns))
+    waiting = [filter(len, tables) for tables in streams]
+    tables = [next(later, empty) for later in waiting]
+    while any(map(len, tables)):
+        # What a stream has later comes behind the end of its table.
+        end = min(table.column("clip_id")[-1].as_py() for table in tables if len(table))
+        now = [pc.sum(pc.less_equal(table.column("clip_id"), end)).as_py() or 0 for table in tables]
+        yield [table.slice(0, rows) for table, rows in zip(tables, now, strict=True)]
+        rests = [table.slice(rows) for table, rows in zip(tables, now, strict=True)]
+        tables = [
+            rest if len(rest) else next(later, empty)
+            for rest, later in zip(rests, waiting, strict=True)
+        ]
+
+
 LOOKED_FOR = ("clip_id", "split", "label", "status", "reason", "detail", "source")
 """The first columns of CSV files: what a person looks for in them."""
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from beam_pipeline.elements import ALL, LISTED, NOT_MADE, SPLITS, Split
 from beam_pipeline.errors import DamagedError
 from beam_pipeline.output import manifest
-from beam_pipeline.output.output_folder import MANIFESTS, Output
+from beam_pipeline.output.output_folder import MANIFESTS, Output, manifest_of
 from beam_pipeline.report import equal_content
 from beam_pipeline.report.equal_content import EqualContent, Prefixes, prefixes_of
 from beam_pipeline.report.histograms import MEASURES, SHORT_EDGE, Histogram, short_edge
@@ -132,11 +132,7 @@ def read_facts(output: Output, splits: Sequence[Split]) -> Facts:
 def splits_with_manifest(output: Output) -> list[Split]:
     """The splits of which an output has a manifest, in their usual order."""
     there = set(output.urls_in(MANIFESTS))
-    return [split for split in (*SPLITS, ALL) if output.url(_manifest(split)) in there]
-
-
-def _manifest(split: Split) -> str:
-    return f"{MANIFESTS}/{split}.parquet"
+    return [split for split in (*SPLITS, ALL) if output.url(manifest_of(split)) in there]
 
 
 COLUMNS = tuple(
@@ -152,13 +148,15 @@ COLUMNS = tuple(
 
 def _tables(output: Output, split: Split) -> Iterator[pa.Table]:
     with suppress(FileNotFoundError):
-        yield from manifest.read_parquet(output.url(_manifest(split)), COLUMNS)
+        yield from manifest.read_parquet(output.url(manifest_of(split)), COLUMNS)
 
 
 def _listed_again(output: Output, splits: Sequence[Split]) -> Iterator[pa.Table]:
     for split in splits:
         with suppress(FileNotFoundError, DamagedError):  # it is in ``unreadable`` already
-            for table in manifest.read_parquet(output.url(_manifest(split)), equal_content.COLUMNS):
+            for table in manifest.read_parquet(
+                output.url(manifest_of(split)), equal_content.COLUMNS
+            ):
                 yield manifest.with_status(table, LISTED)
 
 

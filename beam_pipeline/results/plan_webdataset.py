@@ -16,7 +16,7 @@ from beam_pipeline.elements import LISTED, SPLITS, Split
 from beam_pipeline.errors import InputError, OutputError
 from beam_pipeline.output import manifest
 from beam_pipeline.output.output_errors import read_error
-from beam_pipeline.output.output_folder import MANIFESTS, SUMMARY, WEBDATASET, Output
+from beam_pipeline.output.output_folder import SUMMARY, WEBDATASET, Output, manifest_of
 from beam_pipeline.output.webdataset import (
     SHARD_NAME,
     SIZES,
@@ -145,8 +145,7 @@ def _with_ranks(
 
 def _listed(output: Output, split: Split, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Columns of the existing clips of a split, a table of its manifest at a time."""
-    paths = [f"{MANIFESTS}/{split}.parquet"]
-    for table in manifest.read_tables(output, paths, [*columns, "status"]):
+    for table in manifest.read_tables(output, [manifest_of(split)], [*columns, "status"]):
         yield manifest.with_status(table, LISTED).select(columns)
 
 

@@ -66,7 +66,8 @@ def read_split(output: Output, split: Split) -> SplitResults:
 
 
 def _add_rows(results: SplitResults, table: pa.Table) -> None:
-    results.counts.update(manifest.values_of(table.select(["status", "reason"])))
+    for status, reason, rows in _counted(table, "status", "reason"):
+        results.counts[status, reason] += rows
     results.unlabelled += _sum(pc.equal(table.column("label_id"), UNLABELLED_ID))
     results.missing.append(manifest.with_status(table, ["missing"]))
     results.lost.update(_lost(results.missing[-1]))
@@ -77,8 +78,8 @@ def _add_rows(results: SplitResults, table: pa.Table) -> None:
     results.fetched += _sum(pc.starts_with(existing.column("source"), WATCH))
     results.bytes += _sum(existing.column("bytes"))
     results.duration += _sum(existing.column("duration"))
-    labels = existing.column("label").to_pylist()
-    results.classes.update(UNLABELLED_FOLDER if label is None else label for label in labels)
+    for label, rows in _counted(existing, "label"):
+        results.classes[UNLABELLED_FOLDER if label is None else label] += rows
     remarks = existing.filter(
         pc.or_(
             pc.is_valid(existing.column("detail")),
@@ -89,6 +90,12 @@ def _add_rows(results: SplitResults, table: pa.Table) -> None:
     details = zip(remarks.column("decode_errors"), remarks.column("detail"), strict=True)
     for errors, detail in details:
         results.damage.update(damage_kinds(errors.as_py(), detail.as_py()))
+
+
+def _counted(table: pa.Table, *columns: str) -> Iterator[tuple[Any, ...]]:
+    """The different values in these columns, each with the number of its rows, the first first."""
+    counts = table.group_by(columns, use_threads=False).aggregate([([], "count_all")])
+    return manifest.values_of(counts.select([*columns, "count_all"]))
 
 
 def _lost(missing: pa.Table) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import apache_beam as beam
 import av
-import pyarrow as pa
 
 from beam_pipeline import __version__
 from beam_pipeline.config import Config
@@ -50,9 +49,7 @@ def summarize(
     }
     classes = sum((result.classes for result in results), Counter[str]())
     total = {key: sum(counts[key] for counts in splits.values()) for key in (counted, *STATUSES)}
-    fingerprint, membership = fingerprints(
-        pa.concat_tables(result.listed) for result in results if result.listed
-    )
+    fingerprint, membership = fingerprints(result.listed for result in results)
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "duration": round(time.time() - config.started, 1),

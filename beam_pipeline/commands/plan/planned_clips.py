@@ -27,7 +27,7 @@ from beam_pipeline.elements import (
 )
 from beam_pipeline.engines.local import LocalEngine
 from beam_pipeline.errors import DamagedError
-from beam_pipeline.output.output_folder import MANIFESTS
+from beam_pipeline.output.output_folder import manifest_of
 from beam_pipeline.results.merge_splits import clips_in, refuse_lost
 from beam_pipeline.sources.passed_over import NOTHING
 
@@ -176,5 +176,5 @@ def _refuse_to_shrink(config: Config, clip_ids: Iterable[str]) -> None:
     known = {*clip_ids}
     for split in config.splits:
         with suppress(FileNotFoundError, DamagedError):  # it tells nothing of earlier clips
-            earlier = clips_in(config.output, [f"{MANIFESTS}/{split}.parquet"])
+            earlier = clips_in(config.output, [manifest_of(split)])
             refuse_lost([clip_id for clip_id, _ in earlier if clip_id not in known], split, config)

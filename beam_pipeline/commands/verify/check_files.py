@@ -6,9 +6,7 @@ import posixpath
 from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 
-import pyarrow as pa
-
-from beam_pipeline.commands.prepared import Prepared, in_settings, manifest_of
+from beam_pipeline.commands.prepared import Prepared, in_settings
 from beam_pipeline.commands.verify.damage import Damage
 from beam_pipeline.elements import SPLITS, STATUSES, Split
 from beam_pipeline.errors import DamagedError
@@ -20,7 +18,7 @@ from beam_pipeline.output.list_formats import (
     list_format,
 )
 from beam_pipeline.output.output_errors import read_error
-from beam_pipeline.output.output_folder import LABEL_IDS, LISTS, SUMMARY
+from beam_pipeline.output.output_folder import LABEL_IDS, LISTS, SUMMARY, manifest_of
 from beam_pipeline.progress.state import counted
 from beam_pipeline.results.fingerprints import fingerprints
 from beam_pipeline.results.link_classes import ListedClip, folder_of_links, links_of
@@ -65,7 +63,7 @@ def check_summary(prepared: Prepared, results: Sequence[SplitResults]) -> Iterat
         except DamagedError as error:
             yield Damage("summary", SUMMARY, f"it is not as it was written: {error.why}")
         return
-    found = fingerprints(pa.concat_tables(each.listed) for each in results if each.listed)
+    found = fingerprints(each.listed for each in results)
     for name, value in zip(("fingerprint", "membership_fingerprint"), found, strict=True):
         if prepared.summary.get(name) not in (None, value):
             yield Damage("summary", SUMMARY, f"its {name} is not that of the manifests")
