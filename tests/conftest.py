@@ -23,6 +23,8 @@ settings.register_profile(
 )
 settings.load_profile("kinetics")
 
+pytest.register_assert_rewrite("tests.standin.fixtures")  # doctests of it come before its users
+
 warm.remember_what_beam_asks_again()
 
 # yt-dlp looks for plugins once in a process. So the stand-in's is there from the first test on.

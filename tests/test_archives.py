@@ -262,7 +262,7 @@ def test_a_clip_in_several_archives_is_made_once(five: Kinetics, tmp_path: Path)
     archives = [pack(tmp_path / name, only(five, B, 21), "w") for name in names]
     ended = prepare(five, tmp_path / "output", *archives)
     assert ended.status == 0
-    assert "  1 clips in " in ended.out
+    assert "  1 clip in " in ended.out
     assert all_rows(tmp_path / "output")[B]["source"] == f"{archives[0]}/{B}.mp4"
 
 

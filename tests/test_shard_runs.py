@@ -179,7 +179,7 @@ def test_a_hopeless_file_is_tried_by_its_part_and_again_once_the_lists_are_there
     assert sum("1 of them failed" in out for out in said) == 1
     assert "no clip to make" in finish(quick.flags(output), tmp_path).out
     assert all_rows(output)["broken_____000001_000011"]["reason"] == "not_a_video"
-    assert "1 clips in" in finish(quick.flags(output), tmp_path).out
+    assert "1 clip in" in finish(quick.flags(output), tmp_path).out
     assert_same(output, quick.undisturbed)
 
 
