@@ -2,6 +2,7 @@
 
 import json
 import random
+import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
@@ -121,8 +122,7 @@ def test_lists_and_manifests_are_sorted_whatever_the_order_of_rows(
 ) -> None:
     rows = [row(clip_id, status) for clip_id, status in statuses.items()]
     shuffle.shuffle(rows)
-    config = configured("--output", str(tmp_path / "output"), "--path_prefix", "/data")
-    list(prepare_output(config))
+    config = ready(Path(tempfile.mkdtemp(dir=tmp_path)))  # another's state would be waited for
     assert merged(config, rows) == [
         f"/data/videos/val/zumba/{clip_id}.mp4 1"
         for clip_id in sorted(statuses)
