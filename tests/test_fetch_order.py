@@ -53,7 +53,7 @@ def test_what_fails_in_every_run_keeps_nothing_else_from_being_asked(
     assert len(made.site.asked) == len(failing)
     assert "already complete" not in third.out
     assert "ended early" not in third.out
-    assert "10 were asked for, and cannot be had" in third.out
+    assert "10 could not be fetched" in third.out
     assert summary(output)["fetch"] == {
         "fetched": 2, "reasons": {"fetch_failed": len(failing)}, "years": {},
     }  # fmt: skip

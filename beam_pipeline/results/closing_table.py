@@ -90,10 +90,8 @@ def _speed(counts: Counts, seconds: float) -> str:
         return f"no clip to make; {took} in all"
     tried = counts.succeeded + counts.failed
     if not tried:
-        return (
-            f"no clip was made in {took}; {counts.unavailable:,} were asked for, and cannot be had"
-        )
-    asked = f"; {counts.unavailable:,} more were asked for, and cannot be had"
+        return f"no clip was made in {took}; {counts.unavailable:,} could not be fetched"
+    asked = f"; {counts.unavailable:,} more could not be fetched"
     return (
         f"{counted(tried, 'clip')} in {took} ({_rate(tried / seconds)}), "
         f"{decimal(counts.bytes_in)} read, {decimal(counts.bytes_out)} written"
