@@ -20,7 +20,7 @@ from beam_pipeline.codec import child, messages
 from beam_pipeline.codec.outcome import Outcome
 
 DO = b"do "
-"""What the bytes of such a clip begin with; then a key of DEEDS, and a path for it."""
+"""What the bytes of such a clip begin with; then the name of a deed, and a path for it."""
 
 
 class Bomb:
@@ -79,6 +79,33 @@ FORBIDDEN: dict[str, Callable[[str], object]] = {
 """What costs a child its life, by name; each is given a path."""
 
 
+def _fail() -> None:
+    raise MemoryError
+
+
+def _fail_in_a_thread(path: str) -> None:
+    thread = threading.Thread(target=_fail)
+    thread.start()
+    thread.join()
+
+
+class FailsAtItsEnd:
+    """What raises an error where nobody can catch it."""
+
+    def __init__(self, path: str) -> None:
+        pass
+
+    def __del__(self) -> None:
+        _fail()
+
+
+REPORTED: dict[str, Callable[[str], object]] = {
+    "fail in a thread": _fail_in_a_thread,
+    "fail at an end": FailsAtItsEnd,
+}
+"""Errors that Python reports on stderr and goes on, by name."""
+
+
 def _say(connection: Connection, said: bytes) -> None:
     connection.send_bytes(said)
 
@@ -131,8 +158,8 @@ def serve(connection: Connection, memory_limit: int, output_limit: int) -> None:
     def resize_bytes(source: bytes, *arguments: object) -> Outcome:
         if source.startswith(DO):
             name, path = source.removeprefix(DO).decode().split(":")
-            if name in FORBIDDEN:
-                FORBIDDEN[name](path)
+            if name in FORBIDDEN | REPORTED:
+                (FORBIDDEN | REPORTED)[name](path)
             elif name in RUBBISH:
                 RUBBISH[name](connection, path)
                 signal.pause()

@@ -2,15 +2,13 @@
 
 import contextlib
 import errno
-import io
 import multiprocessing
 import os
 import platform
 import resource
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -81,40 +79,12 @@ def test_a_child_that_tries_it_costs_its_clip_alone(
     assert {outcome.status for outcome in (one, *others)} == {"resized"}
 
 
-def _fail() -> None:
-    raise MemoryError
-
-
-class FailsAtItsEnd:
-    def __del__(self) -> None:
-        _fail()
-
-
-def _report_an_error_of_a_thread() -> None:
-    thread = threading.Thread(target=_fail)
-    thread.start()
-    thread.join()
-
-
-@LINUX
-@pytest.mark.parametrize("report", [_report_an_error_of_a_thread, FailsAtItsEnd])
-def test_an_error_that_python_reports_where_nobody_catches_it_ends_no_process(
-    report: Callable[[], object],
+@pytest.mark.parametrize("deed", hostile_child.REPORTED)
+def test_an_error_that_python_reports_costs_no_child(
+    deed: str, hostile: CodecPool, tmp_path: Path
 ) -> None:
     """As in a callback of FFmpeg's when memory runs out: Python would open the source."""
-    child = os.fork()
-    if not child:
-        try:
-            sys.stderr = io.StringIO()
-            sys.unraisablehook = sys.__unraisablehook__
-            threading.excepthook = threading.__excepthook__
-            confinement.load_what_comes_late()
-            confinement.system_call_filter().load()
-            report()
-            os._exit(0)
-        finally:
-            os._exit(1)  # or it would go on with the next test
-    assert os.waitpid(child, 0)[1] == 0
+    assert hostile.run(told(deed, tmp_path), PATIENCE).detail == "it was let"
 
 
 @LINUX
